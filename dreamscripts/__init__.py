@@ -1,0 +1,43 @@
+"""dreamscripts: a settings file names a network, a loss and an optimizer; `dream` turns a picture into iterates.
+
+    from dreamscripts import Settings, run
+
+    for iterate in run("samples/sky.jpg", Settings.load("bad_trip", network="pocket"), "sky-dream"):
+        print(iterate.iteration, iterate.loss)
+
+Nothing heavy is imported until it is used: `import dreamscripts` takes milliseconds, Keras and its backend seconds.
+"""
+
+import os
+from importlib import import_module
+
+# TensorFlow reads both when it is imported. It leaves oneDNN off on AMD processors, where it is worth a sixth of
+# the time; and its start-up chatter is not for the person who dreams. What the user has set stays as it is.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DreamError": "errors",
+    "Evaluator": "evaluator",
+    "Iterate": "iterates",
+    "Settings": "settings",
+    "dream": "dreaming",
+    "load_network": "networks",
+    "open_picture": "images",
+    "resume": "recording",
+    "run": "recording",
+    "save_picture": "images",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'dreamscripts' has no attribute '{name}'")
+    return getattr(import_module(f"dreamscripts.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

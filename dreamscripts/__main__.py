@@ -1,0 +1,5 @@
+"""`python -m dreamscripts` is the command `dreamscripts`."""
+
+from dreamscripts.scripts import main
+
+main()

@@ -1,0 +1,36 @@
+"""Files appear whole or not at all: written beside their final name, then renamed."""
+
+import errno
+from contextlib import contextmanager
+from pathlib import Path
+
+from dreamscripts.errors import OutputError
+
+
+@contextmanager
+def output_errors(path: str | Path):
+    """Turn what the file system refuses into an OutputError for the person who chose the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = "the disk is full; what was written before is kept"
+        else:
+            what = f"cannot be written: {error.strerror or error}"
+        raise OutputError(f"{path}: {what}") from None
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part of it.
+
+    Raises OutputError where that is impossible; the old content then stands.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.part")
+    with output_errors(path):
+        try:
+            beside.write_bytes(content)
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,182 @@
+"""load_network(name, weights) -> Network: a Keras model cut at the layers asked for, and the way in and out of it."""
+
+import math
+from collections.abc import Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from keras import ops
+
+from dreamscripts.errors import NetworkError, PictureError, did_you_mean
+from dreamscripts.networks import applications, pocket, squeezenet
+from dreamscripts.networks.anatomy import describe_layers, feature_shapes, is_channels_first, least_side
+from dreamscripts.networks.weights import fill_at_random, load_file, load_keras_file
+from dreamscripts.preprocessing import PREPROCESSINGS, Preprocessing
+
+NAMES = ("pocket", "squeezenet", *applications.CLASSES)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that ends at its deepest layer in use.
+
+    `model` takes pictures (1, H, W, 3), or (1, 3, H, W) where it was saved so, and gives a dict of features by
+    layer name; `preprocessing` is its door.
+    """
+
+    name: str
+    model: keras.Model
+    preprocessing: Preprocessing
+
+    def features(self, x):
+        """{layer: features (1, h, w, c)} of a preprocessed picture (1, H, W, 3), float32 tensors of the backend."""
+        first = is_channels_first(self.model)
+        features = self.model(ops.transpose(x, (0, 3, 1, 2)) if first else x, training=False)
+        if first:
+            features = {name: ops.transpose(f, (0, 2, 3, 1)) for name, f in features.items()}
+        return {name: ops.cast(f, "float32") for name, f in features.items()}
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise PictureError where a picture is too small for the layers in use."""
+        if feature_shapes(self.model, height, width) is None:
+            raise PictureError(
+                f"a picture of {width}×{height} is too small for {self.name} at {', '.join(self.model.output)}: "
+                f"both sides must be at least {least_side(self.model)} pixels; give a larger --size"
+            )
+
+    def multiplications(self, height: int, width: int) -> int:
+        """Multiply-adds of the convolutions in one forward pass over a picture of that size, to a few per cent."""
+        strides = {facts.name: facts.stride for facts in describe_layers(self.model)}
+        return sum(
+            height * width // strides[layer.name] ** 2 * math.prod(weight.shape)
+            for layer in self.model.layers
+            for weight in layer.weights
+            if layer.name in strides and len(weight.shape) == 4
+        )
+
+
+def load_network(
+    name: str,
+    weights: str | None = None,
+    layers: Iterable[str] = (),
+    *,
+    preprocessing: str | None = None,
+    seed: int = 0,
+) -> Network:
+    """Build a network, give it its weights, and cut it at `layers`.
+
+    `name` is one of NAMES or the path of a `.keras` file, for which `preprocessing` ("caffe", "tf", "torch" or
+    "none") says how pictures enter. `weights` is "imagenet", a path, "random" (seeded), or None for the network's
+    own. Raises NetworkError, which says what there is instead.
+    """
+    own_file = name.endswith(".keras")
+    if own_file and preprocessing is None:
+        raise NetworkError(
+            f'{name}: say how it wants its pictures: preprocessing = "caffe", "tf", "torch" or "none" '
+            "in the settings, or --set preprocessing=tf"
+        )
+    if not own_file and preprocessing is not None:
+        raise NetworkError(f"{name} has its own preprocessing; leave 'preprocessing' out of the settings")
+    if weights == "imagenet" and (own_file or name == "pocket"):
+        raise NetworkError(f"{name} has no ImageNet weights; leave 'weights' out and it comes with its own")
+
+    if weights is None or weights == "imagenet":
+        model = _with_own_weights(name)
+    else:
+        model = build(name)
+        if weights == "random":
+            fill_at_random(model, seed)
+        else:
+            load_file(model, weights)
+    if not own_file:
+        preprocessing = applications.PREPROCESSING.get(name, "caffe")
+    model = cut(model, layers, name)
+    model.trainable = False
+    return Network(name, model, PREPROCESSINGS[preprocessing])
+
+
+def build(name: str) -> keras.Model:
+    """The whole network called `name` without its top, its weights as Keras makes them; a `.keras` file as it is."""
+    with _plain_keras():
+        if name.endswith(".keras"):
+            return _load_own(Path(name))
+        if name == "pocket":
+            return pocket.build()
+        if name == "squeezenet":
+            return squeezenet.build()
+        if name in applications.CLASSES:
+            return applications.build(name)
+    raise NetworkError(
+        f"there is no network called '{name}'{did_you_mean(name, NAMES)}; "
+        f"there are {', '.join(NAMES[:6])}, … and any .keras file"
+    )
+
+
+def _with_own_weights(name: str) -> keras.Model:
+    if name in applications.CLASSES:
+        with _plain_keras():
+            return applications.build(name, imagenet=True)
+    model = build(name)
+    if name == "pocket":
+        load_file(model, pocket.WEIGHTS)
+    elif name == "squeezenet":
+        load_file(model, squeezenet.download())
+    return model
+
+
+def cut(model: keras.Model, layers: Iterable[str], name: str) -> keras.Model:
+    """The part of `model`, called `name`, up to the deepest of `layers`, for pictures of any size.
+
+    Its output is a dict of the layers' outputs by name.
+    """
+    layers = list(layers)
+    known = [facts.name for facts in describe_layers(model)]
+    for layer in layers:
+        if layer not in known:
+            raise NetworkError(
+                f"{name} has no layer '{layer}'{did_you_mean(layer, known)}; `dreamscripts layers {name}` lists them"
+            )
+    part = keras.Model(model.inputs[0], {layer: model.get_layer(layer).output for layer in layers})
+    return part if None in model.inputs[0].shape[1:] else _for_any_size(part, name)
+
+
+def _for_any_size(part: keras.Model, name: str) -> keras.Model:
+    """The same layers and weights on an input whose height and width are open."""
+    with _plain_keras():
+        shape = (3, None, None) if is_channels_first(part) else (None, None, 3)
+        try:
+            copy = keras.models.clone_model(part, input_tensors=keras.Input(shape, name="picture"))
+            copy.set_weights(part.get_weights())
+        except (ValueError, TypeError) as error:
+            size = "×".join(str(side) for side in part.inputs[0].shape[1:])
+            raise NetworkError(
+                f"{name} takes pictures of {size} only, and the layers in use cannot do without that: "
+                f"{str(error).strip().splitlines()[0]}"
+            ) from None
+    return copy
+
+
+def _load_own(path: Path) -> keras.Model:
+    if not path.is_file():
+        raise NetworkError(f"{path}: there is no such model file")
+    model = load_keras_file(path)
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4 or 3 not in model.inputs[0].shape[1:]:
+        raise NetworkError(f"{path}: takes something else than one RGB picture")
+    return model
+
+
+@contextmanager
+def _plain_keras():
+    """Build channels-last in float32, whatever the user's Keras configuration says: pictures here are (H, W, 3)."""
+    saved = keras.config.image_data_format(), keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(saved[0])
+        keras.config.set_floatx(saved[1])
+        keras.config.set_dtype_policy(saved[2])

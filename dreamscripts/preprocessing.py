@@ -1,0 +1,40 @@
+"""How each family of networks wants its pictures, and the exact way back.
+
+All four are the same affine map, x = (picture − mean) / scale, on RGB or BGR channels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A picture as a network sees it: float32 RGB in 0..255 there, float64 x here, both (H, W, 3)."""
+
+    name: str
+    channels: str  # "RGB" or "BGR": the network's own order, in which mean and scale are given
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+
+    def enter(self, picture: np.ndarray) -> np.ndarray:
+        """X for a picture."""
+        return (self._reorder(np.asarray(picture, np.float64)) - self.mean) / self.scale
+
+    def undo(self, x: np.ndarray) -> np.ndarray:
+        """The picture for an x: float32, clipped to 0..255."""
+        return self._reorder(x * self.scale + self.mean).clip(0, 255).astype(np.float32)
+
+    def _reorder(self, x: np.ndarray) -> np.ndarray:
+        return x[..., ::-1] if self.channels == "BGR" else x
+
+
+PREPROCESSINGS = {
+    p.name: p
+    for p in (
+        Preprocessing("caffe", "BGR", (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+        Preprocessing("tf", "RGB", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
+        Preprocessing("torch", "RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+        Preprocessing("none", "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    )
+}

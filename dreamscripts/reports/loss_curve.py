@@ -1,0 +1,31 @@
+"""The loss of a run against its passes through the network, and each of its terms."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
+    """A PNG of the loss and its weighted terms; `rows` are a run's record, one mapping per iterate."""
+    from matplotlib.figure import Figure  # a second to import: only once there is something to draw
+
+    passes = [row["evaluations"] for row in rows]
+    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(
+        passes, [row["loss"] for row in rows], color="black", linewidth=2.5, marker="o", markersize=4, label="loss"
+    )
+    for name in rows[0]["terms"]:
+        axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, label=name)
+    # Terms differ by orders of magnitude, and what is maximised is negative: a scale that is linear around 0.
+    scale = max(abs(row["loss"]) for row in rows)
+    axes.set_yscale("symlog", linthresh=max(scale / 100, 1e-9))
+    axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    axes.set_xlabel("passes through the network")
+    axes.set_ylabel("weighted, as minimised")
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,52 @@
+"""The command `dreamscripts`: one thin module per subcommand, each imported when it is called."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dreamscripts import __version__
+from dreamscripts.errors import DreamError
+from dreamscripts.scripts import bench, dream, keras_example, layers, settings
+
+app = typer.Typer(
+    help="Turn a photograph into a dream: optimizer-based DeepDream with Keras, from a settings file.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("dream")(dream.dream)
+app.command("keras-example")(keras_example.keras_example)
+app.command("layers")(layers.layers)
+app.command("bench")(bench.bench)
+app.add_typer(settings.app, name="settings")
+
+
+def main() -> None:
+    """Run the command. A person's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (DreamError, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        print(f"dreamscripts: {' '.join(message.split())}", file=sys.stderr)
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        print("dreamscripts: stopped", file=sys.stderr)
+        code = 130
+    sys.exit(code)

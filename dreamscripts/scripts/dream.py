@@ -1,0 +1,111 @@
+"""`dreamscripts dream PHOTO`: a photograph and a settings file into a run folder."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dreamscripts.errors import DreamError, OutputError, SettingsError
+from dreamscripts.scripts import options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dreamscripts.settings import Settings
+
+DEFAULT = "dreamy"
+
+
+def dream(
+    photo: Annotated[Path | None, typer.Argument(help="The picture to dream of: JPEG, PNG, TIFF, WebP, …")] = None,
+    settings: options.SettingsName = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="PICTURE.png", help="The settings inside a picture dreamt before.")
+    ] = None,
+    network: options.Network = None,
+    weights: options.Weights = None,
+    size: options.Size = None,
+    seed: options.Seed = None,
+    iterations: options.Iterations = None,
+    set_: options.Set = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>, numbered.")
+    ] = None,
+    keep_every: Annotated[int, typer.Option(min=1, metavar="N", help="Keep every Nth snapshot.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Turn PHOTO into a dream: a folder with a snapshot per iteration, final.png and the record of the run.
+
+    For a first one: dreamscripts dream samples/sky.jpg --settings bad_trip --network pocket
+    """
+    if settings and from_:
+        raise SettingsError("give --settings or --from, not both")
+    if from_ and from_.suffix.lower() != ".png":
+        raise SettingsError(f"{from_}: --from wants a PNG that dreamscripts saved")
+    if photo is None and not (resume and output):
+        raise DreamError("name a picture: dreamscripts dream PHOTO --settings bad_trip --network pocket")
+    named = str(from_ or settings or DEFAULT)
+    changes = options.overrides(network, weights, size, seed, iterations, set_)
+    default_folder = f"{photo.stem}-{'from-' if from_ else ''}{Path(named).stem}" if photo else ""
+
+    # Here and not above, as `--help` needs none of it.
+    from rich.console import Console
+
+    from dreamscripts import recording
+    from dreamscripts.images import open_photo
+    from dreamscripts.settings import Settings
+    from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
+
+    console = Console(quiet=quiet, highlight=False)
+    if resume:
+        folder = output or latest_folder(default_folder)
+        begun = RunFolder.reopen(folder)
+        chosen, picture = begun.settings, Path(begun.record["picture"])
+        if photo and photo.resolve() != picture:
+            raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
+        if settings or from_ or changes:
+            _refuse_other(Settings.load(named, **changes), chosen, folder)
+        start = partial(recording.resume, folder)
+    else:
+        chosen, opened = Settings.load(named, **changes), open_photo(photo)
+        for note in opened.notes:
+            console.print(f"{photo}: {note}")
+        folder, picture = output or free_folder(default_folder), photo
+        start = partial(recording.run, opened, chosen, folder, keep_every=keep_every)
+    console.print(f"{picture.name} → {folder}/  ({chosen.network}, {named if not resume else 'as it was begun'})")
+    _watch(console, start, chosen, folder)
+
+
+def _refuse_other(asked: "Settings", recorded: "Settings", folder: Path) -> None:
+    """A resumed run keeps its settings: raise SettingsError where the command line says otherwise."""
+    from dreamscripts.settings import difference
+
+    if key := difference(asked, recorded):
+        raise SettingsError(f"{folder}: this run was begun with another {key}; --resume keeps its settings")
+
+
+def _watch(console: "Console", start: Callable, settings: "Settings", folder: Path) -> None:
+    """Run to the end, or to Ctrl-C, with a progress bar; then say what there is."""
+    from dreamscripts.scripts.progress import Watch
+    from dreamscripts.waking import wake
+
+    iterate = None
+    try:
+        with Watch(console, settings) as watch:
+            wake()
+            for iterate in start(on_pass=watch.on_pass):
+                watch.on_iterate(iterate)
+    except KeyboardInterrupt:
+        if iterate is not None:
+            console.print(
+                f"stopped after iteration {iterate.iteration}; {folder}/final.png shows it.\n"
+                f"Go on with: dreamscripts dream --resume --output {folder}"
+            )
+        raise
+    console.print(
+        f"{folder}/final.png  ({iterate.iteration} iterations, {iterate.evaluations} passes, {iterate.seconds:.0f} s, "
+        f"loss {iterate.loss:.4g})"
+    )

@@ -1,0 +1,51 @@
+"""`dreamscripts keras-example BASE PREFIX`: the Keras L-BFGS example, as one would have called it in 2016."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamscripts.scripts import options
+
+
+def keras_example(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="The picture to dream of.")],
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Snapshots are PREFIX_at_iteration_N.png.")],
+    settings: options.SettingsName = "dreamy",
+    network: options.Network = None,
+    weights: options.Weights = None,
+    size: options.Size = None,
+    seed: options.Seed = None,
+    iterations: options.Iterations = None,
+    set_: options.Set = None,
+) -> None:
+    """Run the Keras L-BFGS example: BASE stretched to a square, each iteration saved as PREFIX_at_iteration_N.png."""
+    from dreamscripts.images import open_photo, resize, save_picture
+    from dreamscripts.settings import Settings
+    from dreamscripts.waking import wake
+
+    chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, iterations, set_))
+    photo = open_photo(base)
+    for note in photo.notes:
+        print(f"{base}: {note}")
+    side = chosen.size or max(photo.pixels.shape)
+    square = resize(photo.pixels, side, side)
+
+    wake()
+    from dreamscripts.dreaming import dream
+
+    started = time.perf_counter()
+    for iterate in dream(square, chosen):
+        number = iterate.iteration - 1
+        if iterate.iteration:
+            name = f"{prefix}_at_iteration_{number}.png"
+            save_picture(iterate.picture, name, chosen.to_toml())
+            print("Current loss value:", iterate.loss)
+            print("Image saved as", name)
+            print(f"Iteration {number} completed in {time.perf_counter() - started:.0f}s", flush=True)
+        else:
+            print("Model loaded.")
+        if iterate.iteration < chosen.optimizer.iterations:
+            print("Start of iteration", number + 1, flush=True)
+        started = time.perf_counter()

@@ -1,0 +1,28 @@
+"""`dreamscripts layers NETWORK`: what a settings file can name under [features]."""
+
+from typing import Annotated
+
+import typer
+
+
+def layers(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras file.")],
+) -> None:
+    """List the layers of NETWORK that a dream can use, with what each one sees of the picture."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dreamscripts.waking import wake
+
+    wake()
+    from dreamscripts.networks import build
+    from dreamscripts.networks.anatomy import describe_layers
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer", no_wrap=True, overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    for heading in ("channels", "stride", "receptive field"):
+        table.add_column(heading, justify="right")
+    for facts in describe_layers(build(network)):
+        table.add_row(facts.name, facts.kind, str(facts.channels), str(facts.stride), f"{facts.receptive_field} px")
+    Console(highlight=False).print(table)

@@ -1,0 +1,50 @@
+"""`dreamscripts settings`: list the named settings, show one, begin one's own from it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List the named settings; show one; begin your own.", invoke_without_command=True)
+
+
+@app.callback()
+def list_settings(context: typer.Context) -> None:
+    """List the named settings."""
+    if context.invoked_subcommand:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from dreamscripts.settings import named
+
+    table = Table.grid(padding=(0, 2))
+    for name, comment in named().items():
+        table.add_row(f"[bold]{name}[/]", comment)
+    Console(highlight=False).print(table)
+
+
+@app.command("show")
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Named settings, or a file.")]) -> None:
+    """Print a settings file, comments and all."""
+    from dreamscripts.settings import read_text
+
+    print(read_text(name), end="")
+
+
+@app.command("new")
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as mine.toml.")],
+    from_: Annotated[str, typer.Option("--from", metavar="NAME", help="What to begin from.")] = "bad_trip",
+) -> None:
+    """Copy named settings into FILE, for you to change."""
+    from dreamscripts.errors import OutputError
+    from dreamscripts.files import write_atomically
+    from dreamscripts.settings import read_text
+
+    if file.suffix != ".toml":
+        raise OutputError(f"{file}: settings files end in .toml")
+    if file.exists():
+        raise OutputError(f"{file}: is there already; choose another name")
+    write_atomically(file, read_text(from_).encode())
+    print(f"{file}: change what you like, then: dreamscripts dream PHOTO --settings {file}")

@@ -1,0 +1,69 @@
+"""What the tests share: small pictures, small networks, the photographs where there are any."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dreamscripts  # noqa: F401 - first: it sets what TensorFlow reads when it is imported
+
+BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
+SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def picture(rng) -> np.ndarray:
+    """A small smooth picture: float32 (48, 64, 3)."""
+    y, x = np.mgrid[0:48, 0:64]
+    waves = [np.sin(x / 7 + phase) * np.cos(y / 5 - phase) for phase in (0, 1, 2)]
+    return (127.5 + 90 * np.stack(waves, axis=2) + rng.normal(0, 5, (48, 64, 3))).clip(0, 255).astype(np.float32)
+
+
+@pytest.fixture
+def photo(picture, tmp_path) -> Path:
+    """The same picture, as a JPEG file in a folder of its own."""
+    path = tmp_path / "pictures" / "photo.jpg"
+    path.parent.mkdir()
+    Image.fromarray(picture.astype(np.uint8)).save(path, quality=95)
+    return path
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run `dreamscripts …` in a process of its own, in an empty working directory."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+
+    def run(*arguments, env=None, check=None, **options) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "dreamscripts", *map(str, arguments)],
+            cwd=folder,
+            env=os.environ | (env or {}),
+            capture_output=True,
+            text=True,
+            **options,
+        )
+        if check is not None:
+            assert done.returncode == check, done.stderr + done.stdout
+        return done
+
+    run.folder = folder
+    return run
+
+
+def shared(name: str) -> Path:
+    """A file on the project's machines; the test is skipped elsewhere."""
+    path = SHARED / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not on this machine")
+    return path

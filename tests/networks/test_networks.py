@@ -1,0 +1,217 @@
+"""Loading networks: their weights from every kind of file, the cut, and what is refused."""
+
+import hashlib
+import json
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from conftest import shared
+
+from dreamscripts.errors import NetworkError
+from dreamscripts.networks import applications, build, load_network, pocket, squeezenet
+from dreamscripts.networks.weights import fill_at_random
+
+LAYERS = keras.layers
+
+
+def run(network, x):
+    return {name: keras.ops.convert_to_numpy(f) for name, f in network.features(x[None].astype(np.float32)).items()}
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(0, 50, (64, 80, 3))
+
+
+def small_model(shape=(None, None, 3), data_format="channels_last", **last):
+    inputs = keras.Input(shape)
+    h = LAYERS.Conv2D(4, 3, padding="same", activation="relu", name="first", data_format=data_format)(inputs)
+    h = LAYERS.MaxPooling2D(2, name="smaller", data_format=data_format)(h)
+    h = LAYERS.Conv2D(6, 3, padding="same", name="second", data_format=data_format)(h)
+    model = keras.Model(inputs, h, name="small")
+    fill_at_random(model, 1)
+    return model
+
+
+def test_pocket_has_its_published_weights_rescaled_by_powers_of_two():
+    published = np.load(shared("weights/pocket_vgg16.npz"))
+    scales = {"block4_conv1": 1 / 4, "block4_conv2": 1, "block4_conv3": 8}
+    model = load_network("pocket", layers=["block5_conv3"]).model
+    before = 1
+    for layer in model.layers:
+        if layer.get_weights():
+            kernel, bias = layer.get_weights()
+            scale = scales.get(layer.name, 1)
+            # ReLU networks are positively homogeneous: what a layer gains, the next one's kernel gives back.
+            expected = published[f"{layer.name}/kernel"].astype("f") * scale / before
+            np.testing.assert_allclose(kernel, expected, rtol=1e-6, atol=1e-7)  # float16's smallest lose a bit
+            np.testing.assert_array_equal(bias, published[f"{layer.name}/bias"].astype("f") * scale)
+            before = scale
+
+
+def test_pocket_is_vgg16_at_a_quarter_of_its_width():
+    ours, vgg16 = build("pocket"), build("vgg16")
+    assert [layer.name for layer in ours.layers[1:]] == [layer.name for layer in vgg16.layers[1:]]
+    for mine, theirs in zip(ours.layers[1:], vgg16.layers[1:], strict=True):
+        assert mine.output.shape[-1] * 4 == theirs.output.shape[-1]
+    assert pocket.WEIGHTS.stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize("name", ["vgg19", "resnet50", "mobilenet_v2", "inception_v3", "efficientnet_b0"])
+def test_networks_of_keras_run_on_pictures_of_any_size(name, x):
+    layer = {
+        "vgg19": "block2_conv2",
+        "resnet50": "conv2_block1_out",
+        "mobilenet_v2": "block_1_project_BN",
+        "inception_v3": "mixed0",
+        "efficientnet_b0": "block2a_project_bn",
+    }[name]
+    network = load_network(name, "random", [layer], seed=3)
+    assert len(network.model.layers) < len(build(name).layers)
+    (features,) = run(network, x).values()
+    assert np.isfinite(features).all()
+    assert 0 < np.abs(features).mean() < 1e4
+    again = load_network(name, "random", [layer], seed=3)
+    np.testing.assert_array_equal(run(again, x)[layer], features)
+
+
+def test_only_what_is_needed_is_kept():
+    network = load_network("vgg16", "random", ["block1_conv2", "block2_conv1"])
+    assert [layer.name for layer in network.model.layers][-2:] == ["block1_pool", "block2_conv1"]
+    assert set(network.model.output) == {"block1_conv2", "block2_conv1"}
+
+
+def test_squeezenet_has_the_published_topology():
+    model = build("squeezenet")
+    assert sum(np.prod(weight.shape) for weight in model.weights) == 722_496
+    channels = {layer.name: layer.output.shape[-1] for layer in model.layers}
+    assert [channels[f"fire{i}"] for i in range(2, 10)] == [128, 128, 256, 256, 384, 384, 512, 512]
+
+
+def test_the_published_squeezenet_loads_and_sees(monkeypatch):
+    path = shared("weights/squeezenet_notop.h5")
+    assert hashlib.md5(path.read_bytes()).hexdigest() == squeezenet.MD5
+    network = load_network("squeezenet", str(path), ["fire9"])
+    kernel = network.model.get_layer("fire2_expand3x3").get_weights()[0]
+    with h5py.File(path) as file:
+        group = file["fire2/expand3x3"]
+        (theirs,) = [group[n][()] for n in group.attrs["weight_names"] if group[n].ndim == 4]
+    np.testing.assert_array_equal(kernel, theirs)
+
+
+@pytest.mark.parametrize("with_top", [False, True])
+def test_the_legacy_format_is_read_by_layer_name(with_top, tmp_path, x):
+    model = small_model()
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w") as file:
+        root = file.create_group("model_weights") if with_top else file
+        names = []
+        for layer in model.layers:
+            group = root.create_group(layer.name)
+            group.attrs["weight_names"] = [f"{layer.name}/{i}:0".encode() for i, _ in enumerate(layer.weights)]
+            for i, weight in enumerate(layer.get_weights()):
+                group[f"{layer.name}/{i}:0"] = weight
+            names.append(layer.name.encode())
+        if with_top:
+            root.create_group("predictions").attrs["weight_names"] = []
+            names.append(b"predictions")
+        root.attrs["layer_names"] = names
+    (tmp_path / "m.keras").touch()
+    from dreamscripts.networks.weights import load_file
+
+    other = small_model()
+    other.set_weights([0 * w for w in other.get_weights()])
+    load_file(other, path)
+    for mine, theirs in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_weights_that_keras_saved_today_load(tmp_path, x):
+    vgg = load_network("pocket", "random", ["block5_conv3"], seed=5)
+    whole = build("pocket")
+    fill_at_random(whole, 5)
+    whole.save_weights(tmp_path / "a.weights.h5")
+    whole.save(tmp_path / "a.keras")
+    for file in ("a.weights.h5", "a.keras"):
+        loaded = load_network("pocket", str(tmp_path / file), ["block5_conv3"])
+        np.testing.assert_array_equal(run(loaded, x)["block5_conv3"], run(vgg, x)["block5_conv3"])
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (32, 32, 3), (3, 32, 32)])
+def test_a_model_of_ones_own_dreams_at_any_size(shape, tmp_path, x):
+    model = small_model(shape, "channels_first" if shape[0] == 3 else "channels_last")
+    model.save(tmp_path / "own.keras")
+    network = load_network(str(tmp_path / "own.keras"), layers=["first", "second"], preprocessing="tf")
+    features = run(network, x)
+    assert features["first"].shape == (1, 64, 80, 4)
+    assert features["second"].shape == (1, 32, 40, 6)
+    kernel, bias = model.get_layer("first").get_weights()
+    at = x[9:12, 19:22].astype(np.float32)
+    expected = np.maximum(np.tensordot(at, kernel, axes=3) + bias, 0)
+    np.testing.assert_allclose(features["first"][0, 10, 20], expected, rtol=1e-4, atol=1e-3)
+    assert network.preprocessing.name == "tf"
+
+
+def refusal(*arguments, **options):
+    with pytest.raises(NetworkError) as error:
+        load_network(*arguments, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_mistakes_are_answered_with_what_there_is(tmp_path):
+    assert "did you mean 'vgg16'" in refusal("vgg_16")
+    assert "did you mean 'block4_conv1'" in refusal("pocket", layers=["block4conv1"])
+    assert "`dreamscripts layers pocket`" in refusal("pocket", layers=["mixed3"])
+    assert "no ImageNet weights" in refusal("pocket", "imagenet")
+    assert "has its own preprocessing" in refusal("pocket", preprocessing="tf")
+    assert "preprocessing=tf" in refusal(str(tmp_path / "own.keras"))
+    assert "no such model file" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
+    (tmp_path / "own.keras").write_bytes(b"not a zip")
+    assert "cannot be loaded" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
+    flat = keras.Sequential([keras.Input((4,)), LAYERS.Dense(2)])
+    flat.save(tmp_path / "flat.keras")
+    assert "something else than one RGB picture" in refusal(str(tmp_path / "flat.keras"), preprocessing="tf")
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_place(tmp_path):
+    assert "no such file" in refusal("vgg16", str(tmp_path / "none.h5"), ["block1_conv1"])
+    (tmp_path / "text.h5").write_text("weights")
+    assert "is no file of weights" in refusal("vgg16", str(tmp_path / "text.h5"), ["block1_conv1"])
+    # pocket's names are VGG16's, its shapes are not
+    assert "does not fit vgg16" in refusal("vgg16", str(pocket.WEIGHTS), ["block1_conv1"])
+    build("pocket").save(tmp_path / "pocket.keras")
+    said = refusal("vgg16", str(tmp_path / "pocket.keras"), ["block1_conv1"])
+    assert "'block1_conv1' have the shapes 3×3×3×16, 16, not 3×3×3×64, 64" in said
+    small_model().save(tmp_path / "small.keras")
+    assert "no weights for the layer 'block1_conv1'" in refusal(
+        "vgg16", str(tmp_path / "small.keras"), ["block1_conv1"]
+    )
+
+
+@pytest.mark.parametrize("name", ["vgg16", "squeezenet"])
+def test_without_weights_and_connection_the_three_ways_on_are_said(name, monkeypatch):
+    def no_connection(*arguments, **options):
+        raise Exception("URL fetch failure on https://… : None -- [Errno -3] Temporary failure in name resolution")
+
+    monkeypatch.setattr(keras.utils, "get_file", no_connection)
+    monkeypatch.setattr(keras.src.applications.vgg16.file_utils, "get_file", no_connection)
+    said = refusal(name, layers=["block1_conv1"])
+    assert all(way in said for way in ("connect once", "--weights FILE", "--network pocket"))
+
+
+def test_a_failure_that_is_not_the_connections_keeps_its_traceback(monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(keras.applications, "VGG16", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        applications.build("vgg16", imagenet=True)
+
+
+def test_the_users_keras_configuration_is_left_as_it_was():
+    before = json.dumps([keras.config.image_data_format(), keras.config.floatx()])
+    load_network("pocket", layers=["block1_conv1"])
+    assert json.dumps([keras.config.image_data_format(), keras.config.floatx()]) == before

@@ -1,0 +1,82 @@
+"""The same loss and gradient on every installed backend, whatever the user's Keras configuration says."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import BACKENDS
+
+from dreamscripts import backends
+from dreamscripts.evaluator import Evaluator
+from dreamscripts.losses import build_loss
+from dreamscripts.networks import load_network
+from dreamscripts.settings import Settings
+
+FEATURES = {"block2_conv1": 0.1, "block3_conv1": 0.02}
+
+ONE_PASS = """
+import sys
+import keras, numpy as np
+from dreamscripts import Evaluator, Settings, load_network
+from dreamscripts.losses import build_loss
+from dreamscripts.backends import device, versions
+
+assert keras.config.image_data_format() == "channels_first" and keras.config.floatx() == "float16"
+x = np.load("x.npy")
+settings = Settings(features={features}, penalties=dict(continuity=0.1, dream_l2=0.5))
+network = load_network("pocket", layers=settings.features)
+evaluator = Evaluator(network, build_loss(settings), x.shape)
+np.savez("answer.npz", loss=evaluator.loss(x), gradient=evaluator.gradient(x))
+assert keras.config.image_data_format() == "channels_first" and keras.config.floatx() == "float16"
+assert keras.backend.backend() in versions() and device()
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_loss_and_gradient_do_not_depend_on_backend_or_configuration(backend, tmp_path, rng):
+    x = rng.normal(0, 50, (32, 40, 3))
+    settings = Settings(features=FEATURES, penalties={"continuity": 0.1, "dream_l2": 0.5})
+    here = Evaluator(load_network("pocket", layers=FEATURES), build_loss(settings), x.shape)
+
+    (tmp_path / "keras.json").write_text(
+        json.dumps({"image_data_format": "channels_first", "floatx": "float16", "backend": "tensorflow"})
+    )
+    np.save(tmp_path / "x.npy", x)
+    environment = os.environ | {"KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path)}
+    program = ONE_PASS.replace("{features}", repr(FEATURES))
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    there = np.load(tmp_path / "answer.npz")
+    assert there["loss"] == pytest.approx(here.loss(x), rel=1e-5)
+    gradient = here.gradient(x)
+    assert np.linalg.norm(there["gradient"] - gradient) <= 1e-4 * np.linalg.norm(gradient)
+
+
+def test_xla_gives_the_same_numbers(rng):
+    x = rng.normal(0, 50, (32, 40, 3))
+    network, loss = load_network("pocket", layers=FEATURES), build_loss(Settings(features=FEATURES))
+    plain, xla = (Evaluator(network, loss, x.shape, xla=choice) for choice in (False, True))
+    assert xla.loss(x) == pytest.approx(plain.loss(x), rel=1e-5)
+    np.testing.assert_allclose(xla.gradient(x), plain.gradient(x), atol=1e-4 * np.abs(plain.gradient(x)).max())
+
+
+@pytest.mark.parametrize(
+    ("avx512", "multiplications_per_pixel", "passes", "expected"),
+    [
+        (True, 275_000, 105, False),  # oneDNN's own kernels are as fast, and need no compiling
+        (False, 275_000, 105, True),  # VGG16 over a whole run
+        (False, 275_000, 5, False),  # too short to win the compiling back
+        (False, 17_000, 105, False),  # pocket gains nothing
+    ],
+)
+def test_xla_is_chosen_where_a_whole_run_gains(avx512, multiplications_per_pixel, passes, expected, monkeypatch):
+    if backends.keras.backend.backend() != "tensorflow":
+        pytest.skip("other backends leave no choice")
+    monkeypatch.setattr(backends, "_has_avx512", lambda: avx512)
+    monkeypatch.setattr(backends, "device", lambda: "CPU: some")
+    assert backends.choose_xla(multiplications_per_pixel * 400**2, 400**2, passes) is expected
