@@ -18,7 +18,7 @@ from dreamscripts.settings import Settings
 
 
 def dream(
-    picture: np.ndarray,
+    picture: np.ndarray | None,
     settings: Settings,
     *,
     after: Iterate | None = None,
@@ -27,7 +27,7 @@ def dream(
     """Turn a picture (float32 (H, W, 3) RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
     `after` goes on from an iterate of an earlier run with the same settings, to the same pictures as a run without
-    a break. `on_pass(passes, loss)` is called after each pass through the network. Raises DreamError where the
+    a break; the picture is then not needed. `on_pass(passes, loss)` is called after each pass through the network. Raises DreamError where the
     settings do not fit the network or the picture, and Diverged where the loss leaves the numbers.
     """
     network = load_network(

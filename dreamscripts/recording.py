@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from dreamscripts.errors import Diverged
 from dreamscripts.images import Photo, open_photo
 from dreamscripts.iterates import Iterate
@@ -26,23 +28,26 @@ def run(
     if not isinstance(photo, Photo):
         photo = open_photo(photo)
     about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
-    yield from _record(photo, RunFolder.create(folder, settings, about, keep_every), on_pass)
+    yield from _record(photo.pixels, RunFolder.create(folder, settings, about, keep_every), on_pass)
 
 
 def resume(folder: str | Path, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:
     """Go on with an interrupted run in `folder`, to the same pictures as without the interruption."""
     run_folder = RunFolder.reopen(folder)
-    yield from _record(open_photo(run_folder.record["picture"]), run_folder, on_pass)
+    picture = None if run_folder.last else open_photo(run_folder.record["picture"]).pixels
+    yield from _record(picture, run_folder, on_pass)
 
 
-def _record(photo: Photo, folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> Iterator[Iterate]:
+def _record(
+    picture: np.ndarray | None, folder: RunFolder, on_pass: Callable[[int, float], None] | None
+) -> Iterator[Iterate]:
     from dreamscripts import backends  # with Keras and its backend: after the quick checks, not before
     from dreamscripts.dreaming import dream
 
     folder.record |= {"device": backends.device(), "versions": backends.versions()}
     status = "stopped"
     try:
-        for iterate in dream(photo.pixels, folder.settings, after=folder.last, on_pass=on_pass):
+        for iterate in dream(picture, folder.settings, after=folder.last, on_pass=on_pass):
             folder.save(iterate)
             yield iterate
         status = "complete"

@@ -69,9 +69,9 @@ class RunFolder:
         """
         folder = Path(folder)
         try:
-            settings = Settings.load(folder / "settings.toml")
             record = json.loads((folder / "run.json").read_text("utf-8"))
-        except (OSError, ValueError, KeyError):
+            settings = Settings.load(folder / "settings.toml")
+        except (OSError, ValueError):
             raise OutputError(f"{folder}: holds no run to resume") from None
         if record["status"] == "complete":
             raise OutputError(f"{folder}: this run is complete; there is nothing to resume")

@@ -1,0 +1,230 @@
+import csv
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dreamscripts import dreaming, files
+from dreamscripts.errors import Diverged, NetworkError, OutputError, PictureError
+from dreamscripts.images import open_picture
+from dreamscripts.recording import resume, run
+from dreamscripts.settings import Settings
+from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
+
+
+@pytest.fixture
+def settings():
+    return Settings(
+        features={"block2_conv1": 0.05},
+        penalties={"continuity": 0.1, "dream_l2": 0.02},
+        jitter={"noise": 3},
+        optimizer={"iterations": 4, "evaluations": 3},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "runs" / "one"
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+SNAPSHOTS = {f"iteration_{i:03d}.png" for i in range(5)}
+ALWAYS = {"run.json", "settings.toml", "loss.csv", "loss.png", "final.png"}
+
+
+def test_a_run_leaves_its_whole_record(photo, settings, folder):
+    iterates = list(run(photo, settings, folder))
+    assert names(folder) == SNAPSHOTS | ALWAYS
+    np.testing.assert_allclose(open_picture(folder / "final.png"), iterates[-1].picture, atol=0.5)
+    assert (folder / "final.png").read_bytes() == (folder / "iteration_004.png").read_bytes()
+    assert Settings.load(folder / "settings.toml") == Settings.load(folder / "iteration_002.png") == settings
+
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "complete"
+    assert record["picture"] == str(photo)
+    assert Settings.model_validate(record["settings"]) == settings
+    assert {"keras", "numpy", "scipy", "python"} <= set(record["versions"])
+    assert "CPU" in record["device"] or "GPU" in record["device"]
+    assert [row["loss"] for row in record["iterates"]] == [iterate.loss for iterate in iterates]
+
+    with (folder / "loss.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        *("octave", "iteration", "evaluations", "seconds", "loss"),
+        *("block2_conv1", "continuity", "dream_l2"),
+    ]
+    assert [float(row["loss"]) for row in rows] == [iterate.loss for iterate in iterates]
+    with Image.open(folder / "loss.png") as curve:
+        assert curve.size == (960, 600)
+        assert len(curve.convert("L").getcolors()) > 50  # something is drawn
+
+
+def test_of_the_snapshots_every_nth_is_kept(photo, settings, folder):
+    list(run(photo, settings, folder, keep_every=3))
+    assert names(folder) == {"iteration_000.png", "iteration_003.png"} | ALWAYS
+
+
+def test_each_iterate_is_on_disk_before_it_is_yielded(photo, settings, folder):
+    for iterate in run(photo, settings, folder):
+        assert f"iteration_{iterate.iteration:03d}.png" in names(folder)
+        rows = (folder / "loss.csv").read_text().splitlines()
+        assert len(rows) == iterate.iteration + 2
+        assert json.loads((folder / "run.json").read_text())["status"] == "running"
+
+
+@pytest.mark.parametrize("stop_after", [0, 2, 4])
+def test_a_consumer_that_leaves_can_come_back_to_the_same_pictures(stop_after, photo, settings, folder, tmp_path):
+    whole = tmp_path / "whole"
+    list(run(photo, settings, whole))
+    for iterate in run(photo, settings, folder):
+        if iterate.iteration == stop_after:
+            break
+    assert json.loads((folder / "run.json").read_text())["status"] == "stopped"
+    assert {"state.npz", "final.png", "loss.png"} <= names(folder)
+    photo.unlink()  # nothing of it is needed any more
+    assert [iterate.iteration for iterate in resume(folder)] == list(range(stop_after + 1, 5))
+    assert names(folder) == names(whole)
+    for name in SNAPSHOTS | {"final.png", "settings.toml"}:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes()
+    mine, theirs = (json.loads((f / "run.json").read_text()) for f in (folder, whole))
+    for row in mine["iterates"] + theirs["iterates"]:
+        del row["seconds"]
+    assert mine["iterates"] == theirs["iterates"]
+    assert mine["status"] == "complete"
+
+
+def test_killed_between_any_two_writes_a_run_resumes_to_the_same(photo, settings, folder, tmp_path, monkeypatch):
+    """Every write in turn is the last one that the run gets to make."""
+    settings = settings.model_copy(update={"optimizer": settings.optimizer.model_copy(update={"iterations": 2})})
+    whole = tmp_path / "whole"
+    writes = []
+    write = files.write_atomically
+
+    class Killed(BaseException):
+        pass
+
+    def counted(path, content):
+        if len(writes) == deadline:
+            raise Killed
+        writes.append(path)
+        write(path, content)
+
+    for module in ("snapshots", "images"):
+        monkeypatch.setattr(f"dreamscripts.{module}.write_atomically", counted)
+    monkeypatch.setattr(RunFolder, "discard", lambda self: None)  # kill -9 tidies nothing
+    monkeypatch.setattr(RunFolder, "finish", _finish_unless_killed(RunFolder.finish, Killed))
+    deadline = None
+    list(run(photo, settings, whole))
+    total = len(writes)
+    assert total > 15
+    for deadline in range(2, total):
+        writes.clear()
+        killed = tmp_path / f"killed_{deadline}"
+        with pytest.raises(Killed):
+            list(run(photo, settings, killed))
+        before = json.loads((killed / "run.json").read_text())
+        assert before["status"] in ("running", "complete")
+        if before["status"] == "complete":
+            continue  # all that was left to do was to drop the state
+        kept, deadline = deadline, None
+        list(resume(killed))
+        for name in ("iteration_001.png", "iteration_002.png", "final.png"):
+            assert (killed / name).read_bytes() == (whole / name).read_bytes(), kept
+        assert names(killed) == names(whole)
+        deadline = kept
+
+
+def _finish_unless_killed(finish, killed):
+    import sys
+
+    def wrapped(self, status="complete"):
+        if not isinstance(sys.exception(), killed):
+            finish(self, status)
+
+    return wrapped
+
+
+def test_an_output_that_holds_something_is_left_alone(photo, settings, folder):
+    list(run(photo, settings, folder))
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+    with pytest.raises(OutputError, match=r"already holds a run.*--resume"):
+        next(run(photo, settings, folder))
+    with pytest.raises(OutputError, match="complete; there is nothing to resume"):
+        next(resume(folder))
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "thesis.txt").touch()
+    with pytest.raises(OutputError, match="is not empty"):
+        next(run(photo, settings, other))
+    with pytest.raises(OutputError, match="no run to resume"):
+        next(resume(other))
+    with pytest.raises(OutputError, match="Not a directory"):
+        next(run(photo, settings, other / "thesis.txt" / "run"))
+
+
+@pytest.mark.parametrize(
+    ("change", "error"), [({"features": {"mixed3": 1.0}}, NetworkError), ({"size": 8}, PictureError)]
+)
+def test_a_run_that_never_began_leaves_nothing_in_the_way(change, error, photo, settings, folder):
+    with pytest.raises(error):
+        next(run(photo, settings.model_copy(update=change), folder))
+    assert not folder.exists()
+    next(run(photo, settings, folder))
+
+
+def test_a_damaged_state_is_named(photo, settings, folder):
+    next(run(photo, settings, folder))
+    (folder / "state.npz").write_bytes(b"PK damaged")
+    with pytest.raises(OutputError, match=r"state\.npz: is damaged"):
+        next(resume(folder))
+
+
+def test_after_a_divergence_the_best_picture_is_the_final_one(photo, settings, folder, monkeypatch):
+    original = dreaming.lbfgs
+
+    def worse_then_nan(evaluator, x, **options):
+        steps = original(evaluator, x, **options)
+        best = next(steps)
+        yield best
+        yield type(best)(best.x * 0, best.loss + 1, best.terms)
+        raise Diverged("the term 'continuity' of the loss became NaN at pass 12")
+
+    monkeypatch.setattr(dreaming, "lbfgs", worse_then_nan)
+    with pytest.raises(Diverged, match="iteration 3: the term 'continuity'"):
+        list(run(photo, settings, folder))
+    assert (folder / "final.png").read_bytes() == (folder / "iteration_001.png").read_bytes()
+    assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
+
+
+def test_a_disk_that_fills_up_loses_nothing_written(photo, settings, folder, monkeypatch):
+    iterates = run(photo, settings, folder)
+    next(iterates), next(iterates)
+    kept = (folder / "iteration_001.png").read_bytes()
+    write_bytes = Path.write_bytes
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OutputError, match="the disk is full; what was written before is kept"):
+            next(iterates)
+    assert Path.write_bytes is write_bytes
+    assert (folder / "iteration_001.png").read_bytes() == kept
+    assert [iterate.iteration for iterate in resume(folder)] == [2, 3, 4]
+
+
+def test_default_folders_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert latest_folder("sky-dreamy") == Path("sky-dreamy")
+    for expected in ("sky-dreamy", "sky-dreamy-2", "sky-dreamy-3"):
+        assert free_folder("sky-dreamy") == Path(expected)
+        Path(expected).mkdir()
+        assert latest_folder("sky-dreamy") == Path(expected)
