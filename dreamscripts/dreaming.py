@@ -27,8 +27,9 @@ def dream(
     """Turn a picture (float32 (H, W, 3) RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
     `after` goes on from an iterate of an earlier run with the same settings, to the same pictures as a run without
-    a break; the picture is then not needed. `on_pass(passes, loss)` is called after each pass through the network. Raises DreamError where the
-    settings do not fit the network or the picture, and Diverged where the loss leaves the numbers.
+    a break; the picture is then not needed. `on_pass(passes, loss)` is called after each pass through the network.
+    Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
+    the numbers.
     """
     network = load_network(
         settings.network,
@@ -86,4 +87,5 @@ def dream(
             iteration += 1
             yield iterate(iteration, step.x, step.loss, step.terms)
     except Diverged as error:
-        raise Diverged(f"iteration {iteration + 1}: {error}") from None
+        advice = "lower the weights under [features] or raise penalties.dream_l2"
+        raise Diverged(f"iteration {iteration + 1}: {error}; {advice}") from None

@@ -28,3 +28,10 @@ class Iterate:
     def picture(self) -> np.ndarray:
         """The picture: float32 (H, W, 3), RGB, 0..255."""
         return PREPROCESSINGS[self.preprocessing].undo(self.x)
+
+    @property
+    def beyond(self) -> float:
+        """The share of x's values that are beyond 0..255 as pixels, and clipped in `picture`: 0..1."""
+        p = PREPROCESSINGS[self.preprocessing]
+        pixels = self.x * p.scale + p.mean
+        return float(((pixels < -0.5) | (pixels > 255.5)).mean())

@@ -10,6 +10,7 @@ from dreamscripts.images import Photo, open_photo
 from dreamscripts.iterates import Iterate
 from dreamscripts.settings import Settings
 from dreamscripts.snapshots import RunFolder
+from dreamscripts.waking import wake
 
 
 def run(
@@ -28,7 +29,12 @@ def run(
     if not isinstance(photo, Photo):
         photo = open_photo(photo)
     about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
-    yield from _record(photo.pixels, RunFolder.create(folder, settings, about, keep_every), on_pass)
+    run_folder = RunFolder.create(folder, settings, about, keep_every)
+    try:
+        yield from _record(photo.pixels, run_folder, on_pass)
+    finally:
+        if run_folder.last is None:
+            run_folder.discard()
 
 
 def resume(folder: str | Path, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:
@@ -41,7 +47,8 @@ def resume(folder: str | Path, *, on_pass: Callable[[int, float], None] | None =
 def _record(
     picture: np.ndarray | None, folder: RunFolder, on_pass: Callable[[int, float], None] | None
 ) -> Iterator[Iterate]:
-    from dreamscripts import backends  # with Keras and its backend: after the quick checks, not before
+    wake()  # after the quick checks, not before
+    from dreamscripts import backends
     from dreamscripts.dreaming import dream
 
     folder.record |= {"device": backends.device(), "versions": backends.versions()}
@@ -51,11 +58,11 @@ def _record(
             folder.save(iterate)
             yield iterate
         status = "complete"
-    except Diverged:
+    except Diverged as error:
         status = "diverged"
-        raise
-    finally:
         if folder.last is None:
-            folder.discard()
-        else:
+            raise
+        raise Diverged(f"{error}; {folder.folder / 'final.png'} is the best picture before it") from None
+    finally:
+        if folder.last is not None:
             folder.finish(status)

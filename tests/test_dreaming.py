@@ -1,4 +1,4 @@
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_stream_goes_from_the_picture_to_the_last_iteration(picture, setting
     assert [iterate.iteration for iterate in iterates] == [0, 1, 2, 3]
     np.testing.assert_allclose(iterates[0].picture, picture, atol=1e-4)
     assert (iterates[0].evaluations, iterates[0].octave) == (1, 0)
-    for before, after in zip(iterates, iterates[1:], strict=False):
+    for before, after in pairwise(iterates):
         assert after.loss < before.loss
         assert after.evaluations > before.evaluations
         assert after.seconds > before.seconds

@@ -1,6 +1,7 @@
 """`dreamscripts dream PHOTO`: a photograph and a settings file into a run folder."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dreamscripts.settings import Settings
 
 DEFAULT = "dreamy"
+BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
 
 
 def dream(
@@ -90,13 +92,12 @@ def _refuse_other(asked: "Settings", recorded: "Settings", folder: Path) -> None
 def _watch(console: "Console", start: Callable, settings: "Settings", folder: Path) -> None:
     """Run to the end, or to Ctrl-C, with a progress bar; then say what there is."""
     from dreamscripts.scripts.progress import Watch
-    from dreamscripts.waking import wake
 
     iterate = None
     try:
-        with Watch(console, settings) as watch:
-            wake()
-            for iterate in start(on_pass=watch.on_pass):
+        # Closed at once, and not at some later time, so that final.png is there when we say so.
+        with Watch(console, settings) as watch, closing(start(on_pass=watch.on_pass)) as iterates:
+            for iterate in iterates:
                 watch.on_iterate(iterate)
     except KeyboardInterrupt:
         if iterate is not None:
@@ -109,3 +110,8 @@ def _watch(console: "Console", start: Callable, settings: "Settings", folder: Pa
         f"{folder}/final.png  ({iterate.iteration} iterations, {iterate.evaluations} passes, {iterate.seconds:.0f} s, "
         f"loss {iterate.loss:.4g})"
     )
+    if iterate.beyond > BLOWN_OUT:
+        console.print(
+            f"{iterate.beyond:.0%} of the picture is beyond black and white: it is blown out. "
+            "Give a larger --size, raise penalties.dream_l2, or lower the weights under [features]."
+        )

@@ -35,9 +35,9 @@ def small_model(shape=(None, None, 3), data_format="channels_last", **last):
     return model
 
 
-def test_pocket_has_its_published_weights_rescaled_by_powers_of_two():
+def test_pocket_has_its_published_weights_rescaled():
     published = np.load(shared("weights/pocket_vgg16.npz"))
-    scales = {"block4_conv1": 1 / 4, "block4_conv2": 1, "block4_conv3": 8}
+    scales = {"block4_conv1": 1 / 4, "block4_conv3": 4, "block5_conv3": 4}
     model = load_network("pocket", layers=["block5_conv3"]).model
     before = 1
     for layer in model.layers:
@@ -46,8 +46,8 @@ def test_pocket_has_its_published_weights_rescaled_by_powers_of_two():
             scale = scales.get(layer.name, 1)
             # ReLU networks are positively homogeneous: what a layer gains, the next one's kernel gives back.
             expected = published[f"{layer.name}/kernel"].astype("f") * scale / before
-            np.testing.assert_allclose(kernel, expected, rtol=1e-6, atol=1e-7)  # float16's smallest lose a bit
-            np.testing.assert_array_equal(bias, published[f"{layer.name}/bias"].astype("f") * scale)
+            np.testing.assert_allclose(kernel, expected, rtol=1e-6, atol=1e-7)  # float16 drops a bit of its smallest
+            np.testing.assert_allclose(bias, published[f"{layer.name}/bias"].astype("f") * scale, rtol=1e-6)
             before = scale
 
 

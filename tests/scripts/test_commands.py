@@ -1,0 +1,107 @@
+"""The commands beside `dream`."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dreamscripts.images import open_picture
+from dreamscripts.settings import Settings, folder
+
+
+def test_settings_are_listed_shown_and_begun_from(command):
+    listed = command("settings", check=0).stdout.splitlines()
+    assert len(listed) == len(list(folder().glob("*.toml")))
+    assert any(line.startswith("bad_trip ") and "rings" in line for line in listed)
+    shown = command("settings", "show", "bad_trip", check=0).stdout
+    assert shown == (folder() / "bad_trip.toml").read_text()
+    said = command("settings", "new", "mine.toml", "--from", "dreamy", check=0).stdout
+    assert "--settings mine.toml" in said
+    assert (command.folder / "mine.toml").read_text() == (folder() / "dreamy.toml").read_text()
+    for arguments, says in [
+        (["show", "dreamier"], "did you mean 'dreamy'"),
+        (["new", "mine.toml"], "is there already"),
+        (["new", "mine.txt"], "end in .toml"),
+        (["new", "nowhere/mine.toml"], "nowhere/mine.toml: cannot be written"),
+    ]:
+        done = command("settings", *arguments)
+        assert done.returncode == 2
+        assert says in done.stderr
+
+
+def test_layers_of_a_network_are_listed_with_what_they_see(command):
+    done = command("layers", "pocket", check=0)
+    assert done.stderr == ""
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert rows["layer"] == ["kind", "channels", "stride", "receptive", "field"]
+    assert rows["block4_conv2"] == ["Conv2D", "128", "8", "76", "px"]
+    assert "did you mean 'squeezenet'" in command("layers", "squeeznet", check=2).stderr
+
+
+def test_the_keras_example_keeps_its_arguments_its_square_and_its_file_names(command, photo):
+    more = ("--network", "pocket", "--size", 96, "-i", 2)
+    done = command("keras-example", photo, "out/dream", *more)
+    assert done.returncode == 2
+    assert "out/dream_at_iteration_0.png: cannot be written" in done.stderr
+    done = command("keras-example", photo, "dream", *more, check=0)
+    assert {path.name for path in command.folder.iterdir()} == {"dream_at_iteration_0.png", "dream_at_iteration_1.png"}
+    assert open_picture(command.folder / "dream_at_iteration_1.png").shape == (96, 96, 3)
+    settings = Settings.load(command.folder / "dream_at_iteration_0.png")
+    assert settings == Settings.load("dreamy", network="pocket", size=96, **{"optimizer.iterations": 2})
+    words = re.sub(r"-?\d+\.\d+|\d+s", "#", done.stdout)
+    assert words.splitlines() == [
+        "Model loaded.",
+        "Start of iteration 0",
+        "Current loss value: #",
+        "Image saved as dream_at_iteration_0.png",
+        "Iteration 0 completed in #",
+        "Start of iteration 1",
+        "Current loss value: #",
+        "Image saved as dream_at_iteration_1.png",
+        "Iteration 1 completed in #",
+    ]
+
+
+def test_bench_measures_ours_beside_the_others(command):
+    done = command("bench", "--network", "pocket", "--size", 64, "--passes", 3, check=0)
+    report = done.stdout
+    for part in ("machine", "versions", "start-up", "as a run does it", "MiB peak", "passes/s", "SciPy"):
+        assert part in report
+    seconds = float(re.search(r"as a run does it +(\d+\.\d+) s", report)[1])
+    assert 0 < seconds < 5
+    if "tensorflow" in report:
+        assert float(re.search(r"plain tf.function .*ours/this (\d+\.\d+)", report)[1]) > 0
+
+
+def test_nothing_heavy_is_imported_for_help_or_for_the_package(command):
+    done = command("--help", check=0)
+    assert all(name in done.stdout for name in ("dream", "keras-example", "layers", "bench", "settings"))
+    import subprocess
+    import sys
+
+    listing = (
+        "import sys, dreamscripts, dreamscripts.scripts, json;"
+        "print(json.dumps([m for m in sys.modules if m in "
+        "('keras', 'tensorflow', 'jax', 'torch', 'scipy', 'matplotlib', 'pydantic', 'PIL')]))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    assert json.loads(loaded.stdout) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bad_trip", "dreamy"])
+def test_a_named_dream_is_neither_the_photograph_nor_noise(name, command, tmp_path):
+    """On the sample sky: changed a good deal, yet still smooth where it was smooth, and within its colours."""
+    from pathlib import Path
+
+    sky = Path(__file__).parents[2] / "samples" / "sky.jpg"
+    command("dream", sky, "--settings", name, "--network", "pocket", "--size", 320, "-o", "run", "-q", check=0)
+    before = open_picture(command.folder / "run" / "iteration_000.png")
+    after = open_picture(command.folder / "run" / "final.png")
+    assert np.abs(after - before).mean() > 4
+    grey = np.asarray(Image.fromarray(after.astype(np.uint8)).convert("L"), float)
+    rough = np.abs(np.diff(grey, axis=1)).mean()
+    assert 2 < rough < 40  # white noise has 85
+    assert np.corrcoef(before.mean(axis=2).ravel(), grey.ravel())[0, 1] > 0.3

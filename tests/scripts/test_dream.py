@@ -1,0 +1,168 @@
+"""The command as a person calls it; mistakes are one line on stderr and exit code 2."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dreamscripts.images import open_picture
+
+FAST = ("--network", "pocket", "--settings", "fast.toml")
+FAST_TOML = """
+network = "vgg16"
+size = 64
+[features]
+block2_conv1 = 0.05
+[penalties]
+continuity = 0.1
+dream_l2 = 0.02
+[jitter]
+noise = 3
+[optimizer]
+iterations = 3
+evaluations = 3
+"""
+
+
+@pytest.fixture
+def command(command):
+    (command.folder / "fast.toml").write_text(FAST_TOML)
+    return command
+
+
+def mistake(done) -> str:
+    """The one line that a mistake is answered with."""
+    assert done.returncode == 2, done.stderr + done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dreamscripts: ")
+    return line
+
+
+def test_a_photograph_becomes_a_dream_and_its_picture_repeats_it(command, photo):
+    done = command("dream", photo, *FAST, "--seed", 4, "--size", 56, check=0)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("photo.jpg → photo-fast/")
+    assert [line.split()[1] for line in lines[1:-1]] == ["0/3", "1/3", "2/3", "3/3"]
+    assert lines[-1].startswith("photo-fast/final.png")
+    folder = command.folder / "photo-fast"
+    assert open_picture(folder / "final.png").shape == (42, 56, 3)
+
+    done = command("dream", photo, "--from", folder / "final.png", "--quiet", check=0)
+    assert done.stdout == done.stderr == ""
+    again = command.folder / "photo-from-final"
+    assert (again / "final.png").read_bytes() == (folder / "final.png").read_bytes()
+    assert (again / "settings.toml").read_text() == (folder / "settings.toml").read_text()
+
+    command("dream", photo, *FAST, "--quiet", "--keep-every", 2, "-i", 1, check=0)
+    names = {path.name for path in (command.folder / "photo-fast-2").iterdir()}
+    assert "iteration_000.png" in names
+    assert "iteration_001.png" not in names
+
+
+@pytest.mark.slow
+def test_what_a_person_sees_in_a_terminal_and_ctrl_c_stops_tidily(command, photo):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamscripts", "dream", photo, *FAST, "--set", "optimizer.iterations=500"],
+        cwd=command.folder,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    state = command.folder / "photo-fast" / "iteration_003.png"
+    deadline = time.monotonic() + 120
+    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    text = seen.decode()
+    assert process.wait() == 130
+    assert re.search(r"iteration \d+/500", text)
+    for part in ("waking pocket", "passes/s", "loss", "left", "stopped after iteration"):
+        assert part in text
+    assert "dreamscripts dream --resume --output photo-fast" in text
+    assert "Traceback" not in text
+    assert json.loads((command.folder / "photo-fast" / "run.json").read_text())["status"] == "stopped"
+    assert (command.folder / "photo-fast" / "final.png").exists()
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_ends_in_the_same_bytes(command, photo):
+    more = (*FAST, "--iterations", 12, "--quiet")
+    command("dream", photo, *more, "--output", "whole", check=0)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamscripts", "dream", photo, *map(str, more)], cwd=command.folder
+    )
+    folder = command.folder / "photo-fast"
+    while not (folder / "iteration_002.png").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (folder / "final.png").exists()
+    refused = mistake(command("dream", photo, *FAST, "--iterations", 13, "--resume"))
+    assert "begun with another optimizer.iterations" in refused
+    assert "dreams of" in mistake(command("dream", command.folder / "other.jpg", "--output", folder, "--resume"))
+    done = command("dream", photo, *FAST, "--iterations", 12, "--resume", check=0)
+    assert "as it was begun" in done.stdout
+    for name in ("final.png", "iteration_001.png", "iteration_012.png"):
+        assert (folder / name).read_bytes() == (command.folder / "whole" / name).read_bytes()
+    assert "nothing to resume" in mistake(command("dream", photo, *FAST, "--resume"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "name a picture"),
+        (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),
+        (["PHOTO", "--settings", "bad_tripp"], "did you mean 'bad_trip'"),
+        (["PHOTO", "--set", "optimizer.iteration=3"], "did you mean 'iterations'"),
+        (["PHOTO", "--set", "optimizer.iterations"], "key=value"),
+        (["PHOTO", "--set", "penalties.continuity=nan"], "finite"),
+        (["PHOTO", "--size", "-5"], "size = -5"),
+        (["PHOTO", "--size", "large"], "'--size'"),
+        (["PHOTO", "--iteration", "3"], "--iteration"),
+        (["PHOTO", "--settings", "dreamy", "--from", "x.png"], "not both"),
+        (["PHOTO", "--from", "x.jpg"], "--from wants a PNG"),
+        (["PHOTO", "--output", "fast.toml/run", *FAST], "fast.toml/run"),
+        (["PHOTO", "--output", "/proc/run", *FAST], "/proc/run: cannot be written"),
+        (["PHOTO", "--resume"], "photo-dreamy: holds no run to resume"),
+    ],
+)
+def test_mistakes_found_before_keras_wakes(arguments, says, command, photo):
+    arguments = [photo if argument == "PHOTO" else argument for argument in arguments]
+    started = time.perf_counter()
+    assert says in mistake(command("dream", *arguments, env={"KERAS_BACKEND": "none of them"}))
+    assert time.perf_counter() - started < 3
+    assert {path.name for path in command.folder.iterdir()} == {"fast.toml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--network", "vgg_16"], "did you mean 'vgg16'"),
+        (["--set", "features.block2conv1=1"], "did you mean 'block2_conv1'"),
+        (["--size", "8"], "at least"),
+        (["--weights", "nowhere.h5"], "nowhere.h5: there is no such file"),
+    ],
+)
+def test_mistakes_that_only_the_network_can_tell(arguments, says, command, photo):
+    assert says in mistake(command("dream", photo, *FAST, *arguments))
+    assert {path.name for path in command.folder.iterdir()} == {"fast.toml"}
+
+
+def test_a_backend_that_is_not_there_is_named(command, photo):
+    assert "cannot use the backend 'ghost'" in mistake(command("dream", photo, *FAST, env={"KERAS_BACKEND": "ghost"}))
