@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from itertools import count, takewhile
 from pathlib import Path
@@ -104,10 +105,11 @@ class RunFolder:
             self.best = iterate
 
     def discard(self) -> None:
-        """Take back a run that ended before its first iterate, so that the next try finds its place free."""
-        for name in ("settings.toml", "run.json"):
-            (self.folder / name).unlink(missing_ok=True)
-        self.folder.rmdir()
+        """Take back a run that ended before its first iterate, so that the next try finds its place free.
+
+        The folder was empty when the run was created, so all that is in it is the run's own.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self, status: str = "complete") -> None:
         """Write the final picture and the loss curve, and close the record.

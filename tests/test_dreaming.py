@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
@@ -97,3 +98,11 @@ def test_what_does_not_fit_is_refused_before_anything_is_yielded(picture, settin
         next(dream(picture, settings.model_copy(update={"features": {"mixed3": 1.0}})))
     with pytest.raises(PictureError, match="too small"):
         next(dream(picture, settings.model_copy(update={"size": 8})))
+
+
+def test_an_iterate_knows_how_much_of_it_is_blown_out(picture, settings):
+    iterate = next(dream(picture, settings))
+    assert iterate.beyond == 0
+    x = iterate.x.copy()
+    x[:24, :, 0] = 1000
+    assert replace(iterate, x=x).beyond == pytest.approx(1 / 6)

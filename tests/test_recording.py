@@ -221,6 +221,20 @@ def test_a_disk_that_fills_up_loses_nothing_written(photo, settings, folder, mon
     assert [iterate.iteration for iterate in resume(folder)] == [2, 3, 4]
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_nothing(photo, settings, folder, monkeypatch):
+    written = Path.write_bytes
+
+    def full_for_tables(self, content):
+        if "loss.csv" in self.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full_for_tables)
+    with pytest.raises(OutputError, match="the disk is full"):
+        next(run(photo, settings, folder))
+    assert not folder.exists()
+
+
 def test_default_folders_are_numbered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert latest_folder("sky-dreamy") == Path("sky-dreamy")
