@@ -29,6 +29,9 @@ class Diverged(DreamError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest known name, or nothing where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    """` (did you mean 'x'?)` for the nearest known name, in whatever case, or nothing where none is near."""
+    by_lower = {word.lower(): word for word in known}
+    wanted = name.lower()
+    near = [word for word in by_lower if word.endswith(f".{wanted}")]  # a dotted key named by its last part
+    near = near or difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
+    return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""

@@ -76,6 +76,13 @@ class Settings(Table):
         except ValidationError as error:
             raise SettingsError(_explain(error, str(name), overrides)) from None
 
+    def value(self, key: str) -> Any:
+        """The value at a dotted key; None where there is none."""
+        value: Any = self.model_dump()
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
     def to_toml(self) -> str:
         """These settings as a file that `load` reads back to the same."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
@@ -98,8 +105,9 @@ def read_text(name: str | Path) -> str:
     if not path.is_file():
         path = Path(name)
         if not path.suffix and not path.exists():
+            known = [*named(), *map(str, Path().glob("*.toml"))]
             raise SettingsError(
-                f"there are no settings called '{name}'{did_you_mean(str(name), named())}; "
+                f"there are no settings called '{name}'{did_you_mean(str(name), known)}; "
                 "`dreamscripts settings` lists them"
             )
     if path.suffix.lower() == ".png":
@@ -137,20 +145,6 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
-def difference(one: Settings, other: Settings) -> str | None:
-    """The first key whose value is not the same in both, as a dotted name; None where all are."""
-    mine, theirs = dict(_leaves(one.model_dump())), dict(_leaves(other.model_dump()))
-    return next((key for key in mine | theirs if mine.get(key) != theirs.get(key)), None)
-
-
-def _leaves(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
-
-
 def _assign(table: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
@@ -168,15 +162,18 @@ def _explain(error: ValidationError, source: str, overrides: dict[str, Any]) -> 
     if any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
         source = f"{source} with {dotted} overridden"
     if first["type"] == "extra_forbidden":
-        return f"{source}: there is no setting '{dotted}'{did_you_mean(keys[-1], _keys_of_table(keys[:-1]))}"
+        return f"{source}: there is no setting '{dotted}'{did_you_mean(dotted, _known_keys(Settings))}"
     if first["type"] == "missing":
         return f"{source}: the table [{dotted}] is missing; it names layers and their weights"
-    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    expected = (
+        first["msg"].removeprefix("Value error, ").replace("Input should be", "should be").partition(", unable")[0]
+    )
     return f"{source}: {dotted} = {first['input']!r}: {expected}"
 
 
-def _keys_of_table(keys: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for key in keys:
-        model = model.model_fields[key].annotation
-    return list(model.model_fields)
+def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every key that a settings file can have, dotted; the tables' own names among them."""
+    for name, field in table.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Table):
+            yield from _known_keys(field.annotation, f"{prefix}{name}.")

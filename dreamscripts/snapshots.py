@@ -42,11 +42,13 @@ class RunFolder:
         Raises OutputError where the folder cannot be made or holds something already.
         """
         folder = Path(folder)
+        if folder.is_file():
+            raise OutputError(f"{folder}: is a file; choose another --output")
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / "run.json").exists():
                 raise OutputError(
-                    f"{folder}: already holds a run; go on with it with --resume, or choose another --output"
+                    f"{folder}: already holds a run; --resume goes on with it, another --output begins anew"
                 )
             if any(folder.iterdir()):
                 raise OutputError(f"{folder}: is not empty; choose another --output")

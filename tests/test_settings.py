@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.images import save_picture
-from dreamscripts.settings import Settings, difference, folder, named, parse_override
+from dreamscripts.settings import Settings, folder, named, parse_override
 
 BLOCK4 = {"block4_conv1": 0.05, "block4_conv2": 0.01, "block4_conv3": 0.01}
 BLOCK5 = {"block5_conv1": 0.05, "block5_conv2": 0.02}
@@ -89,18 +89,21 @@ def test_a_picture_is_as_good_as_the_file_it_was_made_with(tmp_path, picture):
     assert Settings.load(tmp_path / "dream.png") == settings
 
 
-def test_difference_names_the_first_key_that_differs():
-    one = Settings.load("bad_trip")
-    assert difference(one, Settings.load("bad_trip")) is None
-    assert difference(one, Settings.load("bad_trip", seed=1)) == "seed"
-    assert difference(one, Settings.load("bad_trip", **{"penalties.dream_l2": 0.7})) == "penalties.dream_l2"
+def test_a_value_is_found_by_its_dotted_key():
+    settings = Settings.load("bad_trip")
+    assert settings.value("size") == 800
+    assert settings.value("penalties.dream_l2") == 0.8
+    assert settings.value("features.block5_conv1") is None
+    assert settings.value("size.of.nothing") is None
 
 
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
         ({"netwrok": "pocket"}, ["netwrok", "did you mean 'network'"]),
-        ({"optimizer.iteration": 5}, ["optimizer.iteration", "did you mean 'iterations'"]),
+        ({"optimizer.iteration": 5}, ["optimizer.iteration", "did you mean 'optimizer.iterations'"]),
+        ({"dream_l2": 5}, ["dream_l2", "did you mean 'penalties.dream_l2'"]),
+        ({"SIZE": 5}, ["SIZE", "did you mean 'size'"]),
         ({"penalties.continuity": -0.1}, ["penalties.continuity", "greater than or equal to 0"]),
         ({"penalties.dream_l2": float("nan")}, ["penalties.dream_l2", "finite"]),
         ({"features.block4_conv1": float("inf")}, ["features.block4_conv1", "finite"]),

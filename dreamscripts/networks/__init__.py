@@ -1,6 +1,7 @@
 """load_network(name, weights) -> Network: a Keras model cut at the layers asked for, and the way in and out of it."""
 
 import math
+import zipfile
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def load_network(
     "none") says how pictures enter. `weights` is "imagenet", a path, "random" (seeded), or None for the network's
     own. Raises NetworkError, which says what there is instead.
     """
+    _check_name(name)
     own_file = name.endswith(".keras")
     if own_file and preprocessing is None:
         raise NetworkError(
@@ -99,6 +101,7 @@ def load_network(
 
 def build(name: str) -> keras.Model:
     """The whole network called `name` without its top, its weights as Keras makes them; a `.keras` file as it is."""
+    _check_name(name)
     with _plain_keras():
         if name.endswith(".keras"):
             return _load_own(Path(name))
@@ -106,12 +109,22 @@ def build(name: str) -> keras.Model:
             return pocket.build()
         if name == "squeezenet":
             return squeezenet.build()
-        if name in applications.CLASSES:
-            return applications.build(name)
-    raise NetworkError(
-        f"there is no network called '{name}'{did_you_mean(name, NAMES)}; "
-        f"there are {', '.join(NAMES[:6])}, … and any .keras file"
-    )
+        return applications.build(name)
+
+
+def _check_name(name: str) -> None:
+    if name.endswith(".keras"):
+        if not Path(name).is_file():
+            raise NetworkError(f"{name}: there is no such model file")
+        if not zipfile.is_zipfile(name):
+            raise NetworkError(f"{name}: is not a model that Keras saved as .keras, or a damaged one")
+    elif Path(name).is_file():
+        raise NetworkError(f"{name}: a network of one's own is a .keras file; weights go with --weights")
+    elif name not in NAMES:
+        raise NetworkError(
+            f"there is no network called '{name}'{did_you_mean(name, NAMES)}; "
+            f"there are {', '.join(NAMES[:6])}, … and any .keras file"
+        )
 
 
 def _with_own_weights(name: str) -> keras.Model:
@@ -136,7 +149,8 @@ def cut(model: keras.Model, layers: Iterable[str], name: str) -> keras.Model:
     for layer in layers:
         if layer not in known:
             raise NetworkError(
-                f"{name} has no layer '{layer}'{did_you_mean(layer, known)}; `dreamscripts layers {name}` lists them"
+                f"{name} has no layer '{layer}'{did_you_mean(layer, known)}; "
+                f"`dreamscripts layers {name}` lists those that [features] can name"
             )
     part = keras.Model(model.inputs[0], {layer: model.get_layer(layer).output for layer in layers})
     return part if None in model.inputs[0].shape[1:] else _for_any_size(part, name)
@@ -159,12 +173,20 @@ def _for_any_size(part: keras.Model, name: str) -> keras.Model:
 
 
 def _load_own(path: Path) -> keras.Model:
-    if not path.is_file():
-        raise NetworkError(f"{path}: there is no such model file")
     model = load_keras_file(path)
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4 or 3 not in model.inputs[0].shape[1:]:
         raise NetworkError(f"{path}: takes something else than one RGB picture")
-    return model
+    return _as_functional(model) if isinstance(model, keras.Sequential) else model
+
+
+def _as_functional(model: keras.Sequential) -> keras.Model:
+    """The same layers, called once: those of a loaded Sequential do not know where their input comes from."""
+    x = inputs = keras.Input(model.inputs[0].shape[1:], name="picture")
+    for layer in model.layers:
+        copy = type(layer).from_config(layer.get_config())
+        x = copy(x)
+        copy.set_weights(layer.get_weights())
+    return keras.Model(inputs, x, name=model.name)
 
 
 @contextmanager

@@ -24,11 +24,10 @@ def describe_layers(model: keras.Model) -> list[LayerFacts]:
     Receptive fields by the usual recursion, r ← r + (k − 1)·j and j ← j·s, the widest over a layer's inputs.
     The gates of squeeze-and-excitation blocks, which see the whole picture, are left out of it.
     """
-    reach: dict[int, tuple[int, int]] = {}  # of each tensor: (receptive field, stride)
+    reach = {id(tensor): (1, 1) for tensor in model.inputs}  # of each tensor: (receptive field, stride)
     facts = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
-            reach[id(layer.output)] = (1, 1)
             continue
         known = [reach[id(tensor)] for tensor in keras.tree.flatten(layer.input) if id(tensor) in reach]
         if not known or isinstance(layer.output, (list, tuple, dict)) or len(layer.output.shape) != 4:

@@ -32,7 +32,7 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     """
     path = Path(path)
     if not path.is_file():
-        raise NetworkError(f"{path}: there is no such file of weights")
+        raise NetworkError(f"{path}: there is no such file of weights{did_you_mean(str(path), ['imagenet', 'random'])}")
     if path.suffix == ".keras":
         _assign(model, {layer.name: layer.get_weights() for layer in load_keras_file(path).layers}, path)
         return

@@ -1,8 +1,15 @@
 """The loss of a run against its passes through the network, and each of its terms."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+# The same in every plot; layers take the colours that come.
+PENALTIES = {
+    "continuity": {"color": "0.35", "linestyle": "--"},
+    "dream_l2": {"color": "0.35", "linestyle": ":"},
+}
 
 
 def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
@@ -16,13 +23,15 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
         passes, [row["loss"] for row in rows], color="black", linewidth=2.5, marker="o", markersize=4, label="loss"
     )
     for name in rows[0]["terms"]:
-        axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, label=name)
-    # Terms differ by orders of magnitude, and what is maximised is negative: a scale that is linear around 0.
-    scale = max(abs(row["loss"]) for row in rows)
-    axes.set_yscale("symlog", linthresh=max(scale / 100, 1e-9))
+        style = PENALTIES.get(name, {})
+        axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, label=name, **style)
+    # Terms differ by orders of magnitude, and what is maximised is negative: a scale that is linear around 0, within a
+    # power of ten, so that its ticks keep clear of each other.
+    most = max(abs(row["loss"]) for row in rows)
+    axes.set_yscale("symlog", linthresh=10 ** math.floor(math.log10(max(most, 1e-9) / 100)))
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set_xlabel("passes through the network")
-    axes.set_ylabel("weighted, as minimised")
+    axes.set_ylabel("loss and its terms, each times its weight")
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,6 +1,7 @@
 """The command `dreamscripts`: one thin module per subcommand, each imported when it is called."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,10 +42,13 @@ app.add_typer(settings.app, name="settings")
 def main() -> None:
     """Run the command. A person's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
     try:
+        if sys.argv[1:] and Path(sys.argv[1]).is_file():
+            raise DreamError(f"say what to do with it: dreamscripts dream {sys.argv[1]}")
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (DreamError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        print(f"dreamscripts: {' '.join(message.split())}", file=sys.stderr)
+        message = " ".join(message.split()).replace("Input should be", "should be").partition(", unable to parse")[0]
+        print(f"dreamscripts: {message}", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         print("dreamscripts: stopped", file=sys.stderr)

@@ -8,7 +8,9 @@ from dreamscripts.scripts import options
 
 
 def bench(
-    settings: options.SettingsName = "bad_trip",
+    settings: Annotated[
+        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="What to measure.")
+    ] = "bad_trip",
     network: options.Network = None,
     weights: options.Weights = "random",
     size: options.Size = 400,

@@ -48,7 +48,8 @@ def dream(
     if from_ and from_.suffix.lower() != ".png":
         raise SettingsError(f"{from_}: --from wants a PNG that dreamscripts saved")
     if photo is None and not (resume and output):
-        raise DreamError("name a picture: dreamscripts dream PHOTO --settings bad_trip --network pocket")
+        what = "a picture, or with --output the run to resume" if resume else "a picture"
+        raise DreamError(f"name {what}: dreamscripts dream PHOTO --settings bad_trip --network pocket")
     named = str(from_ or settings or DEFAULT)
     changes = options.overrides(network, weights, size, seed, iterations, set_)
     default_folder = f"{photo.stem}-{'from-' if from_ else ''}{Path(named).stem}" if photo else ""
@@ -61,15 +62,14 @@ def dream(
     from dreamscripts.settings import Settings
     from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
 
-    console = Console(quiet=quiet, highlight=False)
+    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may hold [brackets]
     if resume:
         folder = output or latest_folder(default_folder)
         begun = RunFolder.reopen(folder)
         chosen, picture = begun.settings, Path(begun.record["picture"])
         if photo and photo.resolve() != picture:
             raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
-        if settings or from_ or changes:
-            _refuse_other(Settings.load(named, **changes), chosen, folder)
+        _refuse_other(changes, chosen, folder)
         start = partial(recording.resume, folder)
     else:
         chosen, opened = Settings.load(named, **changes), open_photo(photo)
@@ -81,12 +81,13 @@ def dream(
     _watch(console, start, chosen, folder)
 
 
-def _refuse_other(asked: "Settings", recorded: "Settings", folder: Path) -> None:
-    """A resumed run keeps its settings: raise SettingsError where the command line says otherwise."""
-    from dreamscripts.settings import difference
-
-    if key := difference(asked, recorded):
-        raise SettingsError(f"{folder}: this run was begun with another {key}; --resume keeps its settings")
+def _refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) -> None:
+    """A resumed run keeps its settings: raise SettingsError where the command line asks for another value."""
+    for key, asked in changes.items():
+        if (value := begun.value(key)) != asked:
+            raise SettingsError(
+                f"{folder}: this run was begun with {key} = {value}; leave it out, or begin another run"
+            )
 
 
 def _watch(console: "Console", start: Callable, settings: "Settings", folder: Path) -> None:
@@ -107,7 +108,7 @@ def _watch(console: "Console", start: Callable, settings: "Settings", folder: Pa
             )
         raise
     console.print(
-        f"{folder}/final.png  ({iterate.iteration} iterations, {iterate.evaluations} passes, {iterate.seconds:.0f} s, "
+        f"{folder}/final.png  (iterations: {iterate.iteration}, {iterate.evaluations} passes, {iterate.seconds:.0f} s, "
         f"loss {iterate.loss:.4g})"
     )
     if iterate.beyond > BLOWN_OUT:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dreamscripts.errors import OutputError
 from dreamscripts.scripts import options
 
 
@@ -15,7 +16,7 @@ def keras_example(
     settings: options.SettingsName = "dreamy",
     network: options.Network = None,
     weights: options.Weights = None,
-    size: options.Size = None,
+    size: Annotated[int | None, typer.Option(help="Side of the square in pixels.")] = None,
     seed: options.Seed = None,
     iterations: options.Iterations = None,
     set_: options.Set = None,
@@ -26,6 +27,8 @@ def keras_example(
     from dreamscripts.waking import wake
 
     chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, iterations, set_))
+    if not Path(prefix).parent.is_dir():
+        raise OutputError(f"{prefix}: there is no folder '{Path(prefix).parent}' to save in")
     photo = open_photo(base)
     for note in photo.notes:
         print(f"{base}: {note}")

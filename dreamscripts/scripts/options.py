@@ -5,7 +5,10 @@ from typing import Annotated
 import typer
 
 SettingsName = Annotated[
-    str | None, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file.")
+    str | None,
+    typer.Option(
+        "--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file; dreamy where none are named."
+    ),
 ]
 Network = Annotated[
     str | None, typer.Option("--network", "-n", metavar="NAME|FILE", help="Another network than the settings name.")

@@ -24,16 +24,16 @@ class Watch:
         self._rate = ""
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("left"),
+            TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(f"waking {settings.network}", total=None, numbers="")
+        self._task = self._bar.add_task(f"waking {settings.network}", total=None, numbers="", left="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -56,6 +56,7 @@ class Watch:
             total=self._iterations,
             completed=self._iteration + part,
             numbers=f"loss {loss:.4g}{self._rate}",
+            left="left",
         )
 
     def on_iterate(self, iterate: Iterate) -> None:

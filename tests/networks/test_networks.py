@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 
 import h5py
 import keras
@@ -11,6 +12,7 @@ from conftest import shared
 
 from dreamscripts.errors import NetworkError
 from dreamscripts.networks import applications, build, load_network, pocket, squeezenet
+from dreamscripts.networks.anatomy import describe_layers
 from dreamscripts.networks.weights import fill_at_random
 
 LAYERS = keras.layers
@@ -154,6 +156,27 @@ def test_a_model_of_ones_own_dreams_at_any_size(shape, tmp_path, x):
     assert network.preprocessing.name == "tf"
 
 
+@pytest.mark.parametrize("side", [None, 32])
+def test_a_sequential_model_serves_as_well_dense_layers_and_all(side, tmp_path, x):
+    model = keras.Sequential(
+        [
+            keras.Input((side, side, 3)),
+            LAYERS.Conv2D(4, 3, activation="relu", name="first"),
+            LAYERS.MaxPooling2D(2),
+            LAYERS.Conv2D(6, 3, name="second"),
+            LAYERS.GlobalAveragePooling2D() if side is None else LAYERS.Flatten(),
+            LAYERS.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "own.keras")
+    network = load_network(str(tmp_path / "own.keras"), layers=["second"], preprocessing="none")
+    assert run(network, x)["second"].shape == (1, 29, 37, 6)
+    names = [facts.name for facts in describe_layers(build(str(tmp_path / "own.keras")))]
+    assert names[0] == "first"
+    assert "second" in names
+    assert len(names) == 3
+
+
 def refusal(*arguments, **options):
     with pytest.raises(NetworkError) as error:
         load_network(*arguments, **options)
@@ -167,10 +190,15 @@ def test_mistakes_are_answered_with_what_there_is(tmp_path):
     assert "`dreamscripts layers pocket`" in refusal("pocket", layers=["mixed3"])
     assert "no ImageNet weights" in refusal("pocket", "imagenet")
     assert "has its own preprocessing" in refusal("pocket", preprocessing="tf")
-    assert "preprocessing=tf" in refusal(str(tmp_path / "own.keras"))
-    assert "no such model file" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
+    assert "no such model file" in refusal(str(tmp_path / "own.keras"))
     (tmp_path / "own.keras").write_bytes(b"not a zip")
+    assert "is not a model that Keras saved" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
+    with zipfile.ZipFile(tmp_path / "own.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    assert "preprocessing=tf" in refusal(str(tmp_path / "own.keras"))
     assert "cannot be loaded" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
+    (tmp_path / "own.h5").touch()
+    assert "is a .keras file" in refusal(str(tmp_path / "own.h5"), preprocessing="tf")
     flat = keras.Sequential([keras.Input((4,)), LAYERS.Dense(2)])
     flat.save(tmp_path / "flat.keras")
     assert "something else than one RGB picture" in refusal(str(tmp_path / "flat.keras"), preprocessing="tf")

@@ -114,9 +114,9 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(command, photo):
     process.wait()
     assert not (folder / "final.png").exists()
     refused = mistake(command("dream", photo, *FAST, "--iterations", 13, "--resume"))
-    assert "begun with another optimizer.iterations" in refused
+    assert "begun with optimizer.iterations = 12" in refused
     assert "dreams of" in mistake(command("dream", command.folder / "other.jpg", "--output", folder, "--resume"))
-    done = command("dream", photo, *FAST, "--iterations", 12, "--resume", check=0)
+    done = command("dream", photo, *FAST, "--resume", check=0)
     assert "as it was begun" in done.stdout
     for name in ("final.png", "iteration_001.png", "iteration_012.png"):
         assert (folder / name).read_bytes() == (command.folder / "whole" / name).read_bytes()
@@ -127,9 +127,11 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(command, photo):
     ("arguments", "says"),
     [
         ([], "name a picture"),
+        (["--resume"], "with --output the run to resume"),
+        (["PHOTO", "--output", "fast.toml", *FAST], "fast.toml: is a file"),
         (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),
         (["PHOTO", "--settings", "bad_tripp"], "did you mean 'bad_trip'"),
-        (["PHOTO", "--set", "optimizer.iteration=3"], "did you mean 'iterations'"),
+        (["PHOTO", "--set", "optimizer.iteration=3"], "did you mean 'optimizer.iterations'"),
         (["PHOTO", "--set", "optimizer.iterations"], "key=value"),
         (["PHOTO", "--set", "penalties.continuity=nan"], "finite"),
         (["PHOTO", "--size", "-5"], "size = -5"),
@@ -150,9 +152,21 @@ def test_mistakes_found_before_keras_wakes(arguments, says, command, photo):
     assert {path.name for path in command.folder.iterdir()} == {"fast.toml"}
 
 
+def test_brackets_in_names_are_left_alone(command, photo):
+    bracketed = photo.rename(photo.with_name("my[bold]cat.jpg"))
+    done = command("dream", bracketed, *FAST, "-i", 1, check=0)
+    assert done.stdout.startswith("my[bold]cat.jpg → my[bold]cat-fast/")
+    assert (command.folder / "my[bold]cat-fast" / "final.png").exists()
+
+
+def test_a_picture_without_a_command_is_told_the_command(command, photo):
+    assert f"dreamscripts dream {photo}" in mistake(command(photo))
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--network", "VGG-16"], "did you mean 'vgg16'"),
         (["--network", "vgg_16"], "did you mean 'vgg16'"),
         (["--set", "features.block2conv1=1"], "did you mean 'block2_conv1'"),
         (["--size", "8"], "at least"),
