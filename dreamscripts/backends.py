@@ -70,18 +70,18 @@ def _torch(terms_of, variables, shape, xla) -> Pass:
 def choose_xla(multiplications: int, pixels: int, passes: int) -> bool:
     """Whether a whole run under TensorFlow is faster with XLA; the same answer every time on the same machine.
 
-    On a processor with AVX-512, and on a GPU, the library kernels (oneDNN, cuDNN) are at least as fast as what XLA
-    makes. Without AVX-512 a pass of VGG16 takes a fifth to a third less under XLA, and a narrow network gains
+    On Intel's processors with AVX-512 oneDNN's own kernels are at least as fast as what XLA makes, and a GPU has
+    cuDNN's. On other processors a pass of VGG16 takes a fifth to a third less under XLA, and a narrow network gains
     nothing. Compiling costs about 3 s, which a wide network has won back after about 10¹² multiplications.
     """
-    if keras.backend.backend() != "tensorflow" or device().startswith("GPU") or _has_avx512():
+    if keras.backend.backend() != "tensorflow" or device().startswith("GPU") or _suits_onednn():
         return False
     return multiplications >= 100_000 * pixels and multiplications * passes >= 1e12
 
 
-def _has_avx512() -> bool:
+def _suits_onednn() -> bool:
     found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
-    return any(name.startswith(("X86_V4", "AVX512")) for name in found)
+    return "Intel" in _processor() and any(name.startswith(("X86_V4", "AVX512")) for name in found)
 
 
 def device() -> str:

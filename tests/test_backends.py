@@ -66,7 +66,7 @@ def test_xla_gives_the_same_numbers(rng):
 
 
 @pytest.mark.parametrize(
-    ("avx512", "multiplications_per_pixel", "passes", "expected"),
+    ("suits_onednn", "multiplications_per_pixel", "passes", "expected"),
     [
         (True, 275_000, 105, False),  # oneDNN's own kernels are as fast, and need no compiling
         (False, 275_000, 105, True),  # VGG16 over a whole run
@@ -74,9 +74,9 @@ def test_xla_gives_the_same_numbers(rng):
         (False, 17_000, 105, False),  # pocket gains nothing
     ],
 )
-def test_xla_is_chosen_where_a_whole_run_gains(avx512, multiplications_per_pixel, passes, expected, monkeypatch):
+def test_xla_is_chosen_where_a_whole_run_gains(suits_onednn, multiplications_per_pixel, passes, expected, monkeypatch):
     if backends.keras.backend.backend() != "tensorflow":
         pytest.skip("other backends leave no choice")
-    monkeypatch.setattr(backends, "_has_avx512", lambda: avx512)
+    monkeypatch.setattr(backends, "_suits_onednn", lambda: suits_onednn)
     monkeypatch.setattr(backends, "device", lambda: "CPU: some")
     assert backends.choose_xla(multiplications_per_pixel * 400**2, 400**2, passes) is expected
