@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from pathlib import Path
 
 import h5py
 import keras
@@ -11,6 +12,7 @@ import pytest
 from conftest import shared
 
 from dreamscripts.errors import NetworkError
+from dreamscripts.images import fit, open_picture
 from dreamscripts.networks import applications, build, load_network, pocket, squeezenet
 from dreamscripts.networks.anatomy import describe_layers
 from dreamscripts.networks.weights import fill_at_random
@@ -51,6 +53,23 @@ def test_pocket_has_its_published_weights_rescaled():
             np.testing.assert_allclose(kernel, expected, rtol=1e-6, atol=1e-7)  # float16 drops a bit of its smallest
             np.testing.assert_allclose(bias, published[f"{layer.name}/bias"].astype("f") * scale, rtol=1e-6)
             before = scale
+
+
+def test_pocket_speaks_as_loudly_as_the_named_settings_expect():
+    """RMS of its activations on the sample pictures at 384 pixels, as they stood when the dreams were judged.
+
+    Layer terms grow with their square: twice block4_conv3, and bad_trip leaps into noise on most pictures of 400
+    pixels; half of it, and the photograph fades to grey before anything grows.
+    """
+    expected = {"block4_conv1": 14, "block4_conv2": 63, "block4_conv3": 152, "block5_conv1": 26, "block5_conv3": 17}
+    network = load_network("pocket", layers=expected)
+    samples = Path(__file__).parents[2] / "samples"
+    squares = {layer: [] for layer in expected}
+    for name in ("sky", "hills", "shore", "pebbles"):
+        x = network.preprocessing.enter(fit(open_picture(samples / f"{name}.jpg"), 384))
+        for layer, features in run(network, x).items():
+            squares[layer].append((features**2).mean())
+    assert {layer: np.sqrt(np.mean(s)) for layer, s in squares.items()} == pytest.approx(expected, rel=0.05)
 
 
 def test_pocket_is_vgg16_at_a_quarter_of_its_width():
