@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import dreamscripts  # noqa: F401 - first: it sets what TensorFlow reads when it is imported
+import dreamscripts  # noqa: F401 - before TensorFlow, which reads what it sets
+from dreamscripts.settings import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
@@ -27,6 +28,17 @@ def picture(rng) -> np.ndarray:
     y, x = np.mgrid[0:48, 0:64]
     waves = [np.sin(x / 7 + phase) * np.cos(y / 5 - phase) for phase in (0, 1, 2)]
     return (127.5 + 90 * np.stack(waves, axis=2) + rng.normal(0, 5, (48, 64, 3))).clip(0, 255).astype(np.float32)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Four quick iterations on pocket's first layers."""
+    return Settings(
+        features={"block2_conv1": 0.05},
+        penalties={"continuity": 0.1, "dream_l2": 0.02},
+        jitter={"noise": 3},
+        optimizer={"iterations": 4, "evaluations": 3},
+    )
 
 
 @pytest.fixture

@@ -12,19 +12,9 @@ from dreamscripts.losses import Loss
 from dreamscripts.settings import Settings
 
 
-@pytest.fixture
-def settings():
-    return Settings(
-        features={"block2_conv1": 0.05},
-        penalties={"continuity": 0.1, "dream_l2": 0.02},
-        jitter={"noise": 3},
-        optimizer={"iterations": 3, "evaluations": 4},
-    )
-
-
 def test_the_stream_goes_from_the_picture_to_the_last_iteration(picture, settings):
     iterates = list(dream(picture, settings))
-    assert [iterate.iteration for iterate in iterates] == [0, 1, 2, 3]
+    assert [iterate.iteration for iterate in iterates] == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(iterates[0].picture, picture, atol=1e-4)
     assert (iterates[0].evaluations, iterates[0].octave) == (1, 0)
     for before, after in pairwise(iterates):
@@ -54,10 +44,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_another_dream(picture, s
 
 def test_going_on_after_an_iterate_gives_what_an_unbroken_run_gives(picture, settings):
     unbroken = list(dream(picture, settings))
-    for start in range(3):
+    for start in range(4):
         (first,) = islice(dream(picture, settings), start, start + 1)
         rest = list(dream(None, settings, after=first))
-        assert [i.iteration for i in rest] == list(range(start + 1, 4))
+        assert [i.iteration for i in rest] == list(range(start + 1, 5))
         for mine, theirs in zip(rest, unbroken[start + 1 :], strict=True):
             np.testing.assert_array_equal(mine.x, theirs.x)
             assert (mine.loss, mine.evaluations) == (theirs.loss, theirs.evaluations)

@@ -16,16 +16,6 @@ from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
 
 
 @pytest.fixture
-def settings():
-    return Settings(
-        features={"block2_conv1": 0.05},
-        penalties={"continuity": 0.1, "dream_l2": 0.02},
-        jitter={"noise": 3},
-        optimizer={"iterations": 4, "evaluations": 3},
-    )
-
-
-@pytest.fixture
 def folder(tmp_path):
     return tmp_path / "runs" / "one"
 
