@@ -35,3 +35,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = [word for word in by_lower if word.endswith(f".{wanted}")]  # a dotted key named by its last part
     near = near or difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
     return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
+
+
+def plain_words(complaint: str) -> str:
+    """What pydantic says of a value, on a settings file's behalf or on Typer's, without its own jargon."""
+    return complaint.removeprefix("Value error, ").replace("Input should be", "should be").partition(", unable to")[0]

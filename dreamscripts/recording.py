@@ -37,9 +37,9 @@ def run(
             run_folder.discard()
 
 
-def resume(folder: str | Path, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:
+def resume(folder: str | Path | RunFolder, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:
     """Go on with an interrupted run in `folder`, to the same pictures as without the interruption."""
-    run_folder = RunFolder.reopen(folder)
+    run_folder = folder if isinstance(folder, RunFolder) else RunFolder.reopen(folder)
     picture = None if run_folder.last else open_photo(run_folder.record["picture"]).pixels
     yield from _record(picture, run_folder, on_pass)
 

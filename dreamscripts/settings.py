@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.errors import SettingsError, did_you_mean, plain_words
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -165,10 +165,7 @@ def _explain(error: ValidationError, source: str, overrides: dict[str, Any]) -> 
         return f"{source}: there is no setting '{dotted}'{did_you_mean(dotted, _known_keys(Settings))}"
     if first["type"] == "missing":
         return f"{source}: the table [{dotted}] is missing; it names layers and their weights"
-    expected = (
-        first["msg"].removeprefix("Value error, ").replace("Input should be", "should be").partition(", unable")[0]
-    )
-    return f"{source}: {dotted} = {first['input']!r}: {expected}"
+    return f"{source}: {dotted} = {first['input']!r}: {plain_words(first['msg'])}"
 
 
 def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:

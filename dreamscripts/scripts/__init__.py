@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dreamscripts import __version__
-from dreamscripts.errors import DreamError
+from dreamscripts.errors import DreamError, plain_words
 from dreamscripts.scripts import bench, dream, keras_example, layers, settings
 
 app = typer.Typer(
@@ -46,9 +46,8 @@ def main() -> None:
             raise DreamError(f"say what to do with it: dreamscripts dream {sys.argv[1]}")
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (DreamError, typer.TyperException) as error:
-        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        message = " ".join(message.split()).replace("Input should be", "should be").partition(", unable to parse")[0]
-        print(f"dreamscripts: {message}", file=sys.stderr)
+        message = plain_words(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
+        print(f"dreamscripts: {' '.join(message.split())}", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         print("dreamscripts: stopped", file=sys.stderr)

@@ -70,7 +70,7 @@ def dream(
         if photo and photo.resolve() != picture:
             raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
         _refuse_other(changes, chosen, folder)
-        start = partial(recording.resume, folder)
+        start = partial(recording.resume, begun)
     else:
         chosen, opened = Settings.load(named, **changes), open_photo(photo)
         for note in opened.notes:
