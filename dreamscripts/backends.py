@@ -11,22 +11,21 @@ import numpy as np
 Pass = Callable[[np.ndarray], np.ndarray]
 
 
-def compile_pass(terms_of: Callable, variables: Sequence, shape: tuple[int, ...], xla: bool) -> Pass:
-    """Compile `terms_of(x) -> (n,)` into a function of a float32 array x of `shape`.
+def compile_pass(terms_of: Callable, variables: Sequence, xla: bool) -> Pass:
+    """Compile `terms_of(x) -> (n,)` into a function of a float32 array x (1, H, W, 3), of any H and W.
 
     It returns one float32 array: the n terms, then the gradient of their sum, flat. Everything in between stays
     on the device, so that a pass costs one transfer each way. `variables` are the network's; `xla` is a choice
     that only TensorFlow leaves open (`choose_xla`).
     """
-    return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](
-        terms_of, variables, shape, xla
-    )
+    return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](terms_of, variables, xla)
 
 
-def _tensorflow(terms_of, variables, shape, xla) -> Pass:
+def _tensorflow(terms_of, variables, xla) -> Pass:
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)], jit_compile=xla)
+    # Height and width are open, so that octaves and tiles share one trace; XLA compiles for each size by itself.
+    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.float32)], jit_compile=xla)
     def terms_and_gradient(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -37,7 +36,7 @@ def _tensorflow(terms_of, variables, shape, xla) -> Pass:
     return lambda x: terms_and_gradient(tf.convert_to_tensor(x)).numpy()
 
 
-def _jax(terms_of, variables, shape, xla) -> Pass:
+def _jax(terms_of, variables, xla) -> Pass:
     import jax
 
     def loss(x, values):
@@ -55,7 +54,7 @@ def _jax(terms_of, variables, shape, xla) -> Pass:
     return lambda x: np.asarray(terms_and_gradient(x, values))
 
 
-def _torch(terms_of, variables, shape, xla) -> Pass:
+def _torch(terms_of, variables, xla) -> Pass:
     import torch
 
     def terms_and_gradient(x):

@@ -112,16 +112,12 @@ def _work(settings: Settings, plain: bool) -> None:
 
     wake()
     from dreamscripts import backends
-    from dreamscripts.evaluator import Evaluator
-    from dreamscripts.losses import build_loss
-    from dreamscripts.networks import load_network
-    from dreamscripts.optimizers.lbfgs import lbfgs
+    from dreamscripts.dreaming import build_evaluator, open_network
+    from dreamscripts.optimizers import OPTIMIZERS
 
-    network = load_network(settings.network, settings.weights, settings.features, preprocessing=settings.preprocessing)
+    network = open_network(settings)
     side = settings.size
-    total = settings.optimizer.iterations * settings.optimizer.evaluations
-    xla = not plain and backends.choose_xla(network.multiplications(side, side), side * side, total)
-    evaluator = Evaluator(network, build_loss(settings), (side, side, 3), xla=xla)
+    evaluator = build_evaluator(network, settings, side, side, xla=not plain)
     start_up = time.perf_counter() - started
     rng = np.random.default_rng(0)
 
@@ -132,7 +128,7 @@ def _work(settings: Settings, plain: bool) -> None:
         return time.perf_counter() - started
 
     first = timed_pass()
-    about = {"device": backends.device(), "versions": backends.versions(), "xla": xla}
+    about = {"device": backends.device(), "versions": backends.versions(), "xla": evaluator.xla}
     print(json.dumps(about | {"start_up": start_up, "first_pass": first}), flush=True)
     for line in sys.stdin:
         if line.strip() == "pass":
@@ -141,7 +137,7 @@ def _work(settings: Settings, plain: bool) -> None:
         inside, before = evaluator.seconds, evaluator.passes
         x = network.preprocessing.enter(rng.uniform(0, 255, (side, side, 3)))
         started = time.perf_counter()
-        next(lbfgs(evaluator, x, evaluations=settings.optimizer.evaluations, noise=np.zeros(3), rng=rng))
+        next(OPTIMIZERS[settings.optimizer.name](evaluator, x, settings.optimizer, network.preprocessing))
         iteration = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
         end = {"iteration": iteration, "passes": evaluator.passes - before, "peak_mib": peak}

@@ -1,5 +1,6 @@
-"""dream(picture, settings) -> Iterator[Iterate]: wires network, loss, evaluator and optimizer, nothing else."""
+"""dream(picture, settings) -> Iterator[Iterate]: wires network, loss, octaves and optimizer, and nothing else."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -7,85 +8,154 @@ from itertools import islice
 import numpy as np
 
 from dreamscripts.backends import choose_xla
-from dreamscripts.errors import Diverged
+from dreamscripts.errors import Diverged, PictureError
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.images import fit
 from dreamscripts.iterates import Iterate
 from dreamscripts.losses import build_loss
-from dreamscripts.networks import load_network
-from dreamscripts.optimizers.lbfgs import lbfgs
+from dreamscripts.networks import Network, load_network
+from dreamscripts.octaves import SCHEDULES, Plain
+from dreamscripts.optimizers import OPTIMIZERS
+from dreamscripts.optimizers.step import Step
 from dreamscripts.settings import Settings
+from dreamscripts.tiles import smallest_tile
+
+log = logging.getLogger(__name__)
+
+OnPass = Callable[[int, float], None]
+ADVICE = {
+    "lbfgs": "lower the weights under [features] or raise penalties.dream_l2",
+    "gradient_ascent": "lower optimizer.step",
+    "adam": "lower optimizer.step",
+}
 
 
 def dream(
-    picture: np.ndarray | None,
+    picture: np.ndarray,
     settings: Settings,
     *,
     after: Iterate | None = None,
-    on_pass: Callable[[int, float], None] | None = None,
+    on_pass: OnPass | None = None,
 ) -> Iterator[Iterate]:
     """Turn a picture (float32 (H, W, 3) RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
-    `after` goes on from an iterate of an earlier run with the same settings, to the same pictures as a run without
-    a break; the picture is then not needed. `on_pass(passes, loss)` is called after each pass through the network.
+    Iterations are numbered through all octaves; where one ends early, or is left out because its pictures would be
+    too small for the network (a warning is logged), its numbers are left out. `after` goes on from an iterate of an
+    earlier run with the same picture and settings, to the same iterates as a run without a break.
+    `on_pass(passes, loss)` is called after each pass through the network.
+
     Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
     the numbers.
     """
-    network = load_network(
+    network = open_network(settings)
+    preprocessing = network.preprocessing
+    base = preprocessing.enter(fit(picture, settings.size))
+    schedule, left_out = _schedule(network, settings, base)
+    octaves = left_out + len(schedule.sizes)
+    evaluator = build_evaluator(network, settings, *schedule.sizes[-1], on_pass=on_pass)
+    optimize = OPTIMIZERS[settings.optimizer.name]
+    each = settings.optimizer.iterations
+    started = time.perf_counter()
+
+    def iterate(octave: int, iteration: int, step: Step) -> Iterate:
+        ends = iteration > 0 and (step.done or iteration == (octave + 1) * each)
+        return Iterate(
+            octave=octave,
+            iteration=iteration,
+            loss=step.loss,
+            terms=step.terms,
+            evaluations=evaluator.passes,
+            seconds=time.perf_counter() - started,
+            x=schedule.leave(octave - left_out, step.x) if ends else step.x,
+            preprocessing=preprocessing.name,
+            drawn=evaluator.drawn,
+            ends_octave=ends,
+            memory=step.memory,
+        )
+
+    iteration = 0
+    try:
+        if after is None:
+            octave, x, memory = left_out, schedule.enter(0, None), {}
+            yield iterate(octave, 0, Step(x, evaluator.loss(x), evaluator.terms(x)))
+        else:
+            octave, iteration, x, memory = after.octave, after.iteration, after.x, after.memory
+            started -= after.seconds
+            evaluator.passes = after.evaluations
+            if after.ends_octave:
+                octave += 1
+                if octave == octaves:
+                    return
+                x, memory = schedule.enter(octave - left_out, x), {}
+            else:  # ask the last question again, so that its answer is at hand, as it was
+                evaluator.passes -= 1
+                evaluator.draw(after.drawn)
+                evaluator.loss(x)
+        while True:
+            iteration = max(iteration, octave * each)
+            steps = optimize(evaluator, x, settings.optimizer, preprocessing, start=iteration, memory=memory)
+            for step in islice(steps, (octave + 1) * each - iteration):
+                iteration += 1
+                last = iterate(octave, iteration, step)
+                yield last
+            octave += 1
+            if octave == octaves:
+                return
+            x, memory = schedule.enter(octave - left_out, last.x), {}
+    except Diverged as error:
+        raise Diverged(f"iteration {iteration + 1}: {error}; {ADVICE[settings.optimizer.name]}") from None
+
+
+def open_network(settings: Settings) -> Network:
+    """The network that the settings name, cut at their layers."""
+    return load_network(
         settings.network,
         settings.weights,
         settings.features,
         preprocessing=settings.preprocessing,
         seed=settings.seed,
     )
-    if after is None:
-        picture = fit(picture, settings.size)
-    height, width, _ = shape = picture.shape if after is None else after.x.shape
-    network.check_size(height, width)
-    total = settings.optimizer.iterations * settings.optimizer.evaluations
-    evaluator = Evaluator(
+
+
+def build_evaluator(
+    network: Network, settings: Settings, height: int, width: int, *, xla: bool = True, on_pass: OnPass | None = None
+) -> Evaluator:
+    """The evaluator of the settings' loss, for pictures of up to that size; without `xla` it is not considered."""
+    passes = settings.optimizer.iterations * settings.optimizer.evaluations
+    return Evaluator(
         network,
-        build_loss(settings),
-        shape,
-        xla=choose_xla(network.multiplications(height, width), height * width, total),
+        build_loss(settings, network),
+        jitter=settings.jitter,
+        tiles=settings.tiles,
+        seed=settings.seed,
+        xla=xla and choose_xla(network.multiplications(height, width), height * width, passes),
         on_pass=on_pass,
     )
-    rng = np.random.default_rng(settings.seed)
-    started = time.perf_counter()
 
-    def iterate(iteration: int, x: np.ndarray, loss: float, terms: dict[str, float]) -> Iterate:
-        return Iterate(
-            octave=0,
-            iteration=iteration,
-            loss=loss,
-            terms=terms,
-            evaluations=evaluator.passes,
-            seconds=time.perf_counter() - started,
-            x=x,
-            preprocessing=network.preprocessing.name,
-            random_state=rng.bit_generator.state,
-        )
 
-    iteration = 0
-    try:
-        if after is None:
-            x = network.preprocessing.enter(picture)
-            yield iterate(0, x, evaluator.loss(x), evaluator.terms(x))
-        else:
-            x, iteration = after.x, after.iteration
-            rng.bit_generator.state = after.random_state
-            evaluator.passes = after.evaluations
-            started -= after.seconds
-        steps = lbfgs(
-            evaluator,
-            x,
-            evaluations=settings.optimizer.evaluations,
-            noise=settings.jitter.noise / np.array(network.preprocessing.scale),
-            rng=rng,
+def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[Plain, int]:
+    """The schedule of octaves for the photograph, and how many of the smallest had to be left out of it.
+
+    Left out, with a warning, is an octave whose pictures are too small for the layers in use. Raises PictureError
+    where all are, or where the tiles are.
+    """
+    tiles, table = settings.tiles, settings.octaves
+    least = network.least_side if tiles or table.count > 1 else 1
+    if tiles and smallest_tile(tiles) < least:
+        raise PictureError(
+            f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(settings.features)}, "
+            f"which needs {least} pixels a side in every tile: raise tiles.size"
         )
-        for step in islice(steps, settings.optimizer.iterations - iteration):
-            iteration += 1
-            yield iterate(iteration, step.x, step.loss, step.terms)
-    except Diverged as error:
-        advice = "lower the weights under [features] or raise penalties.dream_l2"
-        raise Diverged(f"iteration {iteration + 1}: {error}; {advice}") from None
+    schedule = SCHEDULES[table.kind](base, table)
+    for left_out, (height, width) in enumerate(schedule.sizes):
+        if network.fits(height, width):
+            break
+        if left_out < table.count - 1:
+            log.warning(
+                "octave %d of %d is left out: %d×%d is too small for %s at %s, which needs %d pixels a side",
+                *(left_out + 1, table.count, width, height, network.name, ", ".join(settings.features), least),
+            )
+    network.check_size(height, width)
+    if left_out:
+        schedule = SCHEDULES[table.kind](base, table.model_copy(update={"count": table.count - left_out}))
+    return schedule, left_out

@@ -32,11 +32,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the nearest known name, in whatever case, or nothing where none is near."""
     by_lower = {word.lower(): word for word in known}
     wanted = name.lower()
-    near = [word for word in by_lower if word.endswith(f".{wanted}")]  # a dotted key named by its last part
+    near = [word for word in by_lower if word == wanted]
+    near = near or [word for word in by_lower if word.endswith(f".{wanted}")]  # a dotted key named by its last part
     near = near or difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
     return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
 
 
 def plain_words(complaint: str) -> str:
     """What pydantic says of a value, on a settings file's behalf or on Typer's, without its own jargon."""
-    return complaint.removeprefix("Value error, ").replace("Input should be", "should be").partition(", unable to")[0]
+    plain = complaint.removeprefix("Value error, ").replace("Input should", "should").replace("valid tuple", "list")
+    return plain.partition(", unable to")[0]

@@ -9,34 +9,58 @@ from dreamscripts import backends
 from dreamscripts.errors import Diverged
 from dreamscripts.losses import Loss
 from dreamscripts.networks import Network
+from dreamscripts.settings import Jitter, Tiles
+from dreamscripts.tiles import cut, draw_roll
 
 
 class Evaluator:
-    """What SciPy asks, answered in one pass through the network per distinct picture.
+    """What an optimizer asks, answered in one pass per distinct picture and draw of the jitter.
 
-    Pictures and gradients are float64 arrays, as SciPy has them, flat or (H, W, 3), in the network's
-    preprocessing; on the device everything is float32. `passes` counts the passes so far and
-    `seconds` the time they took; `on_pass(passes, loss)` is called after each.
+    Pictures are arrays (H, W, 3) of any size, in the network's preprocessing; gradients are float32 of the same
+    shape; on the device everything is float32. The loss is that of the picture under the jitter: with its noise
+    added, rolled by its shift. The gradient is rolled back, so it is the picture's own. Under `tiles` loss and
+    gradient are the sums over the tiles, and all of them together count as one pass.
+
+    `passes` counts the passes so far and `seconds` the time they took; `on_pass(passes, loss)` is called after each.
     """
 
     def __init__(
         self,
         network: Network,
         loss: Loss,
-        shape: tuple[int, int, int],
         *,
+        jitter: Jitter | None = None,
+        tiles: Tiles | None = None,
+        seed: int = 0,
         xla: bool = False,
         on_pass: Callable[[int, float], None] | None = None,
     ):
-        self.shape = shape
         self.passes = 0
         self.seconds = 0.0
+        self.drawn = 0
+        self.xla = xla
         self._names = loss.names
+        self._jitter = jitter or Jitter()
+        self._noise_scale = self._jitter.noise / np.array(network.preprocessing.scale)
+        self._tiles = tiles
+        self._seed = seed
         self._on_pass = on_pass
         self._x: np.ndarray | None = None
-        self._run = backends.compile_pass(
-            lambda x: loss(x, network.features(x)), network.model.variables, (1, *shape), xla
-        )
+        self._run = backends.compile_pass(lambda x: loss(x, network.features(x)), network.model.variables, xla)
+
+    def draw(self, number: int) -> None:
+        """Shake the pictures to come with draw `number` of the seed's jitter; without jitter this changes nothing."""
+        if number != self.drawn and (self._jitter.noise or self._jitter.shift or self._tiles):
+            self._x = None
+        self.drawn = number
+
+    def restart(self) -> None:
+        """Count from nothing again, with no answer at hand."""
+        self.passes, self.seconds, self.drawn, self._x = 0, 0.0, 0, None
+
+    def knows(self, x: np.ndarray) -> bool:
+        """Whether the next question about x is answered without a pass."""
+        return self._x is not None and np.array_equal(x, self._x)
 
     def loss(self, x: np.ndarray) -> float:
         """The loss at x; raises Diverged, which names the term, where it is not a finite number."""
@@ -44,7 +68,7 @@ class Evaluator:
         return float(self._terms.sum())
 
     def gradient(self, x: np.ndarray) -> np.ndarray:
-        """The gradient of the loss at x, flat."""
+        """The gradient of the loss at x."""
         self._evaluate(x)
         return self._gradient
 
@@ -54,14 +78,12 @@ class Evaluator:
         return dict(zip(self._names, self._terms.tolist(), strict=True))
 
     def _evaluate(self, x: np.ndarray) -> None:
-        x = x.ravel()
-        if self._x is not None and np.array_equal(x, self._x):
+        if self.knows(x):
             return
         started = time.perf_counter()
-        answer = self._run(x.astype(np.float32).reshape(1, *self.shape))
+        terms, gradient = self._pass(x)
         self.seconds += time.perf_counter() - started
         self.passes += 1
-        terms, gradient = np.split(answer.astype(np.float64), [len(self._names)])
         for name, value in zip(self._names, terms, strict=True):
             if not np.isfinite(value):
                 raise Diverged(f"the term '{name}' of the loss became {_word(value)} at pass {self.passes}")
@@ -70,6 +92,31 @@ class Evaluator:
         self._x, self._terms, self._gradient = x.copy(), terms, gradient
         if self._on_pass:
             self._on_pass(self.passes, self.loss(x))
+
+    def _pass(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The terms (float64) and the gradient (float32) of the picture x under the current draw."""
+        # Counted, not running on from draw to draw: a resumed run shakes its pictures as an unbroken one does.
+        rng = np.random.default_rng([self._seed, self.drawn])
+        if self._jitter.noise:
+            x = x + rng.uniform(-1, 1, x.shape) * self._noise_scale
+        roll = tuple(_draw_shift(rng, self._jitter.shift) + draw_roll(rng, self._tiles))
+        x = _rolled(x.astype(np.float32), roll)
+        height, width, _ = x.shape
+        terms, gradient = np.zeros(len(self._names)), np.zeros_like(x)
+        for rows, columns in cut(height, width, self._tiles):
+            tile = x[rows, columns]
+            answer = self._run(tile[None])
+            terms += answer[: len(terms)]
+            gradient[rows, columns] = answer[len(terms) :].reshape(tile.shape)
+        return terms, _rolled(gradient, (-roll[0], -roll[1]))
+
+
+def _draw_shift(rng: np.random.Generator, most: int) -> np.ndarray:
+    return rng.integers(-most, most, 2, endpoint=True) if most else np.zeros(2, int)
+
+
+def _rolled(x: np.ndarray, roll: tuple[int, int]) -> np.ndarray:
+    return np.roll(x, roll, axis=(0, 1)) if any(roll) else x
 
 
 def _word(value: float) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from dreamscripts.preprocessing import PREPROCESSINGS
 class Iterate:
     """A picture on its way, with everything that watches a run wants to know of it."""
 
-    octave: int
+    octave: int  # 0 is the smallest
     iteration: int  # 0 is the photograph itself
     loss: float
     terms: Mapping[str, float]  # weighted; their sum is the loss
@@ -22,7 +21,9 @@ class Iterate:
     seconds: float  # of computing so far, over all sittings
     x: np.ndarray  # float64 (H, W, 3), as the network sees it
     preprocessing: str  # how it does
-    random_state: Mapping[str, Any]  # of the generator, after this iteration
+    drawn: int  # the draw of the jitter that the loss was measured under
+    ends_octave: bool  # the next iterate is of another size, or there is none
+    memory: Mapping[str, np.ndarray]  # the optimizer's
 
     @cached_property
     def picture(self) -> np.ndarray:
@@ -31,7 +32,5 @@ class Iterate:
 
     @property
     def beyond(self) -> float:
-        """The share of x's values that are beyond 0..255 as pixels, and clipped in `picture`: 0..1."""
-        p = PREPROCESSINGS[self.preprocessing]
-        pixels = self.x * p.scale + p.mean
-        return float(((pixels < -0.5) | (pixels > 255.5)).mean())
+        """The share of the picture's values that lie beyond 0..255 and are clipped: 0..1."""
+        return PREPROCESSINGS[self.preprocessing].beyond(self.x)

@@ -1,8 +1,9 @@
 """The terms of a loss, each a few lines with its formula in sight.
 
 Written in keras.ops on x, the picture as the network sees it (1, H, W, 3), and the network's features
-{layer: (1, h, w, c)}. All losses are minimised: what a dream wants more of enters with a minus sign.
-Formulas: the Keras L-BFGS example (F. Chollet, 2016).
+{layer: (1, h, w, c)}, of sizes that may differ from one pass to the next. All losses are minimised: what a dream
+wants more of enters with a minus sign. Formulas: the Keras L-BFGS example (F. Chollet, 2016), the DeepDream
+tutorial of TensorFlow, the DeepDream notebook (A. Mordvintsev, M. Tyka, C. Olah, 2015).
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Protocol
 
 from keras import ops
 
+from dreamscripts.errors import PictureError, SettingsError
+from dreamscripts.images import fit, open_picture
+from dreamscripts.networks import Network
 from dreamscripts.networks.anatomy import EDGE
 from dreamscripts.settings import Settings
 
@@ -26,22 +30,70 @@ class Term(Protocol):
 
 
 @dataclass(frozen=True)
-class LayerL2:
-    """−Σ F² / (h·w·c) over the features of one layer: the more a layer is excited, the lower.
+class LayerTerm:
+    """How excited one layer is, negative: over all of its channels F (1, h, w, c), or over those named."""
+
+    layer: str
+    channels: tuple[int, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.layer + (f"[{','.join(map(str, self.channels))}]" if self.channels else "")
+
+    def __call__(self, x, features):
+        f = features[self.layer]
+        if self.channels:
+            f = ops.stack([f[..., channel] for channel in self.channels], axis=-1)
+        return -self.excitement(f)
+
+    def excitement(self, f):
+        raise NotImplementedError
+
+
+class LayerL2(LayerTerm):
+    """Σ F² / (h·w·c), as in the Keras examples.
 
     The sum leaves out an edge of 2, so that the padding's artefacts do not grow into a frame; the divisor does not.
     """
 
-    layer: str
+    def excitement(self, f):
+        return ops.sum(ops.square(f[:, EDGE:-EDGE, EDGE:-EDGE, :])) / _size(f)
 
-    @property
-    def name(self) -> str:
-        return self.layer
 
-    def __call__(self, x, features):
-        f = features[self.layer]
-        inside = f[:, EDGE:-EDGE, EDGE:-EDGE, :]
-        return -ops.sum(ops.square(inside)) / _size(f)
+class LayerMean(LayerTerm):
+    """The mean of F, as in the TensorFlow tutorial and for single channels."""
+
+    def excitement(self, f):
+        return ops.mean(f)
+
+
+class LayerMeanSquare(LayerTerm):
+    """The mean of F²."""
+
+    def excitement(self, f):
+        return ops.mean(ops.square(f))
+
+
+class LayerEnergy(LayerTerm):
+    """½ Σ F², whose gradient at the layer is the layer itself, as in the DeepDream notebook."""
+
+    def excitement(self, f):
+        return ops.sum(ops.square(f)) / 2
+
+
+@dataclass(frozen=True)
+class LayerGuide(LayerTerm):
+    """Σ over positions of F · (the guide feature with the largest dot product with F there).
+
+    Its gradient at the layer is that guide feature, as in the DeepDream notebook. `guide` (positions, c) are the
+    features of the guide picture.
+    """
+
+    guide: object = None
+
+    def excitement(self, f):
+        flat = ops.reshape(f, (-1, f.shape[-1]))
+        return ops.sum(ops.max(ops.matmul(flat, ops.transpose(self.guide)), axis=1))
 
 
 @dataclass(frozen=True)
@@ -68,6 +120,27 @@ class ImageL2:
 
 
 @dataclass(frozen=True)
+class TotalVariation:
+    """(Σ |∂x/∂i| + Σ |∂x/∂j|) / (H·W·3): as continuity, but kinder to edges."""
+
+    name: str = "total_variation"
+
+    def __call__(self, x, features):
+        down = ops.sum(ops.abs(x[:, 1:, :, :] - x[:, :-1, :, :]))
+        right = ops.sum(ops.abs(x[:, :, 1:, :] - x[:, :, :-1, :]))
+        return (down + right) / _size(x)
+
+
+MEASURES = {
+    "l2": LayerL2,
+    "mean": LayerMean,
+    "mean_square": LayerMeanSquare,
+    "energy": LayerEnergy,
+    "guide": LayerGuide,
+}
+
+
+@dataclass(frozen=True)
 class Loss:
     """A weighted sum of terms."""
 
@@ -83,13 +156,48 @@ class Loss:
         return ops.stack([weight * term(x, features) for weight, term in self.terms])
 
 
-def build_loss(settings: Settings) -> Loss:
-    """The loss that a settings file describes; a penalty that weighs nothing is left out."""
-    weighted = [(weight, LayerL2(layer)) for layer, weight in settings.features.items()]
-    weighted += [(settings.penalties.continuity, Continuity()), (settings.penalties.dream_l2, ImageL2())]
+def build_loss(settings: Settings, network: Network) -> Loss:
+    """The loss that a settings file describes over the features of `network`; what weighs nothing is left out.
+
+    Raises SettingsError where a layer has not the channels named, and PictureError for a guide that cannot be read.
+    """
+    depths = {name: tensor.shape[network.channel_axis] for name, tensor in network.model.output.items()}
+    guide = None
+    weighted = []
+    for layer, feature in settings.features.items():
+        if feature.channels and max(feature.channels) >= depths[layer]:
+            raise SettingsError(
+                f"{network.name}: {layer} has channels 0 to {depths[layer] - 1}, and no {max(feature.channels)}"
+            )
+        measure = feature.measure or settings.measure
+        term = MEASURES[measure](layer, feature.channels)
+        if measure == "guide":
+            guide = guide or _guide_features(settings, network)
+            chosen = guide[layer][:, feature.channels] if feature.channels else guide[layer]
+            term = LayerGuide(layer, feature.channels, chosen)
+        weighted.append((feature.weight, term))
+    penalties = settings.penalties
+    weighted += [
+        (penalties.continuity, Continuity()),
+        (penalties.dream_l2, ImageL2()),
+        (penalties.total_variation, TotalVariation()),
+    ]
     return Loss(tuple((weight, term) for weight, term in weighted if weight))
 
 
-def _size(tensor) -> float:
-    _, height, width, channels = tensor.shape
-    return float(height * width * channels)
+def _guide_features(settings: Settings, network: Network) -> dict:
+    """{layer: (positions, c)} of the guide picture, as arrays."""
+    picture = fit(open_picture(settings.guide.picture), settings.guide.size)
+    if not network.fits(*picture.shape[:2]):
+        raise PictureError(
+            f"{settings.guide.picture}: at guide.size = {settings.guide.size} the guide is too small for "
+            f"{network.name}, which needs {network.least_side} pixels a side"
+        )
+    x = network.preprocessing.enter(picture).astype("float32")
+    features = network.features(ops.convert_to_tensor(x[None]))
+    return {name: ops.convert_to_numpy(f).reshape(-1, f.shape[-1]) for name, f in features.items()}
+
+
+def _size(tensor):
+    _, height, width, channels = ops.shape(tensor)
+    return ops.cast(height * width * channels, "float32")

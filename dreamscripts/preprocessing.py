@@ -25,6 +25,16 @@ class Preprocessing:
         """The picture for an x: float32, clipped to 0..255."""
         return self._reorder(x * self.scale + self.mean).clip(0, 255).astype(np.float32)
 
+    def beyond(self, x: np.ndarray) -> float:
+        """The share of x's values that are beyond 0..255 as pixels, and clipped in `undo`: 0..1."""
+        pixels = x * self.scale + self.mean
+        return float(((pixels < -0.5) | (pixels > 255.5)).mean())
+
+    @property
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """The x of 0 and of 255, by channel."""
+        return (0 - np.array(self.mean)) / self.scale, (255 - np.array(self.mean)) / self.scale
+
     def _reorder(self, x: np.ndarray) -> np.ndarray:
         return x[..., ::-1] if self.channels == "BGR" else x
 

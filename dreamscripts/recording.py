@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from dreamscripts.errors import Diverged
-from dreamscripts.images import Photo, open_photo
+from dreamscripts.images import Photo, fit, open_photo
 from dreamscripts.iterates import Iterate
 from dreamscripts.settings import Settings
 from dreamscripts.snapshots import RunFolder
@@ -29,9 +27,9 @@ def run(
     if not isinstance(photo, Photo):
         photo = open_photo(photo)
     about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
-    run_folder = RunFolder.create(folder, settings, about, keep_every)
+    run_folder = RunFolder.create(folder, settings, fit(photo.pixels, settings.size), about, keep_every)
     try:
-        yield from _record(photo.pixels, run_folder, on_pass)
+        yield from _record(run_folder, on_pass)
     finally:
         if run_folder.last is None:
             run_folder.discard()
@@ -40,13 +38,10 @@ def run(
 def resume(folder: str | Path | RunFolder, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:
     """Go on with an interrupted run in `folder`, to the same pictures as without the interruption."""
     run_folder = folder if isinstance(folder, RunFolder) else RunFolder.reopen(folder)
-    picture = None if run_folder.last else open_photo(run_folder.record["picture"]).pixels
-    yield from _record(picture, run_folder, on_pass)
+    yield from _record(run_folder, on_pass)
 
 
-def _record(
-    picture: np.ndarray | None, folder: RunFolder, on_pass: Callable[[int, float], None] | None
-) -> Iterator[Iterate]:
+def _record(folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> Iterator[Iterate]:
     wake()  # after the quick checks, not before
     from dreamscripts import backends
     from dreamscripts.dreaming import dream
@@ -54,7 +49,7 @@ def _record(
     folder.record |= {"device": backends.device(), "versions": backends.versions()}
     status = "stopped"
     try:
-        for iterate in dream(picture, folder.settings, after=folder.last, on_pass=on_pass):
+        for iterate in dream(folder.picture, folder.settings, after=folder.last, on_pass=on_pass):
             folder.save(iterate)
             yield iterate
         status = "complete"

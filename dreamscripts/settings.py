@@ -1,16 +1,30 @@
 """Settings: what a settings file may say; how it is found, read, overridden and explained."""
 
+import logging
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from dreamscripts.counterparts import stand_in
 from dreamscripts.errors import SettingsError, did_you_mean, plain_words
 
+log = logging.getLogger(__name__)
+
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+OptimizerName = Literal["lbfgs", "gradient_ascent", "adam"]
+Measure = Literal["l2", "mean", "mean_square", "energy", "guide"]
 
 
 class Table(BaseModel):
@@ -19,25 +33,80 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Feature(Table):
+    """A layer to see more of. In a file a bare number is its weight, and the rest as the settings have it."""
+
+    weight: Weight
+    measure: Measure | None = None  # of its excitement; None for the settings' own
+    channels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, min_length=1)  # None for all of them
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_number_is_a_weight(cls, value: Any) -> Any:
+        return value if isinstance(value, (dict, Feature)) else {"weight": value}
+
+    @model_serializer
+    def _a_weight_alone_is_a_number(self) -> Any:
+        said = {key: value for key, value in self if value is not None}
+        return self.weight if len(said) == 1 else said
+
+
 class Penalties(Table):
-    """Weights of what keeps the picture together, both on the picture as the network sees it."""
+    """Weights of what keeps the picture together, all on the picture as the network sees it."""
 
     continuity: Weight = 0.0
     dream_l2: Weight = 0.0
+    total_variation: Weight = 0.0
+
+
+class Guide(Table):
+    """The picture whose features a dream with `measure = "guide"` looks for."""
+
+    picture: str
+    size: int = Field(224, ge=1, le=20_000)  # its longest side in pixels
+
+    @field_validator("picture")
+    @classmethod
+    def _from_anywhere(cls, picture: str) -> str:
+        return str(Path(picture).absolute())  # a run may be resumed from another folder
 
 
 class Jitter(Table):
-    """Noise added before each iteration and taken away after it."""
+    """What shakes the picture under the network, so that the optimizer does not settle in a rut.
+
+    It is drawn anew for each iteration of L-BFGS, and for each step of gradient ascent and of Adam.
+    """
 
     noise: Weight = 0.0  # amplitude in pixel values: uniform in [-noise, noise)
+    shift: int = Field(0, ge=0)  # pixels: rolled around both axes, by whole pixels in [-shift, shift]
+
+
+class Octaves(Table):
+    """The sizes that a dream goes through, small to large, and how the photograph comes back in between."""
+
+    kind: Literal["plain", "reinjected", "carried", "split"] = "plain"
+    count: int = Field(1, ge=1, le=32)
+    scale: float = Field(1.4, gt=1, le=8)  # between one size and the next
+    above: int = Field(0, ge=0, le=8)  # how many of them are larger than the picture; it returns to its own size
+
+
+class Tiles(Table):
+    """Passes over square parts of a picture too large for one, under a random roll that moves the seams."""
+
+    kind: Literal["tutorial", "notebook"] = "tutorial"
+    size: int = Field(512, ge=1)  # pixels a side
 
 
 class Optimizer(Table):
-    """What moves the pixels."""
+    """What moves the pixels. `step`, `normalise` and `max_score` are left alone by L-BFGS."""
 
-    name: Literal["lbfgs"] = "lbfgs"
-    iterations: int = Field(15, ge=1)
-    evaluations: int = Field(7, ge=1)  # SciPy's maxfun: no new step once this many passes are spent
+    name: OptimizerName = "lbfgs"
+    iterations: int = Field(15, ge=1)  # in each octave
+    evaluations: int = Field(7, ge=1)  # passes through the network in each iteration; for L-BFGS SciPy's maxfun
+    clip: bool = False  # keep the pixels within 0..255
+    step: float = Field(1.5, gt=0, allow_inf_nan=False)  # pixel values times the normalised gradient; Adam's rate
+    normalise: Literal["mean", "std", "none"] = "mean"  # what gradient ascent divides the gradient by
+    max_score: float | None = Field(None, allow_inf_nan=False)  # an octave ends once −loss passes it
 
 
 class Settings(Table):
@@ -48,18 +117,29 @@ class Settings(Table):
     preprocessing: Literal["caffe", "tf", "torch", "none"] | None = None  # for a `.keras` file only
     size: int | None = Field(None, ge=1, le=20_000)  # longest side in pixels; without it, the photograph's own
     seed: int = Field(0, ge=0)
-    features: dict[str, Weight]
+    measure: Measure = "l2"  # how excited a layer is, where its own line does not say
+    features: dict[str, Feature]
+    guide: Guide | None = None
     penalties: Penalties = Penalties()
     jitter: Jitter = Jitter()
+    octaves: Octaves = Octaves()
+    tiles: Tiles | None = None
     optimizer: Optimizer = Optimizer()
 
     @field_validator("features")
     @classmethod
-    def _leave_out_what_weighs_nothing(cls, features: dict[str, float]) -> dict[str, float]:
-        used = {layer: weight for layer, weight in features.items() if weight > 0}
+    def _leave_out_what_weighs_nothing(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        used = {layer: feature for layer, feature in features.items() if feature.weight > 0}
         if not used:
             raise ValueError("name at least one layer with a weight above 0")
         return used
+
+    @model_validator(mode="after")
+    def _a_guided_dream_has_a_guide(self) -> Self:
+        guided = any((feature.measure or self.measure) == "guide" for feature in self.features.values())
+        if guided and self.guide is None:
+            raise ValueError('measure = "guide" looks for the features of a picture: name one with --guide')
+        return self
 
     @classmethod
     def load(cls, name: str | Path, /, **overrides: Any) -> Self:
@@ -72,9 +152,30 @@ class Settings(Table):
         for key, value in overrides.items():
             _assign(table, key, value)
         try:
-            return cls.model_validate(table)
+            return cls.model_validate(table)._with_stand_ins()
         except ValidationError as error:
             raise SettingsError(_explain(error, str(name), overrides)) from None
+
+    def _with_stand_ins(self) -> Self:
+        """These settings with layers that the network has, where they name those of a network that it stands for."""
+        features: dict[str, Feature] = {}
+        for layer, feature in self.features.items():
+            if other := stand_in(layer, self.network):
+                if feature.channels:
+                    raise SettingsError(
+                        f"{layer} is not a layer of {self.network}; {other} stands in for it, but its channels are "
+                        "others: choose them anew under [features]"
+                    )
+                log.warning("%s is not a layer of %s: %s stands in for it", layer, self.network, other)
+                layer = other
+            if layer in features:
+                feature = feature.model_copy(update={"weight": feature.weight + features[layer].weight})
+            features[layer] = feature
+        optimizer = self.optimizer
+        if optimizer.max_score is not None and features.keys() != self.features.keys():
+            log.warning("optimizer.max_score is left out: scores of %s are on another scale", self.network)
+            optimizer = optimizer.model_copy(update={"max_score": None})
+        return self.model_copy(update={"features": features, "optimizer": optimizer})
 
     def value(self, key: str) -> Any:
         """The value at a dotted key; None where there is none."""
@@ -156,15 +257,18 @@ def _assign(table: dict[str, Any], key: str, value: Any) -> None:
 
 def _explain(error: ValidationError, source: str, overrides: dict[str, Any]) -> str:
     """The first of pydantic's complaints, in one line, for the person who wrote the file."""
-    first = error.errors()[0]
-    keys = [str(key) for key in first["loc"]]
-    dotted = ".".join(keys)
+    complaints = error.errors()
+    first = next((one for one in complaints if one["type"] == "extra_forbidden"), complaints[0])
+    dotted = ".".join(str(key) for key in first["loc"])
     if any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
         source = f"{source} with {dotted} overridden"
     if first["type"] == "extra_forbidden":
         return f"{source}: there is no setting '{dotted}'{did_you_mean(dotted, _known_keys(Settings))}"
     if first["type"] == "missing":
-        return f"{source}: the table [{dotted}] is missing; it names layers and their weights"
+        what = "the table [features] is missing; it names layers and their weights"
+        return f"{source}: {what if dotted == 'features' else f'{dotted} is missing'}"
+    if not dotted:
+        return f"{source}: {plain_words(first['msg'])}"
     return f"{source}: {dotted} = {first['input']!r}: {plain_words(first['msg'])}"
 
 
@@ -172,5 +276,6 @@ def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every key that a settings file can have, dotted; the tables' own names among them."""
     for name, field in table.model_fields.items():
         yield prefix + name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Table):
-            yield from _known_keys(field.annotation, f"{prefix}{name}.")
+        for kind in get_args(field.annotation) or (field.annotation,):
+            if isinstance(kind, type) and issubclass(kind, Table) and kind is not Feature:
+                yield from _known_keys(kind, f"{prefix}{name}.")

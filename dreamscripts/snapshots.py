@@ -35,9 +35,16 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, folder: str | Path, settings: Settings, about: Mapping[str, Any] | None = None, keep_every: int = 1
+        cls,
+        folder: str | Path,
+        settings: Settings,
+        picture: np.ndarray,
+        about: Mapping[str, Any] | None = None,
+        keep_every: int = 1,
     ) -> Self:
-        """Begin a run in a folder that is new or empty; `about` goes into run.json as it is.
+        """Begin a run with a picture (float32 (H, W, 3)) in a folder that is new or empty.
+
+        The picture is kept for resuming, and `about` goes into run.json as it is.
 
         Raises OutputError where the folder cannot be made or holds something already.
         """
@@ -61,6 +68,7 @@ class RunFolder:
         }
         run = cls(folder, settings, record)
         run._write("settings.toml", settings.to_toml().encode())
+        run._write_array("start.npy", picture)
         run._write_record()
         return run
 
@@ -85,6 +93,14 @@ class RunFolder:
         record["status"] = "running"
         return run
 
+    @property
+    def picture(self) -> np.ndarray:
+        """The picture that the run began with."""
+        try:
+            return np.load(self.folder / "start.npy")
+        except (OSError, ValueError):
+            raise OutputError(f"{self.folder / 'start.npy'}: is damaged; begin again in another --output") from None
+
     def save(self, iterate: Iterate) -> None:
         """Write an iterate: its snapshot, the record and the loss so far, and the state to resume from."""
         if iterate.iteration % self.record["keep_every"] == 0:
@@ -103,7 +119,7 @@ class RunFolder:
         self._write("loss.csv", _csv(self.record["iterates"]))
         self._write("state.npz", _state(iterate))
         self.last = iterate
-        if self.best is None or iterate.loss < self.best.loss:
+        if self.best is None or iterate.octave != self.best.octave or iterate.loss < self.best.loss:
             self.best = iterate
 
     def discard(self) -> None:
@@ -116,8 +132,8 @@ class RunFolder:
     def finish(self, status: str = "complete") -> None:
         """Write the final picture and the loss curve, and close the record.
 
-        A run that is "complete" gives up its state; one that was "stopped" or has "diverged" keeps it. The final
-        picture is the last one, after a divergence the one with the lowest loss.
+        A run that is "complete" gives up what resuming needs; one that was "stopped" or has "diverged" keeps it. The
+        final picture is the last one, after a divergence the one with the lowest loss in its octave.
         """
         self.record["status"] = status
         chosen = self.best if status == "diverged" else self.last
@@ -126,6 +142,7 @@ class RunFolder:
         self._write_record()
         if status == "complete":
             (self.folder / "state.npz").unlink()
+            (self.folder / "start.npy").unlink()
 
     def _save_picture(self, name: str, iterate: Iterate) -> None:
         save_picture(iterate.picture, self.folder / name, self.settings.to_toml())
@@ -133,13 +150,19 @@ class RunFolder:
     def _write_record(self) -> None:
         self._write("run.json", json.dumps(self.record, indent=1).encode())
 
+    def _write_array(self, name: str, array: np.ndarray) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        self._write(name, buffer.getvalue())
+
     def _write(self, name: str, content: bytes) -> None:
         write_atomically(self.folder / name, content)
 
     def _read_state(self) -> Iterate | None:
         try:
             with np.load(self.folder / "state.npz") as state:
-                return Iterate(x=state["x"], **json.loads(str(state["rest"])))
+                memory = {name.removeprefix("memory "): state[name] for name in state if name.startswith("memory ")}
+                return Iterate(x=state["x"], memory=memory, **json.loads(str(state["rest"])))
         except FileNotFoundError:
             return None  # killed before the first iterate: begin again
         except (OSError, ValueError, KeyError, TypeError):
@@ -171,10 +194,12 @@ def _state(iterate: Iterate) -> bytes:
         "evaluations": iterate.evaluations,
         "seconds": iterate.seconds,
         "preprocessing": iterate.preprocessing,
-        "random_state": iterate.random_state,
+        "drawn": iterate.drawn,
+        "ends_octave": iterate.ends_octave,
     }
     buffer = io.BytesIO()
-    np.savez(buffer, x=iterate.x, rest=json.dumps(rest))
+    memory = {f"memory {name}": array for name, array in iterate.memory.items()}
+    np.savez(buffer, x=iterate.x, rest=json.dumps(rest), **memory)
     return buffer.getvalue()
 
 

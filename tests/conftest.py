@@ -1,5 +1,6 @@
 """What the tests share: small pictures, small networks, the photographs where there are any."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -42,6 +43,30 @@ def settings() -> Settings:
 
 
 @pytest.fixture
+def compiled_once(monkeypatch):
+    """Dreams of the same settings share a network and its compiled pass, which take longer than a small dream."""
+    from dreamscripts import dreaming
+
+    open_network, build_evaluator = dreaming.open_network, dreaming.build_evaluator
+    prepared = {}
+
+    def opened(settings):
+        key = settings.model_dump_json()
+        if key not in prepared:
+            network = open_network(settings)
+            prepared[key] = network, build_evaluator(network, settings, 64, 64)
+        return prepared[key][0]
+
+    def built(network, settings, height, width, *, on_pass=None):
+        evaluator = copy.copy(prepared[settings.model_dump_json()][1])  # which was asked nothing yet
+        evaluator._on_pass = on_pass
+        return evaluator
+
+    monkeypatch.setattr(dreaming, "open_network", opened)
+    monkeypatch.setattr(dreaming, "build_evaluator", built)
+
+
+@pytest.fixture
 def photo(picture, tmp_path) -> Path:
     """The same picture, as a JPEG file in a folder of its own."""
     path = tmp_path / "pictures" / "photo.jpg"
@@ -71,6 +96,14 @@ def command(tmp_path):
 
     run.folder = folder
     return run
+
+
+def changed(settings: Settings, **changes) -> Settings:
+    """The same settings with other values in place of some; a table is changed key by key."""
+    before = settings.model_dump(exclude_none=True)
+    for key, value in changes.items():
+        before[key] = before.get(key, {}) | value if isinstance(value, dict) and key != "features" else value
+    return Settings.model_validate(before)
 
 
 def shared(name: str) -> Path:

@@ -28,7 +28,7 @@ assert keras.config.image_data_format() == "channels_first" and keras.config.flo
 x = np.load("x.npy")
 settings = Settings(features={features}, penalties=dict(continuity=0.1, dream_l2=0.5))
 network = load_network("pocket", layers=settings.features)
-evaluator = Evaluator(network, build_loss(settings), x.shape)
+evaluator = Evaluator(network, build_loss(settings, network))
 np.savez("answer.npz", loss=evaluator.loss(x), gradient=evaluator.gradient(x))
 assert keras.config.image_data_format() == "channels_first" and keras.config.floatx() == "float16"
 assert keras.backend.backend() in versions() and device()
@@ -39,7 +39,8 @@ assert keras.backend.backend() in versions() and device()
 def test_loss_and_gradient_do_not_depend_on_backend_or_configuration(backend, tmp_path, rng):
     x = rng.normal(0, 50, (32, 40, 3))
     settings = Settings(features=FEATURES, penalties={"continuity": 0.1, "dream_l2": 0.5})
-    here = Evaluator(load_network("pocket", layers=FEATURES), build_loss(settings), x.shape)
+    network = load_network("pocket", layers=FEATURES)
+    here = Evaluator(network, build_loss(settings, network))
 
     (tmp_path / "keras.json").write_text(
         json.dumps({"image_data_format": "channels_first", "floatx": "float16", "backend": "tensorflow"})
@@ -59,8 +60,9 @@ def test_loss_and_gradient_do_not_depend_on_backend_or_configuration(backend, tm
 
 def test_xla_gives_the_same_numbers(rng):
     x = rng.normal(0, 50, (32, 40, 3))
-    network, loss = load_network("pocket", layers=FEATURES), build_loss(Settings(features=FEATURES))
-    plain, xla = (Evaluator(network, loss, x.shape, xla=choice) for choice in (False, True))
+    network = load_network("pocket", layers=FEATURES)
+    loss = build_loss(Settings(features=FEATURES), network)
+    plain, xla = (Evaluator(network, loss, xla=choice) for choice in (False, True))
     assert xla.loss(x) == pytest.approx(plain.loss(x), rel=1e-5)
     np.testing.assert_allclose(xla.gradient(x), plain.gradient(x), atol=1e-4 * np.abs(plain.gradient(x)).max())
 

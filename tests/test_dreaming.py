@@ -1,20 +1,37 @@
+import logging
 from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
 import pytest
+from conftest import changed
 from keras import ops
 
 from dreamscripts import dreaming
 from dreamscripts.dreaming import dream
 from dreamscripts.errors import Diverged, NetworkError, PictureError
 from dreamscripts.losses import Loss
-from dreamscripts.settings import Settings
+from dreamscripts.optimizers.step import Step
+from dreamscripts.settings import Feature
+
+
+@pytest.fixture
+def ascent(settings):
+    """Two octaves of two iterations of two steps on a picture of 24×32."""
+    return changed(
+        settings,
+        size=32,
+        jitter={"noise": 0},
+        octaves={"count": 2},
+        optimizer={"name": "gradient_ascent", "iterations": 2, "evaluations": 2},
+    )
 
 
 def test_the_stream_goes_from_the_picture_to_the_last_iteration(picture, settings):
-    iterates = list(dream(picture, settings))
+    # Without noise: a loss is that of the shaken picture, and another shake can be worth more than an iteration.
+    iterates = list(dream(picture, changed(settings, jitter={"noise": 0})))
     assert [iterate.iteration for iterate in iterates] == [0, 1, 2, 3, 4]
+    assert [iterate.ends_octave for iterate in iterates] == [False, False, False, False, True]
     np.testing.assert_allclose(iterates[0].picture, picture, atol=1e-4)
     assert (iterates[0].evaluations, iterates[0].octave) == (1, 0)
     for before, after in pairwise(iterates):
@@ -42,28 +59,190 @@ def test_the_same_seed_gives_the_same_bytes_and_another_another_dream(picture, s
     assert np.abs(one - other).max() > 0.1
 
 
-def test_going_on_after_an_iterate_gives_what_an_unbroken_run_gives(picture, settings):
+def test_iterations_are_numbered_through_octaves_that_grow_by_the_scale(picture, ascent):
+    iterates = list(dream(picture, changed(ascent, octaves={"count": 3, "scale": 1.5, "above": 1})))
+    assert [(i.octave, i.iteration) for i in iterates] == [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (2, 5), (2, 6)]
+    assert [i.ends_octave for i in iterates] == [False, False, True, False, True, False, True]
+    sizes = [(16, 21)] * 3 + [(24, 32)] * 2 + [(36, 48)] + [(24, 32)]  # at the end back to its own
+    assert [i.picture.shape[:2] for i in iterates] == sizes
+
+
+@pytest.mark.parametrize("name", ["gradient_ascent", "adam"])
+@pytest.mark.parametrize(("jitter", "count"), [({}, 1), ({"shift": 5}, 1), ({"noise": 3}, 2)])
+def test_a_step_costs_one_pass_and_the_first_look_at_each_size_another(name, jitter, count, picture, ascent):
+    settings = changed(ascent, optimizer={"name": name}, jitter=jitter, octaves={"count": count})
+    told = []
+    *_, last = dream(picture, settings, on_pass=lambda *what: told.append(what))
+    assert last.evaluations == count + count * 2 * 2
+    assert [passes for passes, _ in told] == list(range(1, last.evaluations + 1))
+    assert told[-1][1] == last.loss
+
+
+@pytest.mark.parametrize("early", [0, 2])
+def test_octaves_too_small_for_the_network_are_left_out_and_so_are_their_numbers(early, picture, ascent, caplog):
+    settings = changed(ascent, octaves={"count": 4, "scale": 2 if early else 1.3})
+    with caplog.at_level(logging.WARNING, "dreamscripts"):
+        iterates = list(dream(picture, settings))
+    assert [i.iteration for i in iterates] == [0, *range(2 * early + 1, 9)]
+    assert iterates[0].octave == early
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == early
+    if early:
+        assert said[0] == (
+            "octave 1 of 4 is left out: 4×3 is too small for pocket at block2_conv1, which needs 10 pixels a side"
+        )
+        assert "octave 2 of 4 is left out: 8×6" in said[1]
+
+
+@pytest.mark.parametrize("kind", ["plain", "reinjected", "carried", "split"])
+def test_without_the_octaves_left_out_it_is_the_dream_of_those_that_are_left(kind, picture, ascent):
+    four, two = (changed(ascent, octaves={"kind": kind, "count": count, "scale": 2}) for count in (4, 2))
+    for long, short in zip(dream(picture, four), dream(picture, two), strict=True):
+        np.testing.assert_array_equal(long.x, short.x)
+
+
+def test_tiles_too_small_for_the_network_are_refused_with_the_least_size(picture, ascent):
+    settings = changed(ascent, tiles={"size": 9})
+        PictureError, match=r"tiles of 9 pixels are too small .* needs 10 pixels a side in every tile: raise tiles\.size$"
+        PictureError,
+        match=r"tiles of 9 pixels are too small .*: needs 10 pixels a side in every tile: raise tiles\.size$",
+    ):
+        next(dream(picture, settings))
+    assert len(list(dream(picture, changed(ascent, tiles={"size": 10})))) == 5
+
+
+def test_no_pass_is_made_over_a_tile_too_small_for_the_network(picture, ascent, monkeypatch):
+    """The notebook's last tile may be little more than half as large as the others: of 20 pixels, 12 and then 8."""
+    settings = changed(ascent, size=20, tiles={"kind": "notebook", "size": 12}, octaves={"count": 1})
+    sides = set()
+    build_evaluator = dreaming.build_evaluator
+
+    def spied(*arguments, **options):
+        evaluator = build_evaluator(*arguments, **options)
+        run = evaluator._run
+        evaluator._run = lambda tile: sides.update(tile.shape[1:3]) or run(tile)
+        return evaluator
+
+    monkeypatch.setattr(dreaming, "build_evaluator", spied)
+    try:
+        list(dream(picture[:20, :20], settings))
+    except PictureError as error:
+        assert "tiles" in str(error)
+        assert not sides
+    else:
+        assert min(sides) >= 10
+
+
+def test_an_octave_ends_once_the_score_passes_the_greatest(picture, ascent):
+    ascent = changed(ascent, optimizer={"iterations": 4})
+    first, second = ([i for i in dream(picture, ascent) if i.octave == octave and i.iteration] for octave in (0, 1))
+    limit = -(first[0].loss + first[1].loss) / 2
+    iterates = list(dream(picture, changed(ascent, optimizer={"max_score": limit})))
+    octaves = [[i for i in iterates if i.octave == octave] for octave in (0, 1)]
+    assert [i.iteration for i in octaves[0]] == [0, 1, 2]
+    assert octaves[1][0].iteration == 5
+    assert len(octaves[1]) < len(second)
+    for octave in octaves:
+        assert [i.ends_octave for i in octave] == [False] * (len(octave) - 1) + [True]
+        assert -octave[-1].loss > limit
+    resumed = list(dream(picture, changed(ascent, optimizer={"max_score": limit}), after=octaves[0][-1]))
+    assert [i.iteration for i in resumed] == [i.iteration for i in octaves[1]]
+    np.testing.assert_array_equal(resumed[-1].x, iterates[-1].x)
+
+
+SHAKEN = {
+    "noise": {"jitter": {"noise": 3}},
+    "shift and tiles": {"jitter": {"noise": 0, "shift": 4}, "tiles": {"size": 12}},
+}
+
+
+@pytest.mark.usefixtures("compiled_once")
+@pytest.mark.parametrize("shaken", SHAKEN)
+@pytest.mark.parametrize("kind", ["plain", "reinjected", "carried", "split"])
+@pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
+def test_going_on_after_any_iterate_gives_what_an_unbroken_run_gives(name, kind, shaken, picture, ascent):
+    settings = changed(ascent, optimizer={"name": name}, octaves={"kind": kind}, seed=6, **SHAKEN[shaken])
     unbroken = list(dream(picture, settings))
-    for start in range(4):
-        (first,) = islice(dream(picture, settings), start, start + 1)
-        rest = list(dream(None, settings, after=first))
-        assert [i.iteration for i in rest] == list(range(start + 1, 5))
+    assert len(unbroken) == 5
+    for start, reached in enumerate(unbroken[:-1]):
+        rest = list(dream(picture, settings, after=reached))
         for mine, theirs in zip(rest, unbroken[start + 1 :], strict=True):
             np.testing.assert_array_equal(mine.x, theirs.x)
-            assert (mine.loss, mine.evaluations) == (theirs.loss, theirs.evaluations)
+            assert mine.memory.keys() == theirs.memory.keys()
+            for key in mine.memory:
+                np.testing.assert_array_equal(mine.memory[key], theirs.memory[key])
+            for fact in ("octave", "iteration", "loss", "terms", "evaluations", "drawn", "ends_octave"):
+                assert getattr(mine, fact) == getattr(theirs, fact), fact
+        assert rest[0].seconds > reached.seconds
 
 
-def test_noise_is_in_pixel_values_whatever_the_network_calls_a_pixel(picture, monkeypatch):
-    settings = Settings(network="mobilenet_v2", weights="random", features={"Conv1_relu": 1}, jitter={"noise": 5})
-    seen = {}
+def test_a_stream_that_was_left_is_gone_on_with(picture, settings):
+    unbroken = list(dream(picture, settings))
+    for start in (0, 2):
+        (reached,) = islice(dream(picture, settings), start, start + 1)
+        rest = list(dream(picture, settings, after=reached))
+        assert [i.iteration for i in rest] == list(range(start + 1, 5))
+        np.testing.assert_array_equal(rest[-1].x, unbroken[-1].x)
 
-    def fake(evaluator, x, *, evaluations, noise, rng):
-        seen.update(noise=noise)
-        return iter(())
 
-    monkeypatch.setattr(dreaming, "lbfgs", fake)
-    list(dream(picture, settings))
-    np.testing.assert_allclose(seen["noise"], [5 / 127.5] * 3)
+@pytest.mark.usefixtures("compiled_once")
+@pytest.mark.parametrize("count", [1, 2])
+def test_after_the_last_iterate_there_is_nothing_more(count, picture, ascent):
+    settings = changed(ascent, octaves={"count": count})
+    *_, last = dream(picture, settings)
+    assert list(dream(picture, settings, after=last)) == []
+
+
+@pytest.fixture
+def explosive(ascent):
+    """A dream that leaps to and fro over grey, each time 2.2 times as far from it."""
+    return changed(
+        ascent,
+        features={"block2_conv1": 1e-9},
+        penalties={"continuity": 0, "dream_l2": 1},
+        octaves={"count": 1},
+        optimizer={"iterations": 5, "evaluations": 1, "normalise": "none", "step": 1.6 * 24 * 32 * 3},
+    )
+
+
+def test_a_step_so_long_that_the_loss_explodes_ends_the_dream_with_advice(picture, explosive):
+    iterates = dream(picture, explosive)
+    assert [next(iterates).iteration, next(iterates).iteration] == [0, 1]
+    with pytest.raises(Diverged, match=r"^iteration 2: the loss exploded, .*; lower optimizer\.step$"):
+        next(iterates)
+
+
+@pytest.mark.usefixtures("compiled_once")
+def test_a_resumed_dream_explodes_where_an_unbroken_one_does(picture, explosive):
+    *_, reached = islice(dream(picture, explosive), 2)
+    with pytest.raises(Diverged, match=r"^iteration 2: the loss exploded"):
+        list(dream(picture, explosive, after=reached))
+
+
+def test_a_divergence_names_its_iteration_also_after_an_octave_that_ended_early(picture, ascent, monkeypatch):
+    """The first octave of five iterations ends with its first; the second diverges in its first, number 6."""
+
+    def early_then_never(evaluator, x, optimizer, preprocessing, start=0, memory=None):
+        if start:
+            raise Diverged("the loss exploded")
+        yield Step(x, evaluator.loss(x), evaluator.terms(x), done=True)
+
+    monkeypatch.setitem(dreaming.OPTIMIZERS, "gradient_ascent", early_then_never)
+    with pytest.raises(Diverged, match=r"^iteration 6: the loss exploded"):
+        list(dream(picture, changed(ascent, optimizer={"iterations": 5})))
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
+def test_clipped_a_dream_stays_between_black_and_white(name, picture, settings):
+    wild = changed(
+        settings,
+        features={"block2_conv1": 5},
+        jitter={"noise": 0},
+        optimizer={"name": name, "step": 30, "clip": True, "iterations": 3, "evaluations": 9},
+    )
+    assert [i.beyond for i in dream(picture, wild)] == [0, 0, 0, 0]
+    *_, last = dream(picture, changed(wild, optimizer={"clip": False}))
+    assert last.beyond > 0.01
 
 
 def test_a_loss_that_leaves_the_numbers_says_in_which_iteration(picture, settings, monkeypatch):
@@ -76,8 +255,8 @@ def test_a_loss_that_leaves_the_numbers_says_in_which_iteration(picture, setting
             return ops.sqrt(ops.mean(x) - start + 1)
 
     start = float((picture[:, :, ::-1] - [103.939, 116.779, 123.68]).mean())
-    monkeypatch.setattr(dreaming, "build_loss", lambda settings: Loss(((100.0, Cliff()),)))
-    iterates = dream(picture, settings.model_copy(update={"jitter": settings.jitter.model_copy(update={"noise": 0})}))
+    monkeypatch.setattr(dreaming, "build_loss", lambda settings, network: Loss(((100.0, Cliff()),)))
+    iterates = dream(picture, changed(settings, jitter={"noise": 0}))
     assert next(iterates).loss == pytest.approx(100, rel=1e-3)
     with pytest.raises(Diverged, match="iteration 1: the term 'cliff' of the loss became NaN at pass"):
         list(iterates)
@@ -85,7 +264,7 @@ def test_a_loss_that_leaves_the_numbers_says_in_which_iteration(picture, setting
 
 def test_what_does_not_fit_is_refused_before_anything_is_yielded(picture, settings):
     with pytest.raises(NetworkError, match="no layer 'mixed3'"):
-        next(dream(picture, settings.model_copy(update={"features": {"mixed3": 1.0}})))
+        next(dream(picture, settings.model_copy(update={"features": {"mixed3": Feature(weight=1)}})))
     with pytest.raises(PictureError, match="too small"):
         next(dream(picture, settings.model_copy(update={"size": 8})))
 

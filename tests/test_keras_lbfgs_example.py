@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import changed
 from keras_lbfgs_example import Example, preprocess
 
 from dreamscripts.dreaming import dream
@@ -13,17 +14,18 @@ from dreamscripts.settings import Settings
 PRESETS = ("bad_trip", "dreamy", "keras_bad_trip", "keras_dreamy", "cool_trip", "hardcore")
 
 
-def example(name, weights=None) -> tuple[Settings, Example]:
+def example(name, weights=None, seed=0) -> tuple[Settings, Example]:
     """Named settings on pocket, with its own weights or random ones, and the statement of the same."""
-    settings = Settings.load(name, network="pocket", size=None, weights=weights)
+    settings = Settings.load(name, network="pocket", size=None, weights=weights, seed=seed)
     model = load_network("pocket", weights, ["block5_conv3"], seed=settings.seed).model
     by_layer = {
         layer.name: [weight.astype(np.float64) for weight in layer.get_weights()]
         for layer in model.layers
         if layer.get_weights()
     }
+    features = {layer: feature.weight for layer, feature in settings.features.items()}
     penalties = settings.penalties
-    return settings, Example(by_layer, settings.features, penalties.continuity, penalties.dream_l2)
+    return settings, Example(by_layer, features, penalties.continuity, penalties.dream_l2)
 
 
 @pytest.fixture
@@ -50,11 +52,10 @@ def test_loss_and_gradient_are_the_formulas(name, picture):
     settings, statement = example(name)
     network = load_network("pocket", layers=settings.features)
     x = network.preprocessing.enter(picture)
-    evaluator = Evaluator(network, build_loss(settings), x.shape)
+    evaluator = Evaluator(network, build_loss(settings, network))
     loss, gradient = statement.loss_and_gradient(preprocess(picture))
     assert evaluator.loss(x) == pytest.approx(loss, rel=1e-5)
-    ours = evaluator.gradient(x).reshape(x.shape)
-    assert np.linalg.norm(ours - gradient) <= 1e-4 * np.linalg.norm(gradient)
+    assert np.linalg.norm(evaluator.gradient(x) - gradient) <= 1e-4 * np.linalg.norm(gradient)
 
 
 @pytest.mark.parametrize("name", ["bad_trip", "dreamy"])
@@ -62,14 +63,16 @@ def test_five_iterations_follow_the_loss_curve_of_the_example(name, picture):
     """With random weights and a noisy picture, which spread the loss over many pixels.
 
     Where a few pixels carry it, L-BFGS amplifies a difference of one float32 rounding about a hundredfold in each
-    iteration, the statement's own as much as ours, and no two implementations agree for five of them.
+    iteration, the statement's own as much as ours, and no two implementations agree for five of them. Nor do they
+    where a rounding falls on a kink of the network, as it does with some seeds.
     """
-    settings, statement = example(name, "random")
-    settings = settings.model_copy(update={"optimizer": settings.optimizer.model_copy(update={"iterations": 5})})
-    rng = np.random.default_rng(settings.seed)
-    noises = [rng.uniform(-1, 1, picture.shape) * settings.jitter.noise for _ in range(5)]
+    settings, statement = example(name, "random", seed=3)
+    settings = changed(settings, optimizer={"iterations": 5})
+    draws = [np.random.default_rng([settings.seed, i]).uniform(-1, 1, picture.shape) for i in range(5)]
+    noises = [draw * settings.jitter.noise for draw in draws]
     x = preprocess(picture)
-    theirs = [statement.loss_and_gradient(x)[0], *statement.run(x, noises)]
+    # Before the first iteration the photograph is shaken already: that is the first loss that L-BFGS asks for.
+    theirs = [statement.loss_and_gradient(x + noises[0])[0], *statement.run(x, noises)]
     ours = [iterate.loss for iterate in dream(picture, settings)]
     assert len(ours) == len(theirs) == 6
     assert ours[0] == pytest.approx(theirs[0], rel=1e-5)

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import changed
 from PIL import Image
 
-from dreamscripts import dreaming, files
+from dreamscripts import files
 from dreamscripts.errors import Diverged, NetworkError, OutputError, PictureError
 from dreamscripts.images import open_picture
+from dreamscripts.optimizers import OPTIMIZERS
+from dreamscripts.optimizers.step import Step
 from dreamscripts.recording import resume, run
-from dreamscripts.settings import Settings
+from dreamscripts.settings import Feature, Settings
 from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
 
 
@@ -26,6 +29,7 @@ def names(folder: Path) -> set[str]:
 
 SNAPSHOTS = {f"iteration_{i:03d}.png" for i in range(5)}
 ALWAYS = {"run.json", "settings.toml", "loss.csv", "loss.png", "final.png"}
+FOR_RESUMING = {"state.npz", "start.npy"}
 
 
 def test_a_run_leaves_its_whole_record(photo, settings, folder):
@@ -62,12 +66,13 @@ def test_of_the_snapshots_every_nth_is_kept(photo, settings, folder):
 
 def test_each_iterate_is_on_disk_before_it_is_yielded(photo, settings, folder):
     for iterate in run(photo, settings, folder):
-        assert f"iteration_{iterate.iteration:03d}.png" in names(folder)
+        assert {f"iteration_{iterate.iteration:03d}.png", *FOR_RESUMING} <= names(folder)
         rows = (folder / "loss.csv").read_text().splitlines()
         assert len(rows) == iterate.iteration + 2
         assert json.loads((folder / "run.json").read_text())["status"] == "running"
 
 
+@pytest.mark.usefixtures("compiled_once")
 @pytest.mark.parametrize("stop_after", [0, 2, 4])
 def test_a_consumer_that_leaves_can_come_back_to_the_same_pictures(stop_after, photo, settings, folder, tmp_path):
     whole = tmp_path / "whole"
@@ -76,7 +81,7 @@ def test_a_consumer_that_leaves_can_come_back_to_the_same_pictures(stop_after, p
         if iterate.iteration == stop_after:
             break
     assert json.loads((folder / "run.json").read_text())["status"] == "stopped"
-    assert {"state.npz", "final.png", "loss.png"} <= names(folder)
+    assert {*FOR_RESUMING, "final.png", "loss.png"} <= names(folder)
     photo.unlink()  # nothing of it is needed any more
     assert [iterate.iteration for iterate in resume(folder)] == list(range(stop_after + 1, 5))
     assert names(folder) == names(whole)
@@ -89,9 +94,10 @@ def test_a_consumer_that_leaves_can_come_back_to_the_same_pictures(stop_after, p
     assert mine["status"] == "complete"
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_killed_between_any_two_writes_a_run_resumes_to_the_same(photo, settings, folder, tmp_path, monkeypatch):
     """Every write in turn is the last one that the run gets to make."""
-    settings = settings.model_copy(update={"optimizer": settings.optimizer.model_copy(update={"iterations": 2})})
+    settings = changed(settings, optimizer={"iterations": 2})
     whole = tmp_path / "whole"
     writes = []
     write = files.write_atomically
@@ -113,7 +119,7 @@ def test_killed_between_any_two_writes_a_run_resumes_to_the_same(photo, settings
     list(run(photo, settings, whole))
     total = len(writes)
     assert total > 15
-    for deadline in range(2, total):
+    for deadline in range(3, total):  # with the settings, the picture and the record there is a run
         writes.clear()
         killed = tmp_path / f"killed_{deadline}"
         with pytest.raises(Killed):
@@ -160,7 +166,7 @@ def test_an_output_that_holds_something_is_left_alone(photo, settings, folder):
 
 
 @pytest.mark.parametrize(
-    ("change", "error"), [({"features": {"mixed3": 1.0}}, NetworkError), ({"size": 8}, PictureError)]
+    ("change", "error"), [({"features": {"mixed3": Feature(weight=1)}}, NetworkError), ({"size": 8}, PictureError)]
 )
 def test_a_run_that_never_began_leaves_nothing_in_the_way(change, error, photo, settings, folder):
     with pytest.raises(error):
@@ -176,21 +182,85 @@ def test_a_damaged_state_is_named(photo, settings, folder):
         next(resume(folder))
 
 
-def test_after_a_divergence_the_best_picture_is_the_final_one(photo, settings, folder, monkeypatch):
-    original = dreaming.lbfgs
+def test_a_damaged_start_is_named(photo, settings, folder):
+    next(run(photo, settings, folder))
+    (folder / "start.npy").write_bytes(b"damaged")
+    with pytest.raises(OutputError, match=r"start\.npy: is damaged"):
+        next(resume(folder))
 
-    def worse_then_nan(evaluator, x, **options):
-        steps = original(evaluator, x, **options)
-        best = next(steps)
+
+@pytest.fixture
+def octaves(settings):
+    """Adam over two octaves of two iterations of two steps, shaken."""
+    return changed(
+        settings,
+        jitter={"noise": 2, "shift": 3},
+        octaves={"kind": "reinjected", "count": 2},
+        optimizer={"name": "adam", "iterations": 2, "evaluations": 2, "step": 2},
+    )
+
+
+@pytest.mark.usefixtures("compiled_once")
+@pytest.mark.parametrize("stop_after", range(5))
+def test_killed_in_any_octave_adam_resumes_to_the_same_files(stop_after, photo, octaves, folder, tmp_path, monkeypatch):
+    whole = tmp_path / "whole"
+    iterates = list(run(photo, octaves, whole))
+    assert [iterate.octave for iterate in iterates] == [0, 0, 0, 1, 1]
+    assert names(whole) == SNAPSHOTS | ALWAYS
+    with monkeypatch.context() as killed:
+        killed.setattr(RunFolder, "finish", lambda self, status: None)
+        for iterate in run(photo, octaves, folder):
+            if iterate.iteration == stop_after:
+                break
+    assert json.loads((folder / "run.json").read_text())["status"] == "running"
+    assert names(folder) >= FOR_RESUMING
+    rest = list(resume(folder))
+    assert [iterate.iteration for iterate in rest] == list(range(stop_after + 1, 5))
+    assert names(folder) == names(whole)
+    for name in SNAPSHOTS | {"final.png", "settings.toml"}:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_run_resumes_from_wherever_it_is_called(photo, octaves, folder, tmp_path, monkeypatch):
+    """The guide, as the photograph, may have been named from another folder."""
+    monkeypatch.chdir(photo.parent)
+    next(run("photo.jpg", changed(octaves, measure="guide", guide={"picture": "photo.jpg", "size": 32}), folder))
+    monkeypatch.chdir(tmp_path)
+    assert [iterate.iteration for iterate in resume(folder)] == [1, 2, 3, 4]
+
+
+def test_after_a_divergence_the_best_picture_is_the_final_one(photo, settings, folder, monkeypatch):
+    original = OPTIMIZERS["lbfgs"]
+
+    def worse_then_nan(*arguments, **options):
+        best = next(original(*arguments, **options))
         yield best
-        yield type(best)(best.x * 0, best.loss + 1, best.terms)
+        yield Step(best.x * 0, best.loss + 1, best.terms)
         raise Diverged("the term 'continuity' of the loss became NaN at pass 12")
 
-    monkeypatch.setattr(dreaming, "lbfgs", worse_then_nan)
+    monkeypatch.setitem(OPTIMIZERS, "lbfgs", worse_then_nan)
     with pytest.raises(Diverged, match=r"iteration 3: the term 'continuity'.*\[features\].*final\.png is the best"):
         list(run(photo, settings, folder))
     assert (folder / "final.png").read_bytes() == (folder / "iteration_001.png").read_bytes()
     assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
+
+
+@pytest.mark.parametrize(("name", "step", "kept"), [("gradient_ascent", 1.6 * 48 * 64 * 3, 2), ("adam", 300, 1)])
+def test_after_a_step_too_long_the_best_picture_is_the_final_one(name, step, kept, photo, settings, folder):
+    """Against dream_l2 alone, which wants grey: each step leaps further beyond it."""
+    wild = changed(
+        settings,
+        features={"block2_conv1": 1e-9},
+        penalties={"continuity": 0, "dream_l2": 1},
+        jitter={"noise": 0},
+        optimizer={"name": name, "step": step, "normalise": "none", "evaluations": 1},
+    )
+    with pytest.raises(Diverged, match=r"the loss exploded.*lower optimizer\.step; .*final\.png is the best picture"):
+        list(run(photo, wild, folder))
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "diverged"
+    assert len(record["iterates"]) == kept
+    assert (folder / "final.png").read_bytes() == (folder / "iteration_000.png").read_bytes()
 
 
 def test_a_disk_that_fills_up_loses_nothing_written(photo, settings, folder, monkeypatch):

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -31,6 +32,11 @@ class Network:
     model: keras.Model
     preprocessing: Preprocessing
 
+    @property
+    def channel_axis(self) -> int:
+        """Where the channels are in the model's own tensors: 1 or -1."""
+        return 1 if is_channels_first(self.model) else -1
+
     def features(self, x):
         """{layer: features (1, h, w, c)} of a preprocessed picture (1, H, W, 3), float32 tensors of the backend."""
         first = is_channels_first(self.model)
@@ -39,12 +45,21 @@ class Network:
             features = {name: ops.transpose(f, (0, 2, 3, 1)) for name, f in features.items()}
         return {name: ops.cast(f, "float32") for name, f in features.items()}
 
+    def fits(self, height: int, width: int) -> bool:
+        """Whether a picture of that size is large enough for the layers in use."""
+        return feature_shapes(self.model, height, width) is not None
+
+    @cached_property
+    def least_side(self) -> int:
+        """The side of the smallest square picture that is."""
+        return least_side(self.model)
+
     def check_size(self, height: int, width: int) -> None:
         """Raise PictureError where a picture is too small for the layers in use."""
-        if feature_shapes(self.model, height, width) is None:
+        if not self.fits(height, width):
             raise PictureError(
                 f"a picture of {width}×{height} is too small for {self.name} at {', '.join(self.model.output)}: "
-                f"both sides must be at least {least_side(self.model)} pixels; give a larger --size"
+                f"both sides must be at least {self.least_side} pixels; give a larger --size"
             )
 
     def multiplications(self, height: int, width: int) -> int:

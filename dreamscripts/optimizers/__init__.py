@@ -1,14 +1,12 @@
-"""What moves the pixels: generators of steps over an evaluator."""
+"""What moves the pixels: generators of steps over an evaluator, one interface for all.
 
-from dataclasses import dataclass
+Called with (evaluator, x, optimizer, preprocessing, start, memory), each yields a Step per iteration, without end,
+from the picture x (H, W, 3). `optimizer` is the settings' table, `start` counts the iterations before, which decides
+the draws of the jitter, and `memory` is that of the step before, where there was one.
+"""
 
-import numpy as np
+from dreamscripts.optimizers.adam import adam
+from dreamscripts.optimizers.gradient_ascent import gradient_ascent
+from dreamscripts.optimizers.lbfgs import lbfgs
 
-
-@dataclass(frozen=True)
-class Step:
-    """A picture x (H, W, 3) float64 in the network's preprocessing, and the loss and its terms that led there."""
-
-    x: np.ndarray
-    loss: float
-    terms: dict[str, float]
+OPTIMIZERS = {"lbfgs": lbfgs, "gradient_ascent": gradient_ascent, "adam": adam}

@@ -1,31 +1,45 @@
 """SciPy's L-BFGS-B on the pixels, afresh for each iteration, as in the Keras L-BFGS example."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import count
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 from dreamscripts.evaluator import Evaluator
-from dreamscripts.optimizers import Step
+from dreamscripts.optimizers.step import Step
+from dreamscripts.preprocessing import Preprocessing
+from dreamscripts.settings import Optimizer
 
 
 def lbfgs(
-    evaluator: Evaluator, x: np.ndarray, *, evaluations: int, noise: np.ndarray, rng: np.random.Generator
+    evaluator: Evaluator,
+    x: np.ndarray,
+    optimizer: Optimizer,
+    preprocessing: Preprocessing,
+    start: int = 0,
+    memory: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Step]:
-    """Yield a Step per iteration, without end, from the picture x (H, W, 3).
+    """Yield a Step per iteration, each under a draw of the jitter of its own; it remembers nothing in between.
 
-    Each iteration draws noise uniform in [−noise, noise) (`noise` by channel, in the units of x), adds it, minimises,
-    and takes the same noise away. The loss of a step is that of the shaken picture, as in the original.
-    `evaluations` is SciPy's `maxfun`: it finishes the step under way, so an iteration takes a pass or more beyond it.
+    The loss of a step is that of the shaken picture, as in the original, which adds the noise before an iteration
+    and takes it away after it. `optimizer.evaluations` is SciPy's `maxfun`: it finishes the step under way, so an
+    iteration takes a pass or more beyond it. `optimizer.clip` gives SciPy the bounds of the pixels, which the
+    original does not.
     """
-    while True:
-        shake = rng.uniform(-1, 1, x.shape) * noise
+    shape = x.shape
+    bounds = None
+    if optimizer.clip:
+        bounds = Bounds(*(np.broadcast_to(limit, shape).ravel() for limit in preprocessing.limits))
+    for iteration in count(start):
+        evaluator.draw(iteration)
         result = minimize(
-            evaluator.loss,
-            (x + shake).ravel(),
-            jac=evaluator.gradient,
+            lambda flat: evaluator.loss(flat.reshape(shape)),
+            x.ravel(),
+            jac=lambda flat: evaluator.gradient(flat.reshape(shape)).ravel(),
             method="L-BFGS-B",
-            options={"maxfun": evaluations},
+            bounds=bounds,
+            options={"maxfun": optimizer.evaluations},
         )
-        x = result.x.reshape(x.shape) - shake
-        yield Step(x, float(result.fun), evaluator.terms(result.x))
+        x = result.x.reshape(shape)
+        yield Step(x, float(result.fun), evaluator.terms(x))

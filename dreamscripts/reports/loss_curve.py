@@ -2,8 +2,12 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.scale import ScaleBase
 
 # The same in every plot; layers take the colours that come.
 PENALTIES = {
@@ -25,10 +29,10 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
     for name in rows[0]["terms"]:
         style = PENALTIES.get(name, {})
         axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, label=name, **style)
-    # Terms differ by orders of magnitude, and what is maximised is negative: a scale that is linear around 0, within a
-    # power of ten, so that its ticks keep clear of each other.
-    most = max(abs(row["loss"]) for row in rows)
-    axes.set_yscale("symlog", linthresh=10 ** math.floor(math.log10(max(most, 1e-9) / 100)))
+    for before, row in pairwise(rows):
+        if row["octave"] != before["octave"]:  # another size, and the loss is another one
+            axes.axvline(before["evaluations"], color="0.85", linewidth=0.8, zorder=0)
+    axes.set_yscale(loss_scale(row["loss"] for row in rows))
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set_xlabel("passes through the network")
     axes.set_ylabel("loss and its terms, each times its weight")
@@ -38,3 +42,14 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def loss_scale(values: Iterable[float]) -> "ScaleBase":
+    """An axis for losses and their terms, which differ by orders of magnitude, and are negative where maximised.
+
+    It is linear around 0, within a power of ten, so that its ticks keep clear of each other.
+    """
+    from matplotlib.scale import SymmetricalLogScale
+
+    most = max(abs(value) for value in values)
+    return SymmetricalLogScale(None, linthresh=10 ** math.floor(math.log10(max(most, 1e-9) / 100)))

@@ -8,7 +8,7 @@ import typer
 
 from dreamscripts import __version__
 from dreamscripts.errors import DreamError, plain_words
-from dreamscripts.scripts import bench, dream, keras_example, layers, settings
+from dreamscripts.scripts import bench, compare, dream, keras_example, layers, settings
 
 app = typer.Typer(
     help="Turn a photograph into a dream: optimizer-based DeepDream with Keras, from a settings file.",
@@ -33,6 +33,7 @@ def _options(
 
 
 app.command("dream")(dream.dream)
+app.command("compare")(compare.compare)
 app.command("keras-example")(keras_example.keras_example)
 app.command("layers")(layers.layers)
 app.command("bench")(bench.bench)

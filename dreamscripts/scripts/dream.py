@@ -31,6 +31,7 @@ def dream(
     size: options.Size = None,
     seed: options.Seed = None,
     iterations: options.Iterations = None,
+    guide: options.Guide = None,
     set_: options.Set = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>, numbered.")
@@ -51,7 +52,7 @@ def dream(
         what = "a picture, or with --output the run to resume" if resume else "a picture"
         raise DreamError(f"name {what}: dreamscripts dream PHOTO --settings bad_trip --network pocket")
     named = str(from_ or settings or DEFAULT)
-    changes = options.overrides(network, weights, size, seed, iterations, set_)
+    changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
     default_folder = f"{photo.stem}-{'from-' if from_ else ''}{Path(named).stem}" if photo else ""
 
     # Here and not above, as `--help` needs none of it.
@@ -63,6 +64,7 @@ def dream(
     from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
 
     console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may hold [brackets]
+    options.show_warnings(console)
     if resume:
         folder = output or latest_folder(default_folder)
         begun = RunFolder.reopen(folder)
@@ -114,5 +116,5 @@ def _watch(console: "Console", start: Callable, settings: "Settings", folder: Pa
     if iterate.beyond > BLOWN_OUT:
         console.print(
             f"{iterate.beyond:.0%} of the picture is beyond black and white: it is blown out. "
-            "Give a larger --size, raise penalties.dream_l2, or lower the weights under [features]."
+            "Try --set optimizer.clip=true, which keeps the pixels within them."
         )

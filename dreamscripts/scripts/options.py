@@ -1,8 +1,13 @@
 """The options that several commands share, and the settings they amount to."""
 
-from typing import Annotated
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SettingsName = Annotated[
     str | None,
@@ -19,6 +24,9 @@ Weights = Annotated[
 Size = Annotated[int | None, typer.Option(help="Longest side in pixels.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the noise.")]
 Iterations = Annotated[int | None, typer.Option("--iterations", "-i", help="How many iterations.")]
+Guide = Annotated[
+    Path | None, typer.Option("--guide", metavar="PICTURE", help="The picture whose features a guided dream looks for.")
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any one value, as in features.block5_conv1=0.1.")
 ]
@@ -31,6 +39,7 @@ def overrides(
     seed: int | None = None,
     iterations: int | None = None,
     set_: list[str] | None = None,
+    guide: Path | None = None,
 ) -> dict[str, object]:
     """What the options replace in a settings file, by dotted key; those that were not given are left out."""
     from dreamscripts.settings import parse_override
@@ -41,6 +50,23 @@ def overrides(
         "size": size,
         "seed": seed,
         "optimizer.iterations": iterations,
+        "guide.picture": None if guide is None else str(guide),
     }
     replaced = {key: value for key, value in given.items() if value is not None}
     return replaced | dict(parse_override(text) for text in set_ or [])
+
+
+class _OnConsole(logging.Handler):
+    def __init__(self, console: "Console"):
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage())
+
+
+def show_warnings(console: "Console") -> None:
+    """Print what the package warns of, such as an octave left out, as lines on `console`."""
+    log = logging.getLogger("dreamscripts")
+    log.handlers[:] = [_OnConsole(console)]
+    log.propagate = False

@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -10,14 +10,18 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from dreamscripts.iterates import Iterate
 from dreamscripts.settings import Settings
 
+if TYPE_CHECKING:
+    from dreamscripts.comparison import Trial
+
 
 class Watch:
     """Watches a run with these settings and shows it on `console`; a context manager."""
 
     def __init__(self, console: Console, settings: Settings):
         self._console = console
-        self._iterations = settings.optimizer.iterations
-        self._passes_expected = settings.optimizer.evaluations + 1  # SciPy finishes the step under way
+        self._octaves = settings.octaves.count
+        self._iterations = settings.optimizer.iterations  # in each
+        self._passes_expected = settings.optimizer.evaluations
         self._iteration = 0
         self._passes_before = 0
         self._first: tuple[float, int] | None = None
@@ -49,11 +53,11 @@ class Watch:
             self._first = now, passes
         elif passes > self._first[1]:
             self._rate = f"  {(passes - self._first[1]) / (now - self._first[0]):.1f} passes/s"
-        part = min(0.95, (passes - self._passes_before) / self._passes_expected)
+        part = min(0.95, (passes - self._passes_before) / self._passes_expected)  # SciPy finishes the step under way
         self._bar.update(
             self._task,
-            description=f"iteration {min(self._iteration + 1, self._iterations)}/{self._iterations}",
-            total=self._iterations,
+            description=self._place(min(self._iteration + 1, self._octaves * self._iterations)),
+            total=self._octaves * self._iterations,
             completed=self._iteration + part,
             numbers=f"loss {loss:.4g}{self._rate}",
             left="left",
@@ -61,9 +65,66 @@ class Watch:
 
     def on_iterate(self, iterate: Iterate) -> None:
         """An iteration is done and on disk."""
-        self._iteration, self._passes_before = iterate.iteration, iterate.evaluations
-        self._bar.update(self._task, completed=iterate.iteration)
+        # An octave that ends early leaves the rest of its numbers out.
+        self._iteration = (iterate.octave + 1) * self._iterations if iterate.ends_octave else iterate.iteration
+        self._passes_before = iterate.evaluations
+        self._bar.update(self._task, completed=self._iteration)
         if not self._console.is_terminal:
-            self._console.print(
-                f"iteration {iterate.iteration}/{self._iterations}  loss {iterate.loss:.4g}{self._rate}"
-            )
+            self._console.print(f"{self._place(iterate.iteration)}  loss {iterate.loss:.4g}{self._rate}")
+
+    def _place(self, iteration: int) -> str:
+        if self._octaves == 1:
+            return f"iteration {iteration}/{self._iterations}"
+        octave, within = divmod(max(iteration - 1, 0), self._iterations)
+        within += iteration > 0
+        return f"octave {octave + 1}/{self._octaves}, iteration {within}/{self._iterations}"
+
+
+class TrialWatch:
+    """Watches a comparison: a bar for the trial under way, a line for each that is begun; a context manager."""
+
+    def __init__(self, console: Console, evaluations: int):
+        self._console = console
+        self._evaluations = evaluations
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[numbers]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("waking the network", total=None, numbers="")
+        self._name = ""
+        self._lowest = float("inf")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._close()
+        self._bar.stop()
+
+    def on_trial(self, trial: "Trial") -> None:
+        """A trial begins."""
+        self._close()
+        self._name, self._lowest = trial.name, float("inf")
+
+    def on_pass(self, passes: int, loss: float) -> None:
+        """A pass of the trial is done."""
+        if not self._name:  # the one that compiles
+            return
+        self._lowest = min(self._lowest, loss)
+        self._bar.update(
+            self._task,
+            description=self._name,
+            total=self._evaluations,
+            completed=min(passes, self._evaluations),
+            numbers=f"pass {min(passes, self._evaluations)}/{self._evaluations}  lowest loss {self._lowest:.4g}",
+        )
+
+    def _close(self) -> None:
+        if self._name:
+            self._console.print(f"{self._name}: {self._lowest:.4g}")

@@ -1,0 +1,334 @@
+"""The report of a comparison: figures, tables and an HTML page that holds them all."""
+
+import base64
+import csv
+import html
+import io
+import json
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from dreamscripts.comparison import TITLES, Comparison, Trial
+from dreamscripts.files import write_atomically
+from dreamscripts.images import save_picture
+from dreamscripts.reports.loss_curve import PENALTIES, loss_scale
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = {"lbfgs": "#b5179e", "gradient_ascent": "#0077b6", "adam": "#d97706"}
+
+
+def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any]) -> Path:
+    """Write index.html, its figures as PNG and SVG, the pictures, compare.csv and compare.json; give the page.
+
+    `about` is what the page says of the circumstances (picture, device, versions). Raises OutputError.
+    """
+    figures = draw(comparison)
+    for name, (figure, _) in figures.items():
+        for kind in ("png", "svg"):
+            write_atomically(folder / f"{name}.{kind}", _saved(figure, kind))
+    for trial in comparison.best:
+        save_picture(trial.pictures[comparison.evaluations], folder / f"{trial.optimizer}.png")
+    write_atomically(folder / "compare.csv", _csv(comparison))
+    write_atomically(folder / "compare.json", json.dumps(_record(comparison, about), indent=1).encode())
+    page = folder / "index.html"
+    write_atomically(page, _page(comparison, figures, about).encode())
+    return page
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """What the numbers say, in sentences."""
+    first, *others = comparison.best
+    drop = comparison.start_loss - first.loss
+    sentences = [
+        f"After {comparison.evaluations} passes each, {first.name} has the lowest loss: {first.loss:,.4g}, "
+        f"from {comparison.start_loss:,.4g} at the start."
+    ]
+    for other in others:
+        part = (comparison.start_loss - other.loss) / drop if drop > 0 else 0.0
+        sentence = f"{other.name} comes to {other.loss:,.4g}, {part:.0%} of that drop"
+        if reached := first.reaches(other.passes[-1].lowest):
+            sentence += f"; {TITLES[first.optimizer]} was as low after {reached} passes."
+        else:
+            sentence += "."
+        sentences.append(sentence[0].upper() + sentence[1:])
+    costliest = max(comparison.best, key=lambda trial: trial.overhead)
+    sentences.append(
+        f"Outside the passes, {TITLES[costliest.optimizer]} costs the most: {costliest.overhead:.0%} of its time."
+    )
+    for trial in comparison.trials:
+        if trial.ended_by:
+            sentences.append(f"{trial.name} ended early: {trial.ended_by}.")
+    return [sentence[0].upper() + sentence[1:] for sentence in sentences]
+
+
+# The figures
+
+
+def draw(comparison: Comparison) -> dict[str, tuple["Figure", str]]:
+    """Every figure by the name of its file, with its alternative text."""
+    from matplotlib.figure import Figure  # a second to import: only once there is something to draw
+
+    def figure(width: float, height: float) -> Figure:
+        return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+    best = comparison.best
+    ranking = ", then ".join(TITLES[trial.optimizer] for trial in best)
+    by_passes, by_seconds, terms, steps = figure(6, 4), figure(6, 4), figure(6, 3 * len(best)), figure(6, 3.6)
+    _draw_loss(by_passes, comparison, "number", "passes through the network")
+    _draw_loss(by_seconds, comparison, "seconds", "seconds")
+    _draw_terms(terms, comparison)
+    _draw_steps(steps, comparison)
+    height, width, _ = comparison.start.shape
+    pictures = figure(2.6 * (len(comparison.budgets) + 1), 2.6 * len(best) * height / width + 0.6)
+    _draw_pictures(pictures, comparison)
+    pairs = list(combinations(best, 2))
+    differences = figure(3.4 * len(pairs), 3.4 * height / width + 0.8)
+    _draw_differences(differences, comparison, pairs)
+    drawn = {
+        "loss_by_passes": (by_passes, f"Lowest loss so far against passes; at the end the lowest is {ranking}."),
+        "loss_by_seconds": (by_seconds, "Lowest loss so far against seconds of computing."),
+        "terms": (terms, "Each weighted term of the loss against passes, a panel per optimizer."),
+        "pictures": (pictures, "The pictures of each optimizer (rows) after equal numbers of passes (columns)."),
+        "differences": (
+            differences,
+            "How much the final pictures differ at each pixel, for each pair of optimizers.",
+        ),
+    }
+    if any(trial.step is not None for trial in comparison.trials):
+        drawn["steps"] = (steps, "Final loss against the length of the step, for the optimizers that have one.")
+    return drawn
+
+
+def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str) -> None:
+    axes = figure.add_subplot()
+    for trial in comparison.trials:
+        if trial not in comparison.best:
+            axes.plot(
+                [getattr(p, along) for p in trial.passes],
+                [p.lowest for p in trial.passes],
+                color=COLOURS[trial.optimizer],
+                linewidth=0.7,
+                alpha=0.3,
+            )
+    for trial in comparison.best:
+        x = [getattr(p, along) for p in trial.passes]
+        axes.plot(x, [p.lowest for p in trial.passes], color=COLOURS[trial.optimizer], linewidth=2.2, label=trial.name)
+    axes.set_yscale(loss_scale(p.lowest for trial in comparison.best for p in trial.passes))
+    axes.set_xlabel(label)
+    axes.set_ylabel("lowest loss so far")
+    axes.set_title("bold: the best step of each; thin: the other steps tried", fontsize="small", color="0.35")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _draw_terms(figure: "Figure", comparison: Comparison) -> None:
+    all_axes = figure.subplots(len(comparison.best), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, trial in zip(all_axes, comparison.best, strict=True):
+        passes = [p.number for p in trial.passes]
+        for name in trial.terms:
+            axes.plot(
+                passes, [p.terms[name] for p in trial.passes], linewidth=1.3, label=name, **PENALTIES.get(name, {})
+            )
+        axes.set_yscale(loss_scale(value for p in trial.passes for value in p.terms.values()))
+        axes.set_title(trial.name, fontsize="medium", color=COLOURS[trial.optimizer])
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    all_axes[-1].set_xlabel("passes through the network")
+    figure.supylabel("terms of the loss, each times its weight", fontsize="medium")
+
+
+def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
+    axes = figure.add_subplot()
+    losses = []
+    for trial in comparison.best:
+        if trial.step is None:
+            axes.axhline(trial.loss, color=COLOURS[trial.optimizer], linestyle="--", label=TITLES[trial.optimizer])
+            continue
+        tried = [t for t in comparison.trials if t.optimizer == trial.optimizer]
+        axes.plot(
+            [t.step for t in tried],
+            [t.loss for t in tried],
+            color=COLOURS[trial.optimizer],
+            marker="o",
+            label=TITLES[trial.optimizer],
+        )
+        losses += [t.loss for t in tried]
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("step, in pixel values")
+    axes.set_ylabel(f"loss after {comparison.evaluations} passes")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _draw_pictures(figure: "Figure", comparison: Comparison) -> None:
+    grid = figure.subplots(len(comparison.best), len(comparison.budgets) + 1, squeeze=False)
+    for axes in grid.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+    for row, trial in zip(grid, comparison.best, strict=True):
+        row[0].set_ylabel(trial.name, color=COLOURS[trial.optimizer])
+        row[0].imshow(_bytes(comparison.start))
+        for axes, budget in zip(row[1:], comparison.budgets, strict=True):
+            axes.imshow(_bytes(trial.pictures[budget]))
+    for axes, title in zip(grid[0], ["start", *(f"{budget} passes" for budget in comparison.budgets)], strict=True):
+        axes.set_title(title, fontsize="medium")
+
+
+def _draw_differences(figure: "Figure", comparison: Comparison, pairs: list[tuple[Trial, Trial]]) -> None:
+    row = figure.subplots(1, len(pairs), squeeze=False)[0]
+    for axes, (one, other) in zip(row, pairs, strict=True):
+        difference = np.abs(one.pictures[comparison.evaluations] - other.pictures[comparison.evaluations]).mean(axis=2)
+        image = axes.imshow(difference, cmap="magma", vmin=0, vmax=128)
+        axes.set_title(f"{TITLES[one.optimizer]} − {TITLES[other.optimizer]}", fontsize="medium")
+        axes.set_xticks([])
+        axes.set_yticks([])
+    figure.colorbar(image, ax=list(row), label="pixel values", shrink=0.8)
+
+
+def _saved(figure: "Figure", kind: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind)
+    return buffer.getvalue()
+
+
+def _bytes(picture: np.ndarray) -> np.ndarray:
+    return np.rint(picture).astype(np.uint8)
+
+
+# The tables
+
+
+def _rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A row per trial, the best of each optimizer marked."""
+    best = comparison.best
+    rows = []
+    for trial in comparison.trials:
+        rivals = {other.optimizer: other for other in best if other.optimizer != trial.optimizer}
+        rows.append(
+            {
+                "optimizer": trial.optimizer,
+                "step": trial.step,
+                "passes_an_iteration": trial.restart,
+                "best": trial in best,
+                "loss": trial.loss,
+                "passes": len(trial.passes),
+                **{
+                    f"passes_to_final_loss_of_{name}": trial.reaches(rivals[name].passes[-1].lowest)
+                    if name in rivals
+                    else None
+                    for name in sorted(other.optimizer for other in best)
+                },
+                "seconds_per_pass": trial.seconds_per_pass,
+                "overhead": trial.overhead,
+                "mebibytes": trial.mebibytes,
+                "ended_by": trial.ended_by,
+                **{f"term {name}": value for name, value in trial.terms.items()},
+            }
+        )
+    return rows
+
+
+def _csv(comparison: Comparison) -> bytes:
+    rows = _rows(comparison)
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _record(comparison: Comparison, about: Mapping[str, Any]) -> dict[str, Any]:
+    curves = [
+        [{"pass": p.number, "seconds": p.seconds, "loss": p.loss, "terms": p.terms} for p in trial.passes]
+        for trial in comparison.trials
+    ]
+    trials = [row | {"curve": curve} for row, curve in zip(_rows(comparison), curves, strict=True)]
+    return {
+        **about,
+        "settings": comparison.settings.model_dump(),
+        "evaluations": comparison.evaluations,
+        "start_loss": comparison.start_loss,
+        "verdict": verdict(comparison),
+        "trials": trials,
+    }
+
+
+# The page
+
+
+def _page(comparison: Comparison, figures: Mapping[str, tuple["Figure", str]], about: Mapping[str, Any]) -> str:
+    template = Template((Path(__file__).parent / "comparison.html").read_text("utf-8"))
+    escape = html.escape
+
+    def figure(name: str) -> str:
+        if name not in figures:
+            return ""
+        drawn, text = figures[name]
+        source = _data("image/svg+xml", _saved(drawn, "svg"))
+        return f'<figure><img src="{source}" alt="{escape(text)}"><figcaption>{escape(text)}</figcaption></figure>'
+
+    def picture(pixels: np.ndarray, caption: str, alt: str) -> str:
+        buffer = io.BytesIO()
+        Image.fromarray(_bytes(pixels)).save(buffer, "JPEG", quality=90)
+        source = _data("image/jpeg", buffer.getvalue())
+        return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
+
+    rows = []
+    for trial in comparison.best:
+        shown = [picture(comparison.start, "start", "the photograph that all begin with")]
+        shown += [
+            picture(trial.pictures[budget], f"{budget} passes", f"{trial.name}, after {budget} passes")
+            for budget in comparison.budgets
+        ]
+        rows.append(f'<h3>{escape(trial.name)}</h3><div class="pictures">{"".join(shown)}</div>')
+    height, width, _ = comparison.start.shape
+    return template.substitute(
+        title=escape(f"{', '.join(TITLES[trial.optimizer] for trial in comparison.best)} on {about['picture']}"),
+        circumstances=escape(
+            f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on {comparison.settings.network}; "
+            f"{comparison.evaluations} passes each; {about['device']}"
+        ),
+        verdict="".join(f"<p>{escape(sentence)}</p>" for sentence in verdict(comparison)),
+        table=_table(comparison),
+        pictures="".join(rows),
+        settings=escape(comparison.settings.to_toml()),
+        versions=escape(", ".join(f"{name} {number}" for name, number in about["versions"].items())),
+        **{name: figure(name) for name in ("loss_by_passes", "loss_by_seconds", "terms", "steps", "differences")},
+    )
+
+
+def _table(comparison: Comparison) -> str:
+    best = comparison.best
+    heads = ["", "loss at the end", *(f"passes to {TITLES[t.optimizer]}’s final loss" for t in best)]
+    heads += ["a pass", "outside the passes", "memory of its own"]
+    lines = ["<tr>" + "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads) + "</tr>"]
+    for trial in best:
+        cells = [f"{trial.loss:,.4g}"]
+        for rival in best:
+            reached = trial.reaches(rival.passes[-1].lowest)
+            cells.append("·" if rival is trial else "never" if reached is None else str(reached))
+        cells += [
+            f"{trial.seconds_per_pass:.3f} s",
+            f"{trial.overhead:.1%}",
+            f"{trial.mebibytes:.0f} MiB",
+        ]
+        lines.append(
+            f'<tr><th scope="row">{html.escape(trial.name)}</th>'
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
+    return "\n".join(lines)
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,91 @@
+"""`dreamscripts compare PHOTO`: the same dream by several optimizers, and a report of who got how far."""
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from dreamscripts.errors import OutputError, SettingsError, did_you_mean
+from dreamscripts.scripts import options
+
+
+def compare(
+    photo: Annotated[Path, typer.Argument(help="The picture that all of them dream of.")],
+    settings: options.SettingsName = "bad_trip",
+    optimizers: Annotated[
+        str, typer.Option("--optimizers", metavar="NAME,NAME", help="Two or all of lbfgs, gradient_ascent, adam.")
+    ] = "lbfgs,gradient_ascent",
+    evaluations: Annotated[int, typer.Option(min=2, metavar="N", help="Passes through the network for each.")] = 105,
+    network: options.Network = None,
+    weights: options.Weights = None,
+    size: options.Size = None,
+    seed: options.Seed = None,
+    guide: options.Guide = None,
+    set_: options.Set = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-compare, numbered.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Compare optimizers on PHOTO at the same number of passes: a web page with pictures, curves, a table, a verdict.
+
+    The step of gradient ascent and of Adam is searched, a trial of N passes each.
+    """
+    from rich.console import Console
+
+    from dreamscripts.files import output_errors
+    from dreamscripts.images import open_photo
+    from dreamscripts.settings import Settings
+    from dreamscripts.snapshots import free_folder
+    from dreamscripts.waking import wake
+
+    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)
+    options.show_warnings(console)
+    chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, set_=set_, guide=guide))
+    names = _parse(optimizers)
+    opened = open_photo(photo)
+    folder = output or free_folder(f"{photo.stem}-compare")
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise OutputError(f"{folder}: is not empty; choose another --output")
+    try:
+        wake()
+        from dreamscripts import backends
+        from dreamscripts.comparison import compare
+        from dreamscripts.reports.comparison import verdict, write_report
+        from dreamscripts.scripts.progress import TrialWatch
+
+        with TrialWatch(console, evaluations) as watch:
+            comparison = compare(
+                opened.pixels, chosen, names, evaluations, on_trial=watch.on_trial, on_pass=watch.on_pass
+            )
+        about = {
+            "picture": photo.name,
+            "settings_name": settings,
+            "device": backends.device(),
+            "versions": backends.versions(),
+        }
+        page = write_report(comparison, folder, about)
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    for sentence in verdict(comparison):
+        console.print(sentence)
+    console.print(str(page))
+
+
+def _parse(optimizers: str) -> list[str]:
+    """The optimizers named in `lbfgs,adam`; raises SettingsError where there is no such one, or only one."""
+    from dreamscripts.settings import OptimizerName
+
+    known = get_args(OptimizerName)
+    names = list(dict.fromkeys(name.strip() for name in optimizers.split(",") if name.strip()))
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"there is no optimizer '{name}'{did_you_mean(name, known)}; there are {', '.join(known)}"
+            )
+    if len(names) < 2:
+        raise SettingsError("name at least two optimizers, such as --optimizers lbfgs,gradient_ascent")
+    return names

@@ -1,0 +1,92 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+from landscapes import Bowl, Slope
+
+from dreamscripts.errors import Diverged
+from dreamscripts.optimizers import gradient_ascent
+from dreamscripts.preprocessing import PREPROCESSINGS
+from dreamscripts.settings import Optimizer
+
+SHAPE = (4, 5, 3)
+NONE = PREPROCESSINGS["none"]
+
+
+def steps(landscape, x, number, start=0, preprocessing=NONE, **optimizer):
+    chosen = Optimizer(name="gradient_ascent", **{"evaluations": 1} | optimizer)
+    return list(islice(gradient_ascent(landscape, x, chosen, preprocessing, start), number))
+
+
+@pytest.mark.parametrize(
+    ("normalise", "size"),
+    [
+        ("mean", lambda g: np.abs(g).sum() / g.size),
+        ("std", lambda g: np.sqrt(((g - g.mean()) ** 2).sum() / g.size)),
+        ("none", lambda g: 1),
+    ],
+)
+def test_a_step_goes_down_the_loss_by_the_gradient_over_its_size(normalise, size, rng):
+    g, x = rng.normal(2, 7, SHAPE).astype(np.float32), rng.uniform(50, 200, SHAPE)
+    (step,) = steps(Slope(g), x, 1, step=1.5, normalise=normalise)
+    g = g.astype(float)
+    np.testing.assert_allclose(step.x - x, -1.5 * g / size(g), rtol=1e-5)
+    assert step.loss == pytest.approx(float((g * step.x).sum()))
+    assert step.terms == {"height": step.loss}
+
+
+@pytest.mark.parametrize("normalise", ["mean", "std", "none"])
+def test_where_nothing_is_to_be_gained_the_picture_stays(normalise, rng):
+    x = rng.uniform(50, 200, SHAPE)
+    (step,) = steps(Slope(np.zeros(SHAPE, np.float32)), x, 1, normalise=normalise)
+    np.testing.assert_array_equal(step.x, x)
+
+
+@pytest.mark.parametrize("name", ["caffe", "tf", "torch"])
+def test_the_step_is_in_pixel_values_whatever_the_network_calls_a_pixel(name, rng):
+    preprocessing = PREPROCESSINGS[name]
+    picture = rng.uniform(100, 150, SHAPE)
+    g = rng.choice([-1.0, 1.0], SHAPE)
+    (step,) = steps(Slope(g), preprocessing.enter(picture), 1, preprocessing=preprocessing, step=2)
+    np.testing.assert_allclose(np.abs(preprocessing.undo(step.x) - picture), 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["caffe", "tf", "torch"])
+def test_clipped_a_picture_stays_within_0_to_255(name, rng):
+    preprocessing = PREPROCESSINGS[name]
+    x = preprocessing.enter(rng.uniform(0, 255, SHAPE))
+    g = rng.normal(0, 1, SHAPE)
+    clipped, free = (
+        steps(Slope(g), x, 3, preprocessing=preprocessing, step=60, clip=clip)[-1].x for clip in (True, False)
+    )
+    pixels = preprocessing._reorder(clipped * preprocessing.scale + preprocessing.mean)
+    assert pixels.min() == pytest.approx(0, abs=1e-9)
+    assert pixels.max() == pytest.approx(255)
+    np.testing.assert_allclose(pixels, preprocessing.undo(free), atol=1e-3)  # on a slope the order does not matter
+
+
+def test_an_iteration_is_so_many_steps_each_under_a_draw_of_its_own(rng):
+    bowl, x = Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE)
+    walked = steps(bowl, x, 2, start=5, evaluations=3, step=1)
+    assert bowl.drawn == [15, 16, 17, 18, 19, 20, 21]
+    single = steps(Bowl(bowl.centre), x, 6, evaluations=1, step=1)
+    np.testing.assert_array_equal(walked[0].x, single[2].x)
+    np.testing.assert_array_equal(walked[1].x, single[5].x)
+    assert walked[0].loss > walked[1].loss
+
+
+def test_it_is_done_as_soon_as_the_score_passes_the_greatest(rng):
+    g = -np.ones(SHAPE, np.float32)  # the score of x is its sum: 60 more with each step of 1
+    walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=200)
+    assert [(-step.loss, step.done) for step in walked] == [(120, False), (240, True)]
+    walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=179)
+    assert [(-step.loss, step.done) for step in walked] == [(120, False), (180, True)]  # in the midst of an iteration
+    assert len(steps(Slope(g), np.zeros(SHAPE), 10, step=1, max_score=600)) == 10  # reached, not passed
+
+
+def test_a_step_so_long_that_the_loss_explodes_is_refused(rng):
+    bowl, x = Bowl(np.zeros(SHAPE)), rng.normal(0, 50, SHAPE)
+    for step in (0.5, 1.9):  # towards the bottom, and to and fro over it
+        assert steps(bowl, x, 20, step=step, normalise="none")[-1].loss < bowl.loss(x)
+    with pytest.raises(Diverged, match=r"the loss exploded, from .* to "):
+        steps(bowl, x, 20, step=2.5, normalise="none")
