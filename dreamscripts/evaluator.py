@@ -60,7 +60,7 @@ class Evaluator:
 
     def knows(self, x: np.ndarray) -> bool:
         """Whether the next question about x is answered without a pass."""
-        return self._x is not None and np.array_equal(x, self._x)
+        return self._x is not None and np.array_equal(x.astype(np.float32, copy=False), self._x)
 
     def loss(self, x: np.ndarray) -> float:
         """The loss at x; raises Diverged, which names the term, where it is not a finite number."""
@@ -80,6 +80,7 @@ class Evaluator:
     def _evaluate(self, x: np.ndarray) -> None:
         if self.knows(x):
             return
+        x = x.astype(np.float32)  # a copy, as the caller may go on in place
         started = time.perf_counter()
         terms, gradient = self._pass(x)
         self.seconds += time.perf_counter() - started
@@ -89,7 +90,7 @@ class Evaluator:
                 raise Diverged(f"the term '{name}' of the loss became {_word(value)} at pass {self.passes}")
         if not np.isfinite(gradient).all():
             raise Diverged(f"the gradient of the loss became infinite or NaN at pass {self.passes}")
-        self._x, self._terms, self._gradient = x.copy(), terms, gradient
+        self._x, self._terms, self._gradient = x, terms, gradient
         if self._on_pass:
             self._on_pass(self.passes, self.loss(x))
 
@@ -98,9 +99,9 @@ class Evaluator:
         # Counted, not running on from draw to draw: a resumed run shakes its pictures as an unbroken one does.
         rng = np.random.default_rng([self._seed, self.drawn])
         if self._jitter.noise:
-            x = x + rng.uniform(-1, 1, x.shape) * self._noise_scale
+            x = x + (rng.uniform(-1, 1, x.shape) * self._noise_scale).astype(np.float32)
         roll = tuple(_draw_shift(rng, self._jitter.shift) + draw_roll(rng, self._tiles))
-        x = _rolled(x.astype(np.float32), roll)
+        x = _rolled(x, roll)
         height, width, _ = x.shape
         terms, gradient = np.zeros(len(self._names)), np.zeros_like(x)
         for rows, columns in cut(height, width, self._tiles):

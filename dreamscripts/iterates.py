@@ -19,7 +19,7 @@ class Iterate:
     terms: Mapping[str, float]  # weighted; their sum is the loss
     evaluations: int  # passes through the network so far
     seconds: float  # of computing so far, over all sittings
-    x: np.ndarray  # float64 (H, W, 3), as the network sees it
+    x: np.ndarray  # float (H, W, 3), as the network sees it
     preprocessing: str  # how it does
     drawn: int  # the draw of the jitter that the loss was measured under
     ends_octave: bool  # the next iterate is of another size, or there is none

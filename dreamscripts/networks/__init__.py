@@ -14,6 +14,7 @@ from keras import ops
 from dreamscripts.errors import NetworkError, PictureError, did_you_mean
 from dreamscripts.networks import applications, pocket, squeezenet
 from dreamscripts.networks.anatomy import describe_layers, feature_shapes, is_channels_first, least_side
+from dreamscripts.networks.folding import fold_normalisation
 from dreamscripts.networks.weights import fill_at_random, load_file, load_keras_file
 from dreamscripts.preprocessing import PREPROCESSINGS, Preprocessing
 
@@ -110,6 +111,8 @@ def load_network(
     if not own_file:
         preprocessing = applications.PREPROCESSING.get(name, "caffe")
     model = cut(model, layers, name)
+    with _plain_keras():
+        model = fold_normalisation(model, keep=set(model.output))
     model.trainable = False
     return Network(name, model, PREPROCESSINGS[preprocessing])
 

@@ -31,7 +31,12 @@ def gradient_ascent(
     x += step · g / norm(g), g the gradient of the score, −loss; `optimizer.step` is in pixel values. The last step
     is `done` as soon as the score passes `optimizer.max_score`. Raises Diverged where the loss explodes.
     """
-    step = optimizer.step / np.array(preprocessing.scale)
+    x = x.astype(np.float32)
+    # As wide as the picture, because NumPy is slow over a last axis of three.
+    step, low, high = (
+        np.tile(by_channel.astype(np.float32), (x.shape[1], 1))
+        for by_channel in (optimizer.step / np.array(preprocessing.scale), *preprocessing.limits)
+    )
     drawn = start * optimizer.evaluations
     evaluator.draw(drawn)
     first = float(memory["first"]) if memory else evaluator.loss(x)
@@ -39,7 +44,7 @@ def gradient_ascent(
         for _ in range(optimizer.evaluations):
             x = x - step * NORMALISE[optimizer.normalise](evaluator.gradient(x))
             if optimizer.clip:
-                x = x.clip(*preprocessing.limits)
+                x = np.clip(x, low, high, out=x)
             drawn += 1
             evaluator.draw(drawn)
             loss = evaluator.loss(x)

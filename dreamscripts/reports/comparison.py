@@ -48,12 +48,12 @@ def verdict(comparison: Comparison) -> list[str]:
     first, *others = comparison.best
     drop = comparison.start_loss - first.loss
     sentences = [
-        f"After {comparison.evaluations} passes each, {first.name} has the lowest loss: {first.loss:,.4g}, "
-        f"from {comparison.start_loss:,.4g} at the start."
+        f"After {comparison.evaluations} passes each, {first.name} has the lowest loss: {_number(first.loss)}, "
+        f"from {_number(comparison.start_loss)} at the start."
     ]
     for other in others:
         part = (comparison.start_loss - other.loss) / drop if drop > 0 else 0.0
-        sentence = f"{other.name} comes to {other.loss:,.4g}, {part:.0%} of that drop"
+        sentence = f"{other.name} comes to {_number(other.loss)}, {part:.0%} of that drop"
         if reached := first.reaches(other.passes[-1].lowest):
             sentence += f"; {TITLES[first.optimizer]} was as low after {reached} passes."
         else:
@@ -67,6 +67,10 @@ def verdict(comparison: Comparison) -> list[str]:
         if trial.ended_by:
             sentences.append(f"{trial.name} ended early: {trial.ended_by}.")
     return [sentence[0].upper() + sentence[1:] for sentence in sentences]
+
+
+def _number(value: float) -> str:
+    return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}").replace("-", "−")
 
 
 # The figures
@@ -121,7 +125,7 @@ def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str)
     for trial in comparison.best:
         x = [getattr(p, along) for p in trial.passes]
         axes.plot(x, [p.lowest for p in trial.passes], color=COLOURS[trial.optimizer], linewidth=2.2, label=trial.name)
-    axes.set_yscale(loss_scale(p.lowest for trial in comparison.best for p in trial.passes))
+    axes.yaxis.set_major_formatter("{x:,.0f}" if abs(comparison.best[0].loss) > 100 else "{x:.3g}")
     axes.set_xlabel(label)
     axes.set_ylabel("lowest loss so far")
     axes.set_title("bold: the best step of each; thin: the other steps tried", fontsize="small", color="0.35")
@@ -313,7 +317,7 @@ def _table(comparison: Comparison) -> str:
     heads += ["a pass", "outside the passes", "memory of its own"]
     lines = ["<tr>" + "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads) + "</tr>"]
     for trial in best:
-        cells = [f"{trial.loss:,.4g}"]
+        cells = [_number(trial.loss)]
         for rival in best:
             reached = trial.reaches(rival.passes[-1].lowest)
             cells.append("·" if rival is trial else "never" if reached is None else str(reached))

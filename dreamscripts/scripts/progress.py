@@ -127,4 +127,4 @@ class TrialWatch:
 
     def _close(self) -> None:
         if self._name:
-            self._console.print(f"{self._name}: {self._lowest:.4g}")
+            self._console.print(f"{self._name}: lowest loss {self._lowest:.4g}")
