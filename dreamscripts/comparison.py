@@ -11,6 +11,7 @@ import logging
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -243,7 +244,8 @@ def _memory(begin: Callable[[], Iterator[Step]]) -> float:
     """MiB that one short iteration allocates at most; apart from the trial, as watching memory costs time."""
     tracemalloc.start()
     try:
-        next(begin())
+        with suppress(Diverged):
+            next(begin())
         return tracemalloc.get_traced_memory()[1] / 2**20
     finally:
         tracemalloc.stop()

@@ -245,7 +245,7 @@ def test_after_a_divergence_the_best_picture_is_the_final_one(photo, settings, f
     assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
 
 
-@pytest.mark.parametrize(("name", "step", "kept"), [("gradient_ascent", 1.6 * 48 * 64 * 3, 2), ("adam", 300, 1)])
+@pytest.mark.parametrize(("name", "step", "kept"), [("gradient_ascent", 1.6 * 48 * 64 * 3, 3), ("adam", 900, 1)])
 def test_after_a_step_too_long_the_best_picture_is_the_final_one(name, step, kept, photo, settings, folder):
     """Against dream_l2 alone, which wants grey: each step leaps further beyond it."""
     wild = changed(

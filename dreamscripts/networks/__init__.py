@@ -15,7 +15,7 @@ from dreamscripts.errors import NetworkError, PictureError, did_you_mean
 from dreamscripts.networks import applications, pocket, squeezenet
 from dreamscripts.networks.anatomy import describe_layers, feature_shapes, is_channels_first, least_side
 from dreamscripts.networks.folding import fold_normalisation
-from dreamscripts.networks.weights import fill_at_random, load_file, load_keras_file
+from dreamscripts.networks.weights import fill_at_random, give_weights, load_file, load_keras_file
 from dreamscripts.preprocessing import PREPROCESSINGS, Preprocessing
 
 NAMES = ("pocket", "squeezenet", *applications.CLASSES)
@@ -180,7 +180,9 @@ def _for_any_size(part: keras.Model, name: str) -> keras.Model:
         shape = (3, None, None) if is_channels_first(part) else (None, None, 3)
         try:
             copy = keras.models.clone_model(part, input_tensors=keras.Input(shape, name="picture"))
-            copy.set_weights(part.get_weights())
+            for layer in part.layers:
+                if layer.weights:
+                    give_weights(copy.get_layer(layer.name), layer.get_weights())
         except (ValueError, TypeError) as error:
             size = "×".join(str(side) for side in part.inputs[0].shape[1:])
             raise NetworkError(
@@ -203,7 +205,7 @@ def _as_functional(model: keras.Sequential) -> keras.Model:
     for layer in model.layers:
         copy = type(layer).from_config(layer.get_config())
         x = copy(x)
-        copy.set_weights(layer.get_weights())
+        give_weights(copy, layer.get_weights())
     return keras.Model(inputs, x, name=model.name)
 
 

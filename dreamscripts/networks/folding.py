@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from dreamscripts.networks.anatomy import is_channels_first
+from dreamscripts.networks.weights import give_weights
 
 
 def fold_normalisation(model: keras.Model, keep: set[str]) -> keras.Model:
@@ -32,14 +33,14 @@ def fold_normalisation(model: keras.Model, keep: set[str]) -> keras.Model:
     copy = keras.models.clone_model(model, clone_function=clone, call_function=call)
     for layer in model.layers:
         if layer.name in pairs:
-            copy.get_layer(layer.name).set_weights(_folded(layer, pairs[layer.name]))
+            give_weights(copy.get_layer(layer.name), _folded(layer, pairs[layer.name]))
         elif layer.weights and layer.name not in folded:
-            copy.get_layer(layer.name).set_weights(layer.get_weights())
+            give_weights(copy.get_layer(layer.name), layer.get_weights())
     return copy
 
 
 def _pairs(model: keras.Model):
-    """Each plain convolution with the normalisation that alone reads it."""
+    """Each plain convolution with the normalisation that alone reads it, where both are called only once."""
     readers: dict[int, list[keras.Layer]] = {}
     for layer in model.layers:
         if not isinstance(layer, keras.layers.InputLayer):
@@ -49,7 +50,8 @@ def _pairs(model: keras.Model):
     for layer in model.layers:
         if type(layer) is keras.layers.Conv2D and layer.activation is keras.activations.linear:
             after = readers.get(id(layer.output), [])
-            if len(after) == 1 and type(after[0]) is keras.layers.BatchNormalization and after[0].axis in axes:
+            alone = len(after) == 1 and type(after[0]) is keras.layers.BatchNormalization and after[0].axis in axes
+            if alone and len(layer._inbound_nodes) == len(after[0]._inbound_nodes) == 1:
                 yield layer, after[0]
 
 

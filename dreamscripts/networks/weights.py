@@ -24,6 +24,13 @@ def fill_at_random(model: keras.Model, seed: int) -> None:
                 kernel.assign(rng.normal(0, np.sqrt(2 / fan_in), kernel.shape))
 
 
+def give_weights(layer: keras.Layer, weights: list[np.ndarray]) -> None:
+    """Set a layer's weights, also where it works out from them what it uses (`Normalization`)."""
+    layer.set_weights(weights)
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
+
+
 def load_file(model: keras.Model, path: str | Path) -> None:
     """Load `.weights.h5`, the legacy `.h5` that was published for most networks, or a whole `.keras` model.
 
@@ -93,7 +100,7 @@ def _assign(model: keras.Model, by_layer: dict[str, list[np.ndarray]], path: Pat
                 f"{path}: does not fit {model.name}: the weights of '{layer.name}' have the shapes "
                 f"{_shapes(found)}, not {_shapes(expected)}"
             )
-        layer.set_weights(by_layer[layer.name])
+        give_weights(layer, by_layer[layer.name])
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

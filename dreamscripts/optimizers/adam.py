@@ -40,7 +40,7 @@ def adam(
             rule.apply([keras.ops.convert_to_tensor((evaluator.gradient(x) / scale).astype(np.float32))])
             if optimizer.clip:
                 pixels.assign(keras.ops.clip(pixels, 0, 255))
-            x = ((keras.ops.convert_to_numpy(pixels) - mean) / scale).astype(np.float32)
+            x = (keras.ops.convert_to_numpy(pixels) - mean) / scale
             drawn += 1
             evaluator.draw(drawn)
             loss = evaluator.loss(x)

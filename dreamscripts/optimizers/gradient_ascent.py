@@ -15,7 +15,7 @@ NORMALISE = {
     "mean": lambda g: g / max(float(np.abs(g).mean()), 1e-7),  # the Keras InceptionV3 example, the Caffe notebook
     "std": lambda g: g / (float(g.std()) + 1e-8),  # the TensorFlow tutorial
 }
-EXPLODED = 10  # times the size of the first loss, above it
+EXPLODED = 100  # times the size of the first loss, above it
 
 
 def gradient_ascent(

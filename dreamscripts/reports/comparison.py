@@ -180,7 +180,8 @@ def _draw_pictures(figure: "Figure", comparison: Comparison) -> None:
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
     for row, trial in zip(grid, comparison.best, strict=True):
-        row[0].set_ylabel(trial.name, color=COLOURS[trial.optimizer])
+        label = "\n".join(trial.name.replace("passes ", "passes, ").split(", "))
+        row[0].set_ylabel(label, color=COLOURS[trial.optimizer], fontsize="small")
         row[0].imshow(_bytes(comparison.start))
         for axes, budget in zip(row[1:], comparison.budgets, strict=True):
             axes.imshow(_bytes(trial.pictures[budget]))

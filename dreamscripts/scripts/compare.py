@@ -45,6 +45,7 @@ def compare(
     names = _parse(optimizers)
     opened = open_photo(photo)
     folder = output or free_folder(f"{photo.stem}-compare")
+    begun = not folder.exists()
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -68,7 +69,7 @@ def compare(
         }
         page = write_report(comparison, folder, about)
     finally:
-        if not any(folder.iterdir()):
+        if begun and not any(folder.iterdir()):
             folder.rmdir()
     for sentence in verdict(comparison):
         console.print(sentence)

@@ -53,10 +53,11 @@ class Watch:
             self._first = now, passes
         elif passes > self._first[1]:
             self._rate = f"  {(passes - self._first[1]) / (now - self._first[0]):.1f} passes/s"
+        octave, before = divmod(min(self._iteration, self._octaves * self._iterations - 1), self._iterations)
         part = min(0.95, (passes - self._passes_before) / self._passes_expected)  # SciPy finishes the step under way
         self._bar.update(
             self._task,
-            description=self._place(min(self._iteration + 1, self._octaves * self._iterations)),
+            description=self._place(octave, before + 1),
             total=self._octaves * self._iterations,
             completed=self._iteration + part,
             numbers=f"loss {loss:.4g}{self._rate}",
@@ -65,19 +66,19 @@ class Watch:
 
     def on_iterate(self, iterate: Iterate) -> None:
         """An iteration is done and on disk."""
-        # An octave that ends early leaves the rest of its numbers out.
-        self._iteration = (iterate.octave + 1) * self._iterations if iterate.ends_octave else iterate.iteration
+        # An octave that ends early, or is left out, leaves numbers out.
+        before = iterate.octave * self._iterations
+        self._iteration = before + self._iterations if iterate.ends_octave else max(before, iterate.iteration)
         self._passes_before = iterate.evaluations
         self._bar.update(self._task, completed=self._iteration)
         if not self._console.is_terminal:
-            self._console.print(f"{self._place(iterate.iteration)}  loss {iterate.loss:.4g}{self._rate}")
+            self._console.print(
+                f"{self._place(iterate.octave, max(iterate.iteration - before, 0))}  loss {iterate.loss:.4g}{self._rate}"
+            )
 
-    def _place(self, iteration: int) -> str:
-        if self._octaves == 1:
-            return f"iteration {iteration}/{self._iterations}"
-        octave, within = divmod(max(iteration - 1, 0), self._iterations)
-        within += iteration > 0
-        return f"octave {octave + 1}/{self._octaves}, iteration {within}/{self._iterations}"
+    def _place(self, octave: int, iteration: int) -> str:
+        where = f"octave {octave + 1}/{self._octaves}, " if self._octaves > 1 else ""
+        return f"{where}iteration {iteration}/{self._iterations}"
 
 
 class TrialWatch:

@@ -141,6 +141,11 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(command, photo):
         (["PHOTO", "--from", "x.jpg"], "--from wants a PNG"),
         (["PHOTO", "--output", "fast.toml/run", *FAST], "fast.toml/run"),
         (["PHOTO", "--output", "/proc/run", *FAST], "/proc/run: cannot be written"),
+        (["PHOTO", "--settings", "caffe_guided"], "name one with --guide"),
+        (
+            ["PHOTO", "--set", "octaves.kind=plian"],
+            "octaves.kind = 'plian': should be 'plain', 'reinj",
+        ),
         (["PHOTO", "--resume"], "photo-dreamy: holds no run to resume"),
     ],
 )
@@ -159,6 +164,31 @@ def test_brackets_in_names_are_left_alone(command, photo):
     assert (command.folder / "my[bold]cat-fast" / "final.png").exists()
 
 
+def test_the_lines_of_a_run_over_octaves_count_each_octave_for_itself(command, photo):
+    done = command("dream", photo, *FAST, "-i", 1, "--set", "octaves.count=2", check=0)
+    _, *lines, _ = done.stdout.splitlines()
+    places = ["octave 1/2, iteration 0/1", "octave 1/2, iteration 1/1", "octave 2/2, iteration 1/1"]
+    assert [line.partition("  ")[0] for line in lines] == places
+
+
+def test_what_stands_in_and_what_is_left_out_is_said(command, photo):
+    """mixed3 has no meaning to pocket, whose block5_conv1 needs 80 pixels: the first of the octaves has 71."""
+    (command.folder / "inception.toml").write_text(
+        'network = "inception_v3"\nsize = 160\nfeatures = {mixed3 = 1}\noctaves = {count = 3, scale = 1.3}\n'
+        'optimizer = {name = "gradient_ascent", evaluations = 1}'
+    )
+    done = command("dream", photo, "-s", "inception.toml", "-n", "pocket", "-i", 1, "-o", "run", check=0)
+    assert done.stderr == ""
+    first, second, third, *lines, _ = done.stdout.splitlines()
+    assert first == "mixed3 is not a layer of pocket: block5_conv1 stands in for it"
+    assert second == "photo.jpg → run/  (pocket, inception.toml)"
+    assert third.startswith("octave 1 of 3 is left out: 94×71 is too small for pocket at block5_conv1")
+    places = ["octave 2/3, iteration 0/1", "octave 2/3, iteration 1/1", "octave 3/3, iteration 1/1"]
+    assert [line.partition("  ")[0] for line in lines] == places
+    assert (command.folder / "run" / "final.png").exists()
+    assert "block5_conv1" in (command.folder / "run" / "settings.toml").read_text()
+
+
 def test_a_picture_without_a_command_is_told_the_command(command, photo):
     assert f"dreamscripts dream {photo}" in mistake(command(photo))
 
@@ -171,6 +201,8 @@ def test_a_picture_without_a_command_is_told_the_command(command, photo):
         (["--set", "features.block2conv1=1"], "did you mean 'block2_conv1'"),
         (["--size", "8"], "at least"),
         (["--weights", "nowhere.h5"], "nowhere.h5: there is no such file"),
+        (["--set", "tiles.size=8"], "tiles of 8 pixels are too small"),
+        (["--settings", "caffe_guided", "--guide", "nowhere.jpg"], "nowhere.jpg: there is no such picture"),
     ],
 )
 def test_mistakes_that_only_the_network_can_tell(arguments, says, command, photo):

@@ -1,0 +1,87 @@
+"""`dreamscripts compare`, as a person calls it."""
+
+import json
+import time
+
+import pytest
+
+from dreamscripts.images import open_picture
+
+FAST_TOML = """
+[features]
+block2_conv1 = 0.05
+[penalties]
+dream_l2 = 0.02
+[optimizer]
+evaluations = 3
+"""
+FAST = ("--settings", "fast.toml", "--size", 48, "--evaluations", 6)
+
+
+@pytest.fixture
+def command(command):
+    (command.folder / "fast.toml").write_text(FAST_TOML)
+    return command
+
+
+def mistake(done) -> str:
+    """The one line that a mistake is answered with."""
+    assert done.returncode == 2, done.stderr + done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dreamscripts: ")
+    return line
+
+
+def test_optimizers_are_compared_in_a_report_and_the_verdict_is_said(command, photo):
+    photo = photo.rename(photo.with_name("my[bold]cat.jpg"))
+    done = command("compare", photo, *FAST, check=0)
+    assert done.stderr == ""
+    folder = command.folder / "my[bold]cat-compare"
+    record = json.loads((folder / "compare.json").read_text())
+    *trials, last = done.stdout.splitlines()
+    trials, said = trials[: len(record["trials"])], trials[len(record["trials"]) :]
+    assert last == "my[bold]cat-compare/index.html"
+    assert said == record["verdict"]
+    assert said[0].startswith("After 6 passes each, ")
+    assert all(": lowest loss -" in line for line in trials)
+    assert [line.partition(",")[0] for line in trials[:2]] == ["L-BFGS", "L-BFGS"]
+    assert {line.partition(",")[0] for line in trials[2:]} == {"gradient ascent"}
+    assert (record["picture"], record["settings_name"]) == ("my[bold]cat.jpg", "fast.toml")
+    assert {trial["passes"] for trial in record["trials"]} == {6}
+    assert open_picture(folder / "lbfgs.png").shape == (36, 48, 3)
+    assert (folder / "index.html").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["PHOTO", "--optimizers", "lbfgs,gradient_ascend"], "did you mean 'gradient_ascent'"),
+        (["PHOTO", "--optimizers", "adam, adam"], "at least two optimizers"),
+        (["PHOTO", "--output", "full"], "full: is not empty; choose another --output"),
+        (["PHOTO", "--output", "fast.toml"], "fast.toml: "),
+        (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),
+        (["PHOTO", "--evaluations", "1"], "--evaluations"),
+        (["PHOTO", "--settings", "bad_tripp"], "did you mean 'bad_trip'"),
+    ],
+)
+def test_mistakes_found_before_keras_wakes(arguments, says, command, photo):
+    (command.folder / "full").mkdir()
+    (command.folder / "full" / "mine.txt").touch()
+    arguments = [photo if argument == "PHOTO" else argument for argument in arguments]
+    started = time.perf_counter()
+    assert says in mistake(command("compare", *arguments, env={"KERAS_BACKEND": "none of them"}))
+    assert time.perf_counter() - started < 3
+    assert {path.name for path in command.folder.iterdir()} == {"fast.toml", "full"}
+    assert [path.name for path in (command.folder / "full").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("more", [(), ("--output", "mine")])
+def test_a_comparison_that_fails_leaves_no_empty_folder(more, command, photo):
+    said = mistake(command("compare", photo, *FAST, *more, env={"KERAS_BACKEND": "ghost"}))
+    assert "cannot use the backend 'ghost'" in said
+    assert {path.name for path in command.folder.iterdir()} == {"fast.toml"}
+
+
+def test_a_picture_too_small_for_the_network_is_one_line_and_leaves_no_folder(command, photo):
+    assert "at least 10 pixels" in mistake(command("compare", photo, *FAST, "--size", 8))
+    assert {path.name for path in command.folder.iterdir()} == {"fast.toml"}
