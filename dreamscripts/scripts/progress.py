@@ -72,9 +72,8 @@ class Watch:
         self._passes_before = iterate.evaluations
         self._bar.update(self._task, completed=self._iteration)
         if not self._console.is_terminal:
-            self._console.print(
-                f"{self._place(iterate.octave, max(iterate.iteration - before, 0))}  loss {iterate.loss:.4g}{self._rate}"
-            )
+            place = self._place(iterate.octave, max(iterate.iteration - before, 0))
+            self._console.print(f"{place}  loss {iterate.loss:.4g}{self._rate}")
 
     def _place(self, octave: int, iteration: int) -> str:
         where = f"octave {octave + 1}/{self._octaves}, " if self._octaves > 1 else ""
