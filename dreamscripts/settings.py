@@ -173,8 +173,9 @@ class Settings(Table):
             features[layer] = feature
         optimizer = self.optimizer
         if optimizer.max_score is not None and features.keys() != self.features.keys():
-            log.warning("optimizer.max_score is left out: scores of %s are on another scale", self.network)
-            optimizer = optimizer.model_copy(update={"max_score": None})
+            # It ends an octave before the strongest spot has burnt out; within the pixels' range none does.
+            log.warning("optimizer.clip = true instead of max_score: scores of %s are on another scale", self.network)
+            optimizer = optimizer.model_copy(update={"max_score": None, "clip": True})
         return self.model_copy(update={"features": features, "optimizer": optimizer})
 
     def value(self, key: str) -> Any:

@@ -105,8 +105,8 @@ def test_a_stand_in_beside_the_layer_itself_adds_to_it(load):
 
 def test_the_greatest_score_is_left_out_with_a_warning_where_layers_stand_in(load):
     settings, said = load("keras_inception", network="pocket")
-    assert settings.optimizer.max_score is None
-    assert said[-1] == "optimizer.max_score is left out: scores of pocket are on another scale"
+    assert (settings.optimizer.max_score, settings.optimizer.clip) == (None, True)
+    assert said[-1] == "optimizer.clip = true instead of max_score: scores of pocket are on another scale"
     settings, said = load("keras_inception")
     assert (settings.optimizer.max_score, said) == (15, [])
 
