@@ -23,7 +23,7 @@ from dreamscripts.images import fit
 from dreamscripts.optimizers import OPTIMIZERS
 from dreamscripts.optimizers.step import Step
 from dreamscripts.preprocessing import Preprocessing
-from dreamscripts.settings import Jitter, Octaves, Settings
+from dreamscripts.settings import Jitter, Octaves, Optimizer, Settings
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,18 @@ class Trial:
     mebibytes: float = 0.0  # what the optimizer allocated at most, beside the network and its pass
     ended_by: str = ""  # what made it diverge
 
+    def table(self, settings: Settings) -> Optimizer:
+        """The settings' table of the optimizer, as this trial has it."""
+        each = self.restart or 1
+        varied = {"name": self.optimizer, "step": self.step or settings.optimizer.step, "evaluations": each}
+        varied |= {"iterations": max(1, len(self.passes) // each), "max_score": None}
+        return settings.optimizer.model_copy(update=varied)
+
     @property
     def name(self) -> str:
         """The optimizer and what was varied of it."""
         title = TITLES[self.optimizer]
-        return f"{title}, {self.restart} passes an iteration" if self.step is None else f"{title}, step {self.step:g}"
+        return f"{title}, {self.restart} passes an iteration" if self.step is None else f"{title}, step {self.step:.3g}"
 
     def reaches(self, loss: float) -> int | None:
         """The first pass whose loss is as low; None where none is."""
@@ -130,7 +137,8 @@ def compare(
     trials: list[Trial] = []
     for name in optimizers:
         if name == "lbfgs":
-            restarts = sorted({min(settings.optimizer.evaluations, evaluations), evaluations})
+            own = settings.optimizer.evaluations if settings.optimizer.name == name else Optimizer().evaluations
+            restarts = sorted({min(own, evaluations), evaluations})
             trials += [attempt(Trial(name, restart=restart)) for restart in restarts]
         else:
             trials += _search(lambda step, name=name: attempt(Trial(name, step)), settings.optimizer.step)
@@ -215,9 +223,7 @@ def _run(
     budgets: Sequence[int],
 ) -> np.ndarray:
     """Fill the trial in, all but what its picture is worth, and return that picture, as the network sees it."""
-    table = settings.optimizer.model_copy(
-        update={"step": trial.step, "evaluations": trial.restart or 1, "max_score": None}
-    )
+    table = trial.table(settings)
     optimize = OPTIMIZERS[trial.optimizer]
     evaluator.restart()
     before = 0

@@ -59,5 +59,8 @@ def _record(folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> 
             raise
         raise Diverged(f"{error}; {folder.folder / 'final.png'} is the best picture before it") from None
     finally:
-        if folder.last is not None:
-            folder.finish(status)
+        try:
+            if folder.last is not None:
+                folder.finish(status)
+        finally:
+            folder.release()

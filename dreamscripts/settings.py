@@ -89,6 +89,12 @@ class Octaves(Table):
     scale: float = Field(1.4, gt=1, le=8)  # between one size and the next
     above: int = Field(0, ge=0, le=8)  # how many of them are larger than the picture; it returns to its own size
 
+    @model_validator(mode="after")
+    def _one_is_no_larger(self) -> Self:
+        if self.above >= self.count:
+            raise ValueError(f"octaves.above = {self.above} is too many of octaves.count = {self.count}")
+        return self
+
 
 class Tiles(Table):
     """Passes over square parts of a picture too large for one, under a random roll that moves the seams."""
@@ -137,6 +143,8 @@ class Settings(Table):
     @model_validator(mode="after")
     def _a_guided_dream_has_a_guide(self) -> Self:
         guided = any((feature.measure or self.measure) == "guide" for feature in self.features.values())
+        if self.guide and not guided:
+            raise ValueError('a guide is named, but no layer has measure = "guide"; caffe_guided has')
         if guided and self.guide is None:
             raise ValueError('measure = "guide" looks for the features of a picture: name one with --guide')
         return self
@@ -268,7 +276,7 @@ def _explain(error: ValidationError, source: str, overrides: dict[str, Any]) -> 
     if first["type"] == "missing":
         what = "the table [features] is missing; it names layers and their weights"
         return f"{source}: {what if dotted == 'features' else f'{dotted} is missing'}"
-    if not dotted:
+    if isinstance(first["input"], dict) or not dotted:  # a table whose values do not go together
         return f"{source}: {plain_words(first['msg'])}"
     return f"{source}: {dotted} = {first['input']!r}: {plain_words(first['msg'])}"
 

@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +35,7 @@ class RunFolder:
         self.record = record
         self.last: Iterate | None = None
         self.best: Iterate | None = None
+        self.release = weakref.finalize(self, _lock(folder))
 
     @classmethod
     def create(
@@ -67,9 +71,13 @@ class RunFolder:
             "iterates": [],
         }
         run = cls(folder, settings, record)
-        run._write("settings.toml", settings.to_toml().encode())
-        run._write_array("start.npy", picture)
-        run._write_record()
+        try:
+            run._write("settings.toml", settings.to_toml().encode())
+            run._write_array("start.npy", picture)
+            run._write_record()
+        except BaseException:
+            run.release()
+            raise
         return run
 
     @classmethod
@@ -167,6 +175,24 @@ class RunFolder:
             return None  # killed before the first iterate: begin again
         except (OSError, ValueError, KeyError, TypeError):
             raise OutputError(f"{self.folder / 'state.npz'}: is damaged; begin again in another --output") from None
+
+
+def _lock(folder: Path) -> Callable[[], None]:
+    """Keep others out of a run folder until the function given back is called, or this process ends.
+
+    Raises OutputError where another one is at work in it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        return lambda: None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise OutputError(f"{folder}: another process is dreaming in it") from None
+    return partial(os.close, descriptor)
 
 
 def free_folder(name: str) -> Path:

@@ -175,6 +175,14 @@ def test_a_run_that_never_began_leaves_nothing_in_the_way(change, error, photo, 
     next(run(photo, settings, folder))
 
 
+def test_two_cannot_dream_in_one_folder(photo, settings, folder):
+    iterates = run(photo, settings, folder)
+    next(iterates)
+    with pytest.raises(OutputError, match="another process is dreaming in it"):
+        next(resume(folder))
+    assert [iterate.iteration for iterate in iterates] == [1, 2, 3, 4]
+
+
 def test_a_damaged_state_is_named(photo, settings, folder):
     next(run(photo, settings, folder))
     (folder / "state.npz").write_bytes(b"PK damaged")

@@ -96,7 +96,7 @@ tables = st.fixed_dictionaries(
 
 @given(st.dictionaries(st.text(min_size=1, max_size=12), features, min_size=1, max_size=4), tables)
 def test_what_is_written_as_toml_reads_back_to_the_same(features, tables):
-    settings = Settings(features=features, **tables)
+    settings = Settings(features={"a guided one": {"weight": 1, "measure": "guide"}} | features, **tables)
     assert Settings.model_validate(tomllib.loads(settings.to_toml())) == settings
     assert Settings.model_validate_json(settings.model_dump_json()) == settings  # as run.json has it
 
@@ -148,6 +148,9 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"features.block4_conv1": {"weight": 1, "channels": []}}, ["features.block4_conv1.channels", "at least 1"]),
         ({"features.block4_conv1": {"weight": 1, "channels": [-1]}}, ["channels", "greater than or equal to 0"]),
         ({"features.block4_conv1": {"weigth": 1}}, ["there is no setting", "block4_conv1.weigth"]),
+        ({"octaves.above": 3, "octaves.count": 3}, ["octaves.above = 3 is too many of octaves.count = 3"]),
+        ({"octaves": 3}, ["octaves = 3", "should be a table"]),
+        ({"guide.picture": "a.png"}, ["a guide is named, but no layer has measure"]),
         ({"octaves.kind": "carry"}, ["octaves.kind", "'carried'"]),
         ({"octaves.scale": 1}, ["octaves.scale", "greater than 1"]),
         ({"octaves.count": 0}, ["octaves.count", "greater than or equal to 1"]),

@@ -35,7 +35,8 @@ def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any])
         for kind in ("png", "svg"):
             write_atomically(folder / f"{name}.{kind}", _saved(figure, kind))
     for trial in comparison.best:
-        save_picture(trial.pictures[comparison.evaluations], folder / f"{trial.optimizer}.png")
+        settings = comparison.settings.model_copy(update={"optimizer": trial.table(comparison.settings)})
+        save_picture(trial.pictures[comparison.evaluations], folder / f"{trial.optimizer}.png", settings.to_toml())
     write_atomically(folder / "compare.csv", _csv(comparison))
     write_atomically(folder / "compare.json", json.dumps(_record(comparison, about), indent=1).encode())
     page = folder / "index.html"
@@ -58,7 +59,7 @@ def verdict(comparison: Comparison) -> list[str]:
             sentence += f"; {TITLES[first.optimizer]} was as low after {reached} passes."
         else:
             sentence += "."
-        sentences.append(sentence[0].upper() + sentence[1:])
+        sentences.append(sentence)
     costliest = max(comparison.best, key=lambda trial: trial.overhead)
     sentences.append(
         f"Outside the passes, {TITLES[costliest.optimizer]} costs the most: {costliest.overhead:.0%} of its time."
@@ -66,7 +67,11 @@ def verdict(comparison: Comparison) -> list[str]:
     for trial in comparison.trials:
         if trial.ended_by:
             sentences.append(f"{trial.name} ended early: {trial.ended_by}.")
-    return [sentence[0].upper() + sentence[1:] for sentence in sentences]
+    return [_sentence(sentence) for sentence in sentences]
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _number(value: float) -> str:
@@ -119,8 +124,8 @@ def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str)
                 [getattr(p, along) for p in trial.passes],
                 [p.lowest for p in trial.passes],
                 color=COLOURS[trial.optimizer],
-                linewidth=0.7,
-                alpha=0.3,
+                linewidth=0.9,
+                alpha=0.45,
             )
     for trial in comparison.best:
         x = [getattr(p, along) for p in trial.passes]
@@ -128,7 +133,9 @@ def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str)
     axes.yaxis.set_major_formatter("{x:,.0f}" if abs(comparison.best[0].loss) > 100 else "{x:.3g}")
     axes.set_xlabel(label)
     axes.set_ylabel("lowest loss so far")
-    axes.set_title("bold: the best step of each; thin: the other steps tried", fontsize="small", color="0.35")
+    most = max(getattr(trial.passes[-1], along) for trial in comparison.best)
+    axes.set_xlim(-0.02 * most, 1.03 * most)
+    axes.set_title("bold: the best of each; thin: what else was tried", fontsize="small", color="0.35")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
@@ -298,7 +305,7 @@ def _page(comparison: Comparison, figures: Mapping[str, tuple["Figure", str]], a
         rows.append(f'<h3>{escape(trial.name)}</h3><div class="pictures">{"".join(shown)}</div>')
     height, width, _ = comparison.start.shape
     return template.substitute(
-        title=escape(f"{', '.join(TITLES[trial.optimizer] for trial in comparison.best)} on {about['picture']}"),
+        title=escape(_sentence(f"{', '.join(TITLES[t.optimizer] for t in comparison.best)} on {about['picture']}")),
         circumstances=escape(
             f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on {comparison.settings.network}; "
             f"{comparison.evaluations} passes each; {about['device']}"
@@ -315,7 +322,7 @@ def _page(comparison: Comparison, figures: Mapping[str, tuple["Figure", str]], a
 def _table(comparison: Comparison) -> str:
     best = comparison.best
     heads = ["", "loss at the end", *(f"passes to {TITLES[t.optimizer]}’s final loss" for t in best)]
-    heads += ["a pass", "outside the passes", "memory of its own"]
+    heads += ["seconds a pass", "outside the passes", "memory of its own"]
     lines = ["<tr>" + "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads) + "</tr>"]
     for trial in best:
         cells = [_number(trial.loss)]
@@ -323,7 +330,7 @@ def _table(comparison: Comparison) -> str:
             reached = trial.reaches(rival.passes[-1].lowest)
             cells.append("·" if rival is trial else "never" if reached is None else str(reached))
         cells += [
-            f"{trial.seconds_per_pass:.3f} s",
+            f"{trial.seconds_per_pass:.3f}",
             f"{trial.overhead:.1%}",
             f"{trial.mebibytes:.0f} MiB",
         ]

@@ -42,6 +42,8 @@ def dream(
 ) -> None:
     """Turn PHOTO into a dream: a folder with a snapshot per iteration, final.png and the record of the run.
 
+    Without --settings it is dreamy.
+
     For a first one: dreamscripts dream samples/sky.jpg --settings bad_trip --network pocket
     """
     if settings and from_:
@@ -67,6 +69,8 @@ def dream(
     options.show_warnings(console)
     if resume:
         folder = output or latest_folder(default_folder)
+        if output and (settings or from_):
+            raise SettingsError(f"{folder}: a resumed run keeps its settings; leave --settings and --from out")
         begun = RunFolder.reopen(folder)
         chosen, picture = begun.settings, Path(begun.record["picture"])
         if photo and photo.resolve() != picture:

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 SettingsName = Annotated[
     str | None,
-    typer.Option(
-        "--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file; dreamy where none are named."
-    ),
+    typer.Option("--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file."),
 ]
 Network = Annotated[
     str | None, typer.Option("--network", "-n", metavar="NAME|FILE", help="Another network than the settings name.")

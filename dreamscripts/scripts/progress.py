@@ -96,7 +96,7 @@ class TrialWatch:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("waking the network", total=None, numbers="")
-        self._name = ""
+        self._trial: Trial | None = None
         self._lowest = float("inf")
 
     def __enter__(self) -> Self:
@@ -110,21 +110,21 @@ class TrialWatch:
     def on_trial(self, trial: "Trial") -> None:
         """A trial begins."""
         self._close()
-        self._name, self._lowest = trial.name, float("inf")
+        self._trial, self._lowest = trial, float("inf")
 
     def on_pass(self, passes: int, loss: float) -> None:
         """A pass of the trial is done."""
-        if not self._name:  # the one that compiles
+        if self._trial is None:  # the one that compiles
             return
         self._lowest = min(self._lowest, loss)
         self._bar.update(
             self._task,
-            description=self._name,
+            description=self._trial.name,
             total=self._evaluations,
             completed=min(passes, self._evaluations),
             numbers=f"pass {min(passes, self._evaluations)}/{self._evaluations}  lowest loss {self._lowest:.4g}",
         )
 
     def _close(self) -> None:
-        if self._name:
-            self._console.print(f"{self._name}: lowest loss {self._lowest:.4g}")
+        if self._trial is not None and self._trial.terms:  # judged: it came to its end
+            self._console.print(f"{self._trial.name}: {self._trial.loss:,.6g}")
