@@ -16,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+INTERRUPTED = 130
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -51,6 +53,7 @@ def main() -> None:
         print(f"dreamscripts: {' '.join(message.split())}", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer may have caught the interrupt itself
         print("dreamscripts: stopped", file=sys.stderr)
-        code = 130
     sys.exit(code)
