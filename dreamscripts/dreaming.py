@@ -140,11 +140,10 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
     where all are, or where the tiles are.
     """
     tiles, table = settings.tiles, settings.octaves
-    least = network.least_side if tiles or table.count > 1 else 1
-    if tiles and smallest_tile(tiles) < least:
+    if tiles and not network.fits(smallest_tile(tiles), smallest_tile(tiles)):
         raise PictureError(
             f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(settings.features)}, "
-            f"which needs {least} pixels a side in every tile: raise tiles.size"
+            f"which needs {network.least_side} pixels a side in every tile: raise tiles.size"
         )
     schedule = SCHEDULES[table.kind](base, table)
     for left_out, (height, width) in enumerate(schedule.sizes):
@@ -153,7 +152,15 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
         if left_out < table.count - 1:
             log.warning(
                 "octave %d of %d is left out: %d×%d is too small for %s at %s, which needs %d pixels a side",
-                *(left_out + 1, table.count, width, height, network.name, ", ".join(settings.features), least),
+                *(
+                    left_out + 1,
+                    table.count,
+                    width,
+                    height,
+                    network.name,
+                    ", ".join(settings.features),
+                    network.least_side,
+                ),
             )
     network.check_size(height, width)
     if left_out:

@@ -46,6 +46,7 @@ class Evaluator:
         self._seed = seed
         self._on_pass = on_pass
         self._x: np.ndarray | None = None
+        self._shaken: tuple = (None, None)  # draw and shape, and what was drawn for them
         self._run = backends.compile_pass(lambda x: loss(x, network.features(x)), network.model.variables, xla)
 
     def draw(self, number: int) -> None:
@@ -96,12 +97,8 @@ class Evaluator:
 
     def _pass(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The terms (float64) and the gradient (float32) of the picture x under the current draw."""
-        # Counted, not running on from draw to draw: a resumed run shakes its pictures as an unbroken one does.
-        rng = np.random.default_rng([self._seed, self.drawn])
-        if self._jitter.noise:
-            x = x + (rng.uniform(-1, 1, x.shape) * self._noise_scale).astype(np.float32)
-        roll = tuple(_draw_shift(rng, self._jitter.shift) + draw_roll(rng, self._tiles))
-        x = _rolled(x, roll)
+        noise, roll = self._shake(x.shape)
+        x = _rolled(x if noise is None else x + noise, roll)
         height, width, _ = x.shape
         terms, gradient = np.zeros(len(self._names)), np.zeros_like(x)
         for rows, columns in cut(height, width, self._tiles):
@@ -110,6 +107,18 @@ class Evaluator:
             terms += answer[: len(terms)]
             gradient[rows, columns] = answer[len(terms) :].reshape(tile.shape)
         return terms, _rolled(gradient, (-roll[0], -roll[1]))
+
+    def _shake(self, shape: tuple[int, ...]) -> tuple[np.ndarray | None, tuple[int, int]]:
+        """The noise and the roll of the current draw; L-BFGS asks many times for the same."""
+        if self._shaken[0] != (self.drawn, shape):
+            # Counted, not running on from draw to draw: a resumed run shakes its pictures as an unbroken one does.
+            rng = np.random.default_rng([self._seed, self.drawn])
+            noise = None
+            if self._jitter.noise:
+                noise = (rng.uniform(-1, 1, shape) * self._noise_scale).astype(np.float32)
+            roll = tuple(_draw_shift(rng, self._jitter.shift) + draw_roll(rng, self._tiles))
+            self._shaken = (self.drawn, shape), (noise, roll)
+        return self._shaken[1]
 
 
 def _draw_shift(rng: np.random.Generator, most: int) -> np.ndarray:

@@ -20,6 +20,16 @@ def output_errors(path: str | Path):
         raise OutputError(f"{path}: {what}") from None
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for output, where it is not there and empty already; raises OutputError where it cannot be."""
+    if folder.is_file():
+        raise OutputError(f"{folder}: is a file; choose another --output")
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise OutputError(f"{folder}: is not empty; choose another --output")
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part of it.
 

@@ -136,7 +136,6 @@ MEASURES = {
     "mean": LayerMean,
     "mean_square": LayerMeanSquare,
     "energy": LayerEnergy,
-    "guide": LayerGuide,
 }
 
 
@@ -170,11 +169,12 @@ def build_loss(settings: Settings, network: Network) -> Loss:
                 f"{network.name}: {layer} has channels 0 to {depths[layer] - 1}, and no {max(feature.channels)}"
             )
         measure = feature.measure or settings.measure
-        term = MEASURES[measure](layer, feature.channels)
         if measure == "guide":
             guide = guide or _guide_features(settings, network)
             chosen = guide[layer][:, feature.channels] if feature.channels else guide[layer]
             term = LayerGuide(layer, feature.channels, chosen)
+        else:
+            term = MEASURES[measure](layer, feature.channels)
         weighted.append((feature.weight, term))
     penalties = settings.penalties
     weighted += [

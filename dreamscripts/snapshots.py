@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from dreamscripts.errors import OutputError
-from dreamscripts.files import output_errors, write_atomically
+from dreamscripts.files import make_folder, output_errors, write_atomically
 from dreamscripts.images import save_picture
 from dreamscripts.iterates import Iterate
 from dreamscripts.reports.loss_curve import plot_loss
@@ -53,16 +53,12 @@ class RunFolder:
         Raises OutputError where the folder cannot be made or holds something already.
         """
         folder = Path(folder)
-        if folder.is_file():
-            raise OutputError(f"{folder}: is a file; choose another --output")
         with output_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             if (folder / "run.json").exists():
                 raise OutputError(
                     f"{folder}: already holds a run; --resume goes on with it, another --output begins anew"
                 )
-            if any(folder.iterdir()):
-                raise OutputError(f"{folder}: is not empty; choose another --output")
+        make_folder(folder)
         record = {
             "status": "running",
             **(about or {}),

@@ -106,6 +106,14 @@ def changed(settings: Settings, **changes) -> Settings:
     return Settings.model_validate(before)
 
 
+def mistake(done) -> str:
+    """The one line that a mistake is answered with."""
+    assert done.returncode == 2, done.stderr + done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dreamscripts: ")
+    return line
+
+
 def shared(name: str) -> Path:
     """A file on the project's machines; the test is skipped elsewhere."""
     path = SHARED / name

@@ -1,9 +1,15 @@
-"""Step: what an optimizer yields."""
+"""Step: what an optimizer yields; and the walk of those that move the picture once for every pass."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from dreamscripts.errors import Diverged
+from dreamscripts.evaluator import Evaluator
+from dreamscripts.settings import Optimizer
+
+EXPLODED = 100  # times the size of the first loss, above it
 
 
 @dataclass(frozen=True)
@@ -18,3 +24,35 @@ class Step:
     terms: dict[str, float]
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
     done: bool = False
+
+
+def walk(
+    evaluator: Evaluator,
+    x: np.ndarray,
+    move: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    optimizer: Optimizer,
+    start: int,
+    memory: Mapping[str, np.ndarray] | None,
+    remember: Callable[[], Mapping[str, np.ndarray]] = dict,
+) -> Iterator[Step]:
+    """Yield a Step after every `optimizer.evaluations` moves, each under a draw of the jitter of its own.
+
+    `move(x, gradient)` gives the next picture; what `remember()` gives goes into the step's memory. The last step is
+    `done` as soon as the score, −loss, passes `optimizer.max_score`. Raises Diverged where the loss explodes.
+    """
+    drawn = start * optimizer.evaluations
+    evaluator.draw(drawn)
+    first = float(memory["first"]) if memory else evaluator.loss(x)
+    while True:
+        for _ in range(optimizer.evaluations):
+            x = move(x, evaluator.gradient(x))
+            drawn += 1
+            evaluator.draw(drawn)
+            loss = evaluator.loss(x)
+            if loss - first > EXPLODED * max(abs(first), 1):  # gone for good: the step is too long for this loss
+                raise Diverged(f"the loss exploded, from {first:.4g} to {loss:.4g}")
+            if done := optimizer.max_score is not None and -loss > optimizer.max_score:
+                break
+        yield Step(x, loss, evaluator.terms(x), {"first": np.array(first), **remember()}, done)
+        if done:
+            return

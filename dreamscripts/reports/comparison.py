@@ -30,17 +30,18 @@ def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any])
 
     `about` is what the page says of the circumstances (picture, device, versions). Raises OutputError.
     """
-    figures = draw(comparison)
-    for name, (figure, _) in figures.items():
-        for kind in ("png", "svg"):
-            write_atomically(folder / f"{name}.{kind}", _saved(figure, kind))
+    drawings = {}  # by name: the SVG, as it stands in the page too, and its alternative text
+    for name, (figure, text) in draw(comparison).items():
+        drawings[name] = _saved(figure, "svg"), text
+        write_atomically(folder / f"{name}.svg", drawings[name][0])
+        write_atomically(folder / f"{name}.png", _saved(figure, "png"))
     for trial in comparison.best:
         settings = comparison.settings.model_copy(update={"optimizer": trial.table(comparison.settings)})
         save_picture(trial.pictures[comparison.evaluations], folder / f"{trial.optimizer}.png", settings.to_toml())
     write_atomically(folder / "compare.csv", _csv(comparison))
     write_atomically(folder / "compare.json", json.dumps(_record(comparison, about), indent=1).encode())
     page = folder / "index.html"
-    write_atomically(page, _page(comparison, figures, about).encode())
+    write_atomically(page, _page(comparison, drawings, about).encode())
     return page
 
 
@@ -158,7 +159,6 @@ def _draw_terms(figure: "Figure", comparison: Comparison) -> None:
 
 def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
     axes = figure.add_subplot()
-    losses = []
     for trial in comparison.best:
         if trial.step is None:
             axes.axhline(trial.loss, color=COLOURS[trial.optimizer], linestyle="--", label=TITLES[trial.optimizer])
@@ -171,7 +171,6 @@ def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
             marker="o",
             label=TITLES[trial.optimizer],
         )
-        losses += [t.loss for t in tried]
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("step, in pixel values")
@@ -278,22 +277,24 @@ def _record(comparison: Comparison, about: Mapping[str, Any]) -> dict[str, Any]:
 # The page
 
 
-def _page(comparison: Comparison, figures: Mapping[str, tuple["Figure", str]], about: Mapping[str, Any]) -> str:
+def _page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], about: Mapping[str, Any]) -> str:
     template = Template((Path(__file__).parent / "comparison.html").read_text("utf-8"))
     escape = html.escape
 
-    def figure(name: str) -> str:
-        if name not in figures:
+    def figure(kind: str, content: bytes, caption: str, alt: str) -> str:
+        source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+        return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
+
+    def drawing(name: str) -> str:
+        if name not in drawings:
             return ""
-        drawn, text = figures[name]
-        source = _data("image/svg+xml", _saved(drawn, "svg"))
-        return f'<figure><img src="{source}" alt="{escape(text)}"><figcaption>{escape(text)}</figcaption></figure>'
+        content, text = drawings[name]
+        return figure("svg+xml", content, text, text)
 
     def picture(pixels: np.ndarray, caption: str, alt: str) -> str:
         buffer = io.BytesIO()
         Image.fromarray(_bytes(pixels)).save(buffer, "JPEG", quality=90)
-        source = _data("image/jpeg", buffer.getvalue())
-        return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
+        return figure("jpeg", buffer.getvalue(), caption, alt)
 
     rows = []
     for trial in comparison.best:
@@ -315,7 +316,7 @@ def _page(comparison: Comparison, figures: Mapping[str, tuple["Figure", str]], a
         pictures="".join(rows),
         settings=escape(comparison.settings.to_toml()),
         versions=escape(", ".join(f"{name} {number}" for name, number in about["versions"].items())),
-        **{name: figure(name) for name in ("loss_by_passes", "loss_by_seconds", "terms", "steps", "differences")},
+        **{name: drawing(name) for name in ("loss_by_passes", "loss_by_seconds", "terms", "steps", "differences")},
     )
 
 
@@ -340,7 +341,3 @@ def _table(comparison: Comparison) -> str:
             + "</tr>"
         )
     return "\n".join(lines)
-
-
-def _data(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from dreamscripts.errors import OutputError, SettingsError, did_you_mean
+from dreamscripts.errors import SettingsError, did_you_mean
 from dreamscripts.scripts import options
 
 
@@ -31,25 +31,19 @@ def compare(
 
     The step of gradient ascent and of Adam is searched, a trial of N passes each.
     """
-    from rich.console import Console
-
-    from dreamscripts.files import output_errors
+    from dreamscripts.files import make_folder
     from dreamscripts.images import open_photo
     from dreamscripts.settings import Settings
     from dreamscripts.snapshots import free_folder
     from dreamscripts.waking import wake
 
-    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)
-    options.show_warnings(console)
+    console = options.open_console(quiet)
     chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, set_=set_, guide=guide))
     names = _parse(optimizers)
     opened = open_photo(photo)
     folder = output or free_folder(f"{photo.stem}-compare")
     begun = not folder.exists()
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise OutputError(f"{folder}: is not empty; choose another --output")
+    make_folder(folder)
     try:
         wake()
         from dreamscripts import backends

@@ -58,15 +58,12 @@ def dream(
     default_folder = f"{photo.stem}-{'from-' if from_ else ''}{Path(named).stem}" if photo else ""
 
     # Here and not above, as `--help` needs none of it.
-    from rich.console import Console
-
     from dreamscripts import recording
     from dreamscripts.images import open_photo
     from dreamscripts.settings import Settings
     from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
 
-    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may hold [brackets]
-    options.show_warnings(console)
+    console = options.open_console(quiet)
     if resume:
         folder = output or latest_folder(default_folder)
         if output and (settings or from_):
@@ -75,7 +72,7 @@ def dream(
         chosen, picture = begun.settings, Path(begun.record["picture"])
         if photo and photo.resolve() != picture:
             raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
-        _refuse_other(changes, chosen, folder)
+        refuse_other(changes, chosen, folder)
         start = partial(recording.resume, begun)
     else:
         chosen, opened = Settings.load(named, **changes), open_photo(photo)
@@ -87,12 +84,12 @@ def dream(
     _watch(console, start, chosen, folder)
 
 
-def _refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) -> None:
+def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) -> None:
     """A resumed run keeps its settings: raise SettingsError where the command line asks for another value."""
     for key, asked in changes.items():
-        if (value := begun.value(key)) != asked:
+        if type(begun).load(folder / "settings.toml", **{key: asked}) != begun:
             raise SettingsError(
-                f"{folder}: this run was begun with {key} = {value}; leave it out, or begin another run"
+                f"{folder}: this run was begun with {key} = {begun.value(key)}; leave it out, or begin another run"
             )
 
 

@@ -63,8 +63,12 @@ class _OnConsole(logging.Handler):
         self._console.print(record.getMessage())
 
 
-def show_warnings(console: "Console") -> None:
-    """Print what the package warns of, such as an octave left out, as lines on `console`."""
+def open_console(quiet: bool) -> "Console":
+    """Where a command prints, and where what the package warns of, such as an octave left out, is printed too."""
+    from rich.console import Console
+
+    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may hold [brackets]
     log = logging.getLogger("dreamscripts")
     log.handlers[:] = [_OnConsole(console)]
     log.propagate = False
+    return console

@@ -5,13 +5,26 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from dreamscripts.iterates import Iterate
 from dreamscripts.settings import Settings
 
 if TYPE_CHECKING:
     from dreamscripts.comparison import Trial
+
+
+def _bar(console: Console, *more: ProgressColumn) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[numbers]}"),
+        *more,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 class Watch:
@@ -26,17 +39,7 @@ class Watch:
         self._passes_before = 0
         self._first: tuple[float, int] | None = None
         self._rate = ""
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[numbers]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[left]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = _bar(console, TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}"))
         self._task = self._bar.add_task(f"waking {settings.network}", total=None, numbers="", left="")
 
     def __enter__(self) -> Self:
@@ -86,15 +89,7 @@ class TrialWatch:
     def __init__(self, console: Console, evaluations: int):
         self._console = console
         self._evaluations = evaluations
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[numbers]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = _bar(console)
         self._task = self._bar.add_task("waking the network", total=None, numbers="")
         self._trial: Trial | None = None
         self._lowest = float("inf")

@@ -50,15 +50,6 @@ def test_clipped_a_picture_stays_within_0_to_255(rng):
     np.testing.assert_allclose(clipped, free.clip(-1, 1), atol=1e-5)
 
 
-def test_an_iteration_is_so_many_steps_each_under_a_draw_of_its_own(rng):
-    bowl, x = Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE)
-    walked = steps(bowl, x, 2, start=5, evaluations=3, step=1)
-    assert bowl.drawn == [15, 16, 17, 18, 19, 20, 21]
-    single = steps(Bowl(bowl.centre), x, 6, evaluations=1, step=1)
-    np.testing.assert_array_equal(walked[0].x, single[2].x)
-    np.testing.assert_array_equal(walked[1].x, single[5].x)
-
-
 @pytest.mark.parametrize("start", [1, 2, 3])
 def test_with_its_memory_it_goes_on_as_if_it_had_not_stopped(start):
     x = np.full(SHAPE, -1.0)
@@ -70,6 +61,13 @@ def test_with_its_memory_it_goes_on_as_if_it_had_not_stopped(start):
         assert mine.loss == theirs.loss
     without = steps(Valley(x), before.x, 5 - start, start, step=0.1, evaluations=2)
     assert np.abs(without[0].x - unbroken[start].x).max() > 0.001  # it is the memory that matters
+
+
+def test_it_too_is_done_as_soon_as_the_score_passes_the_greatest():
+    g = -np.ones(SHAPE, np.float32)  # the score of x is its sum: 60 more with each step of 1
+    walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=200)
+    assert [step.done for step in walked] == [False, True]
+    assert [-step.loss for step in walked] == pytest.approx([120, 240], rel=1e-4)
 
 
 def test_what_it_remembers_at_a_step_stays_what_it_was(rng):

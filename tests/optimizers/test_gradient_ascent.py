@@ -67,16 +67,6 @@ def test_clipped_a_picture_stays_within_0_to_255(name, rng):
     np.testing.assert_allclose(pixels, preprocessing.undo(free), atol=1e-3)  # on a slope the order does not matter
 
 
-def test_an_iteration_is_so_many_steps_each_under_a_draw_of_its_own(rng):
-    bowl, x = Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE)
-    walked = steps(bowl, x, 2, start=5, evaluations=3, step=1)
-    assert bowl.drawn == [15, 16, 17, 18, 19, 20, 21]
-    single = steps(Bowl(bowl.centre), x, 6, evaluations=1, step=1)
-    np.testing.assert_array_equal(walked[0].x, single[2].x)
-    np.testing.assert_array_equal(walked[1].x, single[5].x)
-    assert walked[0].loss > walked[1].loss
-
-
 def test_it_is_done_as_soon_as_the_score_passes_the_greatest(rng):
     g = -np.ones(SHAPE, np.float32)  # the score of x is its sum: 60 more with each step of 1
     walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=200)

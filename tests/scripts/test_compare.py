@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from conftest import mistake
 
 from dreamscripts.images import open_picture
 
@@ -22,14 +23,6 @@ FAST = ("--settings", "fast.toml", "--size", 48, "--evaluations", 6)
 def command(command):
     (command.folder / "fast.toml").write_text(FAST_TOML)
     return command
-
-
-def mistake(done) -> str:
-    """The one line that a mistake is answered with."""
-    assert done.returncode == 2, done.stderr + done.stdout
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("dreamscripts: ")
-    return line
 
 
 def test_optimizers_are_compared_in_a_report_and_the_verdict_is_said(command, photo):

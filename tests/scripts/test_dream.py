@@ -10,8 +10,12 @@ import sys
 import time
 
 import pytest
+from conftest import mistake
 
+from dreamscripts.errors import SettingsError
 from dreamscripts.images import open_picture
+from dreamscripts.scripts.dream import refuse_other
+from dreamscripts.settings import Settings
 
 FAST = ("--network", "pocket", "--settings", "fast.toml")
 FAST_TOML = """
@@ -34,14 +38,6 @@ evaluations = 3
 def command(command):
     (command.folder / "fast.toml").write_text(FAST_TOML)
     return command
-
-
-def mistake(done) -> str:
-    """The one line that a mistake is answered with."""
-    assert done.returncode == 2, done.stderr + done.stdout
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("dreamscripts: ")
-    return line
 
 
 def test_a_photograph_becomes_a_dream_and_its_picture_repeats_it(command, photo):
@@ -121,6 +117,17 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(command, photo):
     for name in ("final.png", "iteration_001.png", "iteration_012.png"):
         assert (folder / name).read_bytes() == (command.folder / "whole" / name).read_bytes()
     assert "nothing to resume" in mistake(command("dream", photo, *FAST, "--resume"))
+
+
+def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, monkeypatch):
+    """A guide's relative path and a list of channels used to be refused: the settings hold a path and a tuple."""
+    monkeypatch.chdir(tmp_path)
+    changes = {"guide.picture": "flowers.jpg", "features.block5_conv2": {"weight": 1, "channels": [3, 65]}}
+    begun = Settings.load("caffe_guided", network="pocket", **changes)
+    (tmp_path / "settings.toml").write_text(begun.to_toml())
+    refuse_other(changes, begun, tmp_path)
+    with pytest.raises(SettingsError, match="begun with optimizer"):
+        refuse_other({"optimizer.iterations": 3}, begun, tmp_path)
 
 
 @pytest.mark.parametrize(
