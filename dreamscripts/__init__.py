@@ -25,17 +25,22 @@ _HOME = {
     "Settings": "settings",
     "dream": "dreaming",
     "load_network": "networks",
+    "noise": "images",
     "open_picture": "images",
+    "paint": "gallery",
     "resume": "recording",
     "run": "recording",
     "save_picture": "images",
 }
 __all__ = list(_HOME)
+_NEED_KERAS = {"Evaluator", "dream", "load_network", "paint"}
 
 
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'dreamscripts' has no attribute '{name}'")
+    if name in _NEED_KERAS:
+        import_module("dreamscripts.waking").wake()  # without the backend's chatter
     return getattr(import_module(f"dreamscripts.{_HOME[name]}"), name)
 
 

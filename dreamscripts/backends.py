@@ -12,11 +12,11 @@ Pass = Callable[[np.ndarray], np.ndarray]
 
 
 def compile_pass(terms_of: Callable, variables: Sequence, xla: bool) -> Pass:
-    """Compile `terms_of(x) -> (n,)` into a function of a float32 array x (1, H, W, 3), of any H and W.
+    """Compile `terms_of(x) -> (n,)` into a function of a float32 array x (N, H, W, 3), of any N, H and W.
 
     It returns one float32 array: the n terms, then the gradient of their sum, flat. Everything in between stays
-    on the device, so that a pass costs one transfer each way. `variables` are the network's; `xla` is a choice
-    that only TensorFlow leaves open (`choose_xla`).
+    on the device, so that a pass costs one transfer each way. `variables` are all that `terms_of` reads; `xla` is a
+    choice that only TensorFlow leaves open (`choose_xla`).
     """
     return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](terms_of, variables, xla)
 
@@ -24,8 +24,8 @@ def compile_pass(terms_of: Callable, variables: Sequence, xla: bool) -> Pass:
 def _tensorflow(terms_of, variables, xla) -> Pass:
     import tensorflow as tf
 
-    # Height and width are open, so that octaves and tiles share one trace; XLA compiles for each size by itself.
-    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.float32)], jit_compile=xla)
+    # All sizes are open, so that octaves and tiles share one trace; XLA compiles for each size by itself.
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)], jit_compile=xla)
     def terms_and_gradient(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -50,8 +50,8 @@ def _jax(terms_of, variables, xla) -> Pass:
         (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, values)
         return jax.numpy.concatenate([terms, gradient.ravel()])
 
-    values = [variable.value for variable in variables]
-    return lambda x: np.asarray(terms_and_gradient(x, values))
+    # Read at every pass, as they may be assigned in between.
+    return lambda x: np.asarray(terms_and_gradient(x, [variable.value for variable in variables]))
 
 
 def _torch(terms_of, variables, xla) -> Pass:

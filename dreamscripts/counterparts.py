@@ -10,27 +10,28 @@ FAMILIES = {
     "vgg19": "vgg",
     "squeezenet": "squeezenet",
     "inception_v3": "inception",
+    "googlenet": "googlenet",
 }
 
 # Where a layer stands in several rows, the first one counts.
-_COLUMNS = ("vgg", "squeezenet", "inception")
+_COLUMNS = ("vgg", "squeezenet", "inception", "googlenet")
 _ROWS = [
-    ("block1_conv2", "relu_conv1", None),
-    ("block2_conv2", "relu_conv1", None),
-    ("block3_conv1", "fire2", None),
-    ("block3_conv2", "fire3", None),
-    ("block3_conv3", "fire3", None),
-    ("block4_conv1", "fire4", "mixed0"),  # stride 8 from here
-    ("block4_conv2", "fire5", "mixed1"),
-    ("block4_conv3", "fire5", "mixed2"),
-    ("block5_conv1", "fire6", "mixed3"),  # stride 16 from here
-    ("block5_conv2", "fire7", "mixed4"),
-    ("block5_conv2", "fire8", "mixed5"),
-    ("block5_conv3", "fire9", "mixed6"),
-    ("block5_conv3", "fire9", "mixed7"),
-    ("block5_conv3", "fire9", "mixed8"),
-    ("block5_conv3", "fire9", "mixed9"),
-    ("block5_conv3", "fire9", "mixed10"),
+    ("block1_conv2", "relu_conv1", None, "conv2d0"),
+    ("block2_conv2", "relu_conv1", None, "conv2d0"),
+    ("block3_conv1", "fire2", None, "conv2d2"),
+    ("block3_conv2", "fire3", None, "conv2d2"),
+    ("block3_conv3", "fire3", None, "conv2d2"),
+    ("block4_conv1", "fire4", "mixed0", "mixed3a"),  # stride 8 from here
+    ("block4_conv2", "fire5", "mixed1", "mixed3b"),
+    ("block4_conv3", "fire5", "mixed2", "mixed3b"),
+    ("block5_conv1", "fire6", "mixed3", "mixed4a"),  # stride 16 from here
+    ("block5_conv2", "fire7", "mixed4", "mixed4b"),
+    ("block5_conv2", "fire8", "mixed5", "mixed4c"),
+    ("block5_conv3", "fire9", "mixed6", "mixed4d"),
+    ("block5_conv3", "fire9", "mixed7", "mixed4e"),
+    ("block5_conv3", "fire9", "mixed8", "mixed5a"),
+    ("block5_conv3", "fire9", "mixed9", "mixed5b"),
+    ("block5_conv3", "fire9", "mixed10", "mixed5b"),
 ]
 
 

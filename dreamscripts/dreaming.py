@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from dreamscripts.backends import choose_xla
 from dreamscripts.errors import Diverged, PictureError
 from dreamscripts.evaluator import Evaluator
+from dreamscripts.fourier import FourierEvaluator
 from dreamscripts.images import fit
 from dreamscripts.iterates import Iterate
 from dreamscripts.losses import build_loss
@@ -17,7 +19,8 @@ from dreamscripts.networks import Network, load_network
 from dreamscripts.octaves import SCHEDULES, Plain
 from dreamscripts.optimizers import OPTIMIZERS
 from dreamscripts.optimizers.step import Step
-from dreamscripts.settings import Settings
+from dreamscripts.preprocessing import PREPROCESSINGS
+from dreamscripts.settings import Optimizer, Settings
 from dreamscripts.tiles import smallest_tile
 
 log = logging.getLogger(__name__)
@@ -36,24 +39,28 @@ def dream(
     *,
     after: Iterate | None = None,
     on_pass: OnPass | None = None,
+    evaluator: Evaluator | None = None,
 ) -> Iterator[Iterate]:
     """Turn a picture (float32 (H, W, 3) RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
-    Iterations are numbered through all octaves; where one ends early, or is left out because its pictures would be
-    too small for the network (a warning is logged), its numbers are left out. `after` goes on from an iterate of an
-    earlier run with the same picture and settings, to the same iterates as a run without a break.
-    `on_pass(passes, loss)` is called after each pass through the network.
+    Out of noise (`images.noise`) several pictures may be made together: a batch (N, H, W, 3). Iterations are numbered
+    through all octaves; where one ends early, or is left out because its pictures would be too small for the network
+    (a warning is logged), its numbers are left out. `after` goes on from an iterate of an earlier run with the same
+    picture and settings, to the same iterates as a run without a break. `on_pass(passes, loss)` is called after each
+    pass through the network. `evaluator` is one to use again, where other dreams of the same settings went before.
 
     Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
     the numbers.
     """
-    network = open_network(settings)
+    network = evaluator.network if evaluator else open_network(settings)
     preprocessing = network.preprocessing
-    base = preprocessing.enter(fit(picture, settings.size))
+    base = preprocessing.enter(picture if settings.start == "noise" else fit(picture, settings.size))
     schedule, left_out = _schedule(network, settings, base)
     octaves = left_out + len(schedule.sizes)
-    evaluator = build_evaluator(network, settings, *schedule.sizes[-1], on_pass=on_pass)
-    optimize = OPTIMIZERS[settings.optimizer.name]
+    if evaluator:
+        evaluator.restart()
+    else:
+        evaluator = build_evaluator(network, settings, *schedule.sizes[-1], on_pass=on_pass)
     each = settings.optimizer.iterations
     started = time.perf_counter()
 
@@ -68,6 +75,7 @@ def dream(
             seconds=time.perf_counter() - started,
             x=schedule.leave(octave - left_out, step.x) if ends else step.x,
             preprocessing=preprocessing.name,
+            stretched=settings.start == "noise" and settings.optimizer.parameters == "pixels",
             drawn=evaluator.drawn,
             ends_octave=ends,
             memory=step.memory,
@@ -93,7 +101,7 @@ def dream(
                 evaluator.loss(x)
         while True:
             iteration = max(iteration, octave * each)
-            steps = optimize(evaluator, x, settings.optimizer, preprocessing, start=iteration, memory=memory)
+            steps = _walk(evaluator, x, settings.optimizer, iteration, memory)
             for step in islice(steps, (octave + 1) * each - iteration):
                 iteration += 1
                 last = iterate(octave, iteration, step)
@@ -106,15 +114,32 @@ def dream(
         raise Diverged(f"iteration {iteration + 1}: {error}; {ADVICE[settings.optimizer.name]}") from None
 
 
+def _walk(
+    evaluator: Evaluator, x: np.ndarray, optimizer: Optimizer, start: int, memory: Mapping[str, np.ndarray]
+) -> Iterator[Step]:
+    """The optimizer's steps from the picture x, in pixels or in the coefficients that it goes by."""
+    optimize = OPTIMIZERS[optimizer.name]
+    if optimizer.parameters == "pixels":
+        yield from optimize(evaluator, x, optimizer, evaluator.network.preprocessing, start, memory)
+        return
+    fourier = FourierEvaluator(evaluator, *x.shape[-3:-1])
+    coefficients = memory["coefficients"] if memory else fourier.enter(x)
+    within = optimizer.model_copy(update={"clip": False})  # as its pictures are by themselves
+    for step in optimize(fourier, coefficients, within, PREPROCESSINGS["none"], start, memory):
+        yield replace(step, x=fourier.picture(step.x), memory={**step.memory, "coefficients": step.x})
+
+
 def open_network(settings: Settings) -> Network:
     """The network that the settings name, cut at their layers."""
-    return load_network(
+    network = load_network(
         settings.network,
         settings.weights,
         settings.features,
         preprocessing=settings.preprocessing,
         seed=settings.seed,
     )
+    with_edge = any((feature.measure or settings.measure) == "l2" for feature in settings.features.values())
+    return network if with_edge else replace(network, edge=0)
 
 
 def build_evaluator(
@@ -146,6 +171,8 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
             f"which needs {network.least_side} pixels a side in every tile: raise tiles.size"
         )
     schedule = SCHEDULES[table.kind](base, table)
+    if table.kind == "grown":  # its smallest is the one to begin with
+        network.check_size(*schedule.sizes[0])
     for left_out, (height, width) in enumerate(schedule.sizes):
         if network.fits(height, width):
             break

@@ -41,6 +41,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def plain_words(complaint: str) -> str:
     """What pydantic says of a value, on a settings file's behalf or on Typer's, without its own jargon."""
-    plain = complaint.removeprefix("Value error, ").replace("Input should", "should").replace("Tuple should", "should")
+    plain = re.sub("(^|: )(Value error, |(Input|Dictionary) (?=should))", r"\1", complaint)
     plain = re.sub(r"a valid dictionary or instance of \w+", "a table with keys of its own", plain)
-    return plain.replace("valid tuple", "list").partition(", unable to")[0]
+    return plain.replace("a valid dictionary", "a table").partition(", unable to")[0]

@@ -7,19 +7,20 @@ import numpy as np
 
 from dreamscripts import backends
 from dreamscripts.errors import Diverged
+from dreamscripts.jitter import Shake, draw_shake
 from dreamscripts.losses import Loss
 from dreamscripts.networks import Network
 from dreamscripts.settings import Jitter, Tiles
-from dreamscripts.tiles import cut, draw_roll
+from dreamscripts.tiles import cut
 
 
 class Evaluator:
     """What an optimizer asks, answered in one pass per distinct picture and draw of the jitter.
 
-    Pictures are arrays (H, W, 3) of any size, in the network's preprocessing; gradients are float32 of the same
-    shape; on the device everything is float32. The loss is that of the picture under the jitter: with its noise
-    added, rolled by its shift. The gradient is rolled back, so it is the picture's own. Under `tiles` loss and
-    gradient are the sums over the tiles, and all of them together count as one pass.
+    Pictures are arrays (H, W, 3) of any size, in the network's preprocessing, or a batch of them (N, H, W, 3), whose
+    loss is the sum of theirs; gradients are float32 of the same shape; on the device everything is float32. The loss
+    is that of the picture under the jitter, the gradient is the picture's own. Under `tiles` loss and gradient are
+    the sums over the tiles, and all of them together count as one pass.
 
     `passes` counts the passes so far and `seconds` the time they took; `on_pass(passes, loss)` is called after each.
     """
@@ -39,19 +40,20 @@ class Evaluator:
         self.seconds = 0.0
         self.drawn = 0
         self.xla = xla
+        self.network = network
         self._names = loss.names
         self._jitter = jitter or Jitter()
-        self._noise_scale = self._jitter.noise / np.array(network.preprocessing.scale)
         self._tiles = tiles
         self._seed = seed
         self._on_pass = on_pass
         self._x: np.ndarray | None = None
-        self._shaken: tuple = (None, None)  # draw and shape, and what was drawn for them
-        self._run = backends.compile_pass(lambda x: loss(x, network.features(x)), network.model.variables, xla)
+        self._shake: tuple[tuple, Shake] | None = None  # the last, with what it was drawn for
+        variables = [*network.model.variables, *loss.variables]
+        self._run = backends.compile_pass(lambda x: loss(x, network.features(x)), variables, xla)
 
     def draw(self, number: int) -> None:
         """Shake the pictures to come with draw `number` of the seed's jitter; without jitter this changes nothing."""
-        if number != self.drawn and (self._jitter.noise or self._jitter.shift or self._tiles):
+        if number != self.drawn and (self._jitter != Jitter() or self._tiles):
             self._x = None
         self.drawn = number
 
@@ -97,36 +99,26 @@ class Evaluator:
 
     def _pass(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The terms (float64) and the gradient (float32) of the picture x under the current draw."""
-        noise, roll = self._shake(x.shape)
-        x = _rolled(x if noise is None else x + noise, roll)
-        height, width, _ = x.shape
+        shake = self._drawn_shake(x.shape)
+        x = shake(x)
+        *_, height, width, _ = x.shape
         terms, gradient = np.zeros(len(self._names)), np.zeros_like(x)
         for rows, columns in cut(height, width, self._tiles):
-            tile = x[rows, columns]
-            answer = self._run(tile[None])
+            tile = x[..., rows, columns, :]
+            answer = self._run(tile.reshape(-1, *tile.shape[-3:]))
             terms += answer[: len(terms)]
-            gradient[rows, columns] = answer[len(terms) :].reshape(tile.shape)
-        return terms, _rolled(gradient, (-roll[0], -roll[1]))
+            gradient[..., rows, columns, :] = answer[len(terms) :].reshape(tile.shape)
+        return terms, shake.back(gradient)
 
-    def _shake(self, shape: tuple[int, ...]) -> tuple[np.ndarray | None, tuple[int, int]]:
-        """The noise and the roll of the current draw; L-BFGS asks many times for the same."""
-        if self._shaken[0] != (self.drawn, shape):
+    def _drawn_shake(self, shape: tuple[int, ...]) -> Shake:
+        """The shake of the current draw; L-BFGS asks many times for the same."""
+        wanted = (self.drawn, shape)
+        if self._shake is None or self._shake[0] != wanted:
             # Counted, not running on from draw to draw: a resumed run shakes its pictures as an unbroken one does.
             rng = np.random.default_rng([self._seed, self.drawn])
-            noise = None
-            if self._jitter.noise:
-                noise = (rng.uniform(-1, 1, shape) * self._noise_scale).astype(np.float32)
-            roll = tuple(_draw_shift(rng, self._jitter.shift) + draw_roll(rng, self._tiles))
-            self._shaken = (self.drawn, shape), (noise, roll)
-        return self._shaken[1]
-
-
-def _draw_shift(rng: np.random.Generator, most: int) -> np.ndarray:
-    return rng.integers(-most, most, 2, endpoint=True) if most else np.zeros(2, int)
-
-
-def _rolled(x: np.ndarray, roll: tuple[int, int]) -> np.ndarray:
-    return np.roll(x, roll, axis=(0, 1)) if any(roll) else x
+            scale = np.array(self.network.preprocessing.scale)
+            self._shake = wanted, draw_shake(rng, self._jitter, self._tiles, scale, shape)
+        return self._shake[1]
 
 
 def _word(value: float) -> str:

@@ -1,7 +1,10 @@
 """Files appear whole or not at all: written beside their final name, then renamed."""
 
 import errno
+import os
+from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from dreamscripts.errors import OutputError
@@ -28,6 +31,24 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise OutputError(f"{folder}: is not empty; choose another --output")
+
+
+def lock(folder: Path) -> Callable[[], None]:
+    """Keep others out of a folder of output until the function given back is called, or this process ends.
+
+    Raises OutputError where another one is at work in it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        return lambda: None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise OutputError(f"{folder}: another process is dreaming in it") from None
+    return partial(os.close, descriptor)
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

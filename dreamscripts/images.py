@@ -99,6 +99,15 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         return image  # a broken profile, or one for another colour mode: the numbers as they stand
 
 
+def noise(side: int, seed: int = 0, count: int | None = None) -> np.ndarray:
+    """What a picture out of nothing begins with: float32 (side, side, 3), uniform in [100, 101); or `count` of them.
+
+    As in the feature-visualisation notebook (A. Mordvintsev, 2016).
+    """
+    shape = (side, side, 3) if count is None else (count, side, side, 3)
+    return (np.random.default_rng(seed).random(shape) + 100).astype(np.float32)
+
+
 def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resample a float32 (H, W, 3) picture with Lanczos, in float; what rings over is clipped to 0..255."""
     if picture.shape[:2] == (height, width):

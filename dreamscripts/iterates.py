@@ -19,18 +19,20 @@ class Iterate:
     terms: Mapping[str, float]  # weighted; their sum is the loss
     evaluations: int  # passes through the network so far
     seconds: float  # of computing so far, over all sittings
-    x: np.ndarray  # float (H, W, 3), as the network sees it
+    x: np.ndarray  # float (H, W, 3), as the network sees it; of pictures made together (N, H, W, 3)
     preprocessing: str  # how it does
+    stretched: bool  # whether x grew out of noise, beyond any range, and is shown with its contrast evened out
     drawn: int  # the draw of the jitter that the loss was measured under
     ends_octave: bool  # the next iterate is of another size, or there is none
     memory: Mapping[str, np.ndarray]  # the optimizer's
 
     @cached_property
     def picture(self) -> np.ndarray:
-        """The picture: float32 (H, W, 3), RGB, 0..255."""
-        return PREPROCESSINGS[self.preprocessing].undo(self.x)
+        """The picture: float32 (H, W, 3), RGB, 0..255; of a batch (N, H, W, 3)."""
+        preprocessing = PREPROCESSINGS[self.preprocessing]
+        return preprocessing.stretched(self.x) if self.stretched else preprocessing.undo(self.x)
 
     @property
     def beyond(self) -> float:
         """The share of the picture's values that lie beyond 0..255 and are clipped: 0..1."""
-        return PREPROCESSINGS[self.preprocessing].beyond(self.x)
+        return 0.0 if self.stretched else PREPROCESSINGS[self.preprocessing].beyond(self.x)

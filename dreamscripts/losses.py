@@ -1,14 +1,17 @@
 """The terms of a loss, each a few lines with its formula in sight.
 
-Written in keras.ops on x, the picture as the network sees it (1, H, W, 3), and the network's features
-{layer: (1, h, w, c)}, of sizes that may differ from one pass to the next. All losses are minimised: what a dream
-wants more of enters with a minus sign. Formulas: the Keras L-BFGS example (F. Chollet, 2016), the DeepDream
-tutorial of TensorFlow, the DeepDream notebook (A. Mordvintsev, M. Tyka, C. Olah, 2015).
+Written in keras.ops on x, pictures as the network sees them (N, H, W, 3), and the network's features
+{layer: (N, h, w, c)}, of sizes that may differ from one pass to the next. The loss of a batch is the sum of the
+pictures' own. All losses are minimised: what a dream wants more of enters with a minus sign. Formulas: the Keras
+L-BFGS example (F. Chollet, 2016), the DeepDream tutorial of TensorFlow, the DeepDream notebook (A. Mordvintsev,
+M. Tyka, C. Olah, 2015), the feature-visualisation notebook (A. Mordvintsev, 2016).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 from keras import ops
 
 from dreamscripts.errors import PictureError, SettingsError
@@ -31,23 +34,35 @@ class Term(Protocol):
 
 @dataclass(frozen=True)
 class LayerTerm:
-    """How excited one layer is, negative: over all of its channels F (1, h, w, c), or over those named."""
+    """How excited one layer is, negative.
+
+    F (N, h, w, c) are all of its channels, or those named, each times its weight.
+    """
 
     layer: str
-    channels: tuple[int, ...] | None = None
+    channels: Mapping[int, float] | None = None
 
     @property
     def name(self) -> str:
         return self.layer + (f"[{','.join(map(str, self.channels))}]" if self.channels else "")
 
     def __call__(self, x, features):
+        return -self.excitement(self.chosen(features))
+
+    def chosen(self, features):
+        """Those of the layer's features that count."""
         f = features[self.layer]
-        if self.channels:
-            f = ops.stack([f[..., channel] for channel in self.channels], axis=-1)
-        return -self.excitement(f)
+        return ops.matmul(f, _selection(self.channels, f.shape[-1])) if self.channels else f
 
     def excitement(self, f):
         raise NotImplementedError
+
+
+def _selection(channels: Mapping[int, float], depth: int) -> np.ndarray:
+    """(depth, n): what takes n channels out of all, each times its weight."""
+    selection = np.zeros((depth, len(channels)), np.float32)
+    selection[list(channels), range(len(channels))] = list(channels.values())
+    return selection
 
 
 class LayerL2(LayerTerm):
@@ -61,17 +76,25 @@ class LayerL2(LayerTerm):
 
 
 class LayerMean(LayerTerm):
-    """The mean of F, as in the TensorFlow tutorial and for single channels."""
+    """The mean of F, as in the TensorFlow tutorial and for single channels in the feature-visualisation notebook."""
 
     def excitement(self, f):
-        return ops.mean(f)
+        return ops.sum(f) / _size(f)
 
 
 class LayerMeanSquare(LayerTerm):
-    """The mean of F²."""
+    """The mean of F², as in the feature-visualisation notebook."""
 
     def excitement(self, f):
-        return ops.mean(ops.square(f))
+        return ops.sum(ops.square(f)) / _size(f)
+
+
+class LayerNeuron(LayerTerm):
+    """The mean over channels of F at the middle: what one place of a layer wants to see."""
+
+    def excitement(self, f):
+        _, height, width, channels = ops.shape(f)
+        return ops.sum(f[:, height // 2, width // 2, :]) / channels
 
 
 class LayerEnergy(LayerTerm):
@@ -89,11 +112,60 @@ class LayerGuide(LayerTerm):
     features of the guide picture.
     """
 
-    guide: object = None
+    guide: Any = None
 
     def excitement(self, f):
         flat = ops.reshape(f, (-1, f.shape[-1]))
         return ops.sum(ops.max(ops.matmul(flat, ops.transpose(self.guide)), axis=1))
+
+
+@dataclass(frozen=True)
+class LayerDirections:
+    """Σ over the pictures of a batch of the mean of F · d, negative, with a direction d (c,) for each picture.
+
+    `directions` is a Keras variable (N, c): a gallery asks for other channels without compiling again.
+    """
+
+    layer: str
+    directions: Any
+
+    @property
+    def name(self) -> str:
+        return self.layer
+
+    @property
+    def variables(self) -> list:
+        return [self.directions]
+
+    def __call__(self, x, features):
+        return -ops.sum(ops.mean(features[self.layer], axis=(1, 2)) * self.directions)
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """How alike the pictures of a batch are to a layer, each times its own excitement.
+
+    Alike is the cosine between the Gram matrices of their features, averaged over the other pictures (Olah et al.
+    2017, "Feature Visualization"). Times the excitement |E|, which counts as a constant here, because layers differ
+    by orders of magnitude: at weight 1 another picture just like it costs a picture as much as it has gained.
+    """
+
+    term: LayerTerm
+
+    @property
+    def name(self) -> str:
+        return f"diversity of {self.term.layer}"
+
+    def __call__(self, x, features):
+        f = features[self.term.layer]
+        count, height, width, channels = ops.shape(f)
+        flat = ops.reshape(f, (count, height * width, channels))
+        grams = ops.reshape(ops.matmul(ops.transpose(flat, (0, 2, 1)), flat), (count, channels * channels))
+        grams = grams / ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True) + 1e-20)
+        alike = ops.sum(ops.square(ops.sum(grams, axis=0))) - ops.sum(ops.square(grams))
+        others = ops.cast(ops.maximum(count - 1, 1), "float32")
+        gained = ops.abs(ops.stop_gradient(self.term.excitement(self.term.chosen(features))))
+        return gained / ops.cast(count, "float32") * alike / others
 
 
 @dataclass(frozen=True)
@@ -136,6 +208,7 @@ MEASURES = {
     "mean": LayerMean,
     "mean_square": LayerMeanSquare,
     "energy": LayerEnergy,
+    "neuron": LayerNeuron,
 }
 
 
@@ -149,6 +222,11 @@ class Loss:
     def names(self) -> list[str]:
         """The names of the terms, in the order of what a call gives."""
         return [term.name for _, term in self.terms]
+
+    @property
+    def variables(self) -> list:
+        """The Keras variables that the terms read."""
+        return [variable for _, term in self.terms for variable in getattr(term, "variables", [])]
 
     def __call__(self, x, features):
         """The weighted terms, as a tensor (n,); the loss is their sum."""
@@ -171,11 +249,14 @@ def build_loss(settings: Settings, network: Network) -> Loss:
         measure = feature.measure or settings.measure
         if measure == "guide":
             guide = guide or _guide_features(settings, network)
-            chosen = guide[layer][:, feature.channels] if feature.channels else guide[layer]
+            chosen = guide[layer]
+            if feature.channels:
+                chosen = chosen @ _selection(feature.channels, depths[layer])
             term = LayerGuide(layer, feature.channels, chosen)
         else:
             term = MEASURES[measure](layer, feature.channels)
         weighted.append((feature.weight, term))
+        weighted.append((feature.weight * settings.penalties.diversity, Diversity(term)))
     penalties = settings.penalties
     weighted += [
         (penalties.continuity, Continuity()),
@@ -199,5 +280,6 @@ def _guide_features(settings: Settings, network: Network) -> dict:
 
 
 def _size(tensor):
+    """Values in one picture of the batch."""
     _, height, width, channels = ops.shape(tensor)
     return ops.cast(height * width * channels, "float32")

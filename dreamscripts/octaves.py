@@ -1,6 +1,7 @@
 """Schedules of scales: at which sizes a dream is dreamt, and what goes from one to the next.
 
-Pictures here are as the network sees them, float (H, W, 3). `base` is the photograph. A schedule is asked to `enter`
+Pictures here are as the network sees them, float (H, W, 3), or a batch of them (N, H, W, 3). `base` is the
+photograph. A schedule is asked to `enter`
 an octave with the picture that left the one before, and to `leave` it with what the optimizer made; it remembers
 nothing, so that a resumed run needs only the photograph and the last picture. Resizing is bilinear, in float, as in
 the sources: with the pixels' centres in place, or their corners, or only the first of them.
@@ -18,21 +19,20 @@ Size = tuple[int, int]  # height, width
 
 
 def bilinear(x: np.ndarray, size: Size, keep: Literal["centres", "corners", "origin"] = "centres") -> np.ndarray:
-    """Resample x (H, W, 3) without antialiasing; what lies beyond the outermost pixels is as they are.
+    """Resample x (..., H, W, 3) without antialiasing; what lies beyond the outermost pixels is as they are.
 
     `keep` says which points of the pixel grid stay where they are: "centres" is TensorFlow 2's rule, "corners" that
     of scipy.ndimage.zoom, "origin" that of TensorFlow 1.
     """
-    if x.shape[:2] == tuple(size):
+    if x.shape[-3:-1] == tuple(size):
         return x
-    before, after = np.array(x.shape[:2]), np.array(size)
+    before, after = np.array(x.shape[-3:-1]), np.array(size)
     scale = np.maximum(before - 1, 1) / np.maximum(after - 1, 1) if keep == "corners" else before / after
     offset = scale / 2 - 0.5 if keep == "centres" else np.zeros(2)
-    resized = np.empty((*size, x.shape[2]), x.dtype)
-    for channel in range(x.shape[2]):
-        ndimage.affine_transform(
-            x[:, :, channel], scale, offset, tuple(size), resized[:, :, channel], order=1, mode="nearest"
-        )
+    resized = np.empty((*x.shape[:-3], *size, 3), x.dtype)
+    for *picture, channel in np.ndindex(*x.shape[:-3], 3):
+        plane = (*picture, ..., channel)
+        ndimage.affine_transform(x[plane], scale, offset, tuple(size), resized[plane], order=1, mode="nearest")
     return resized
 
 
@@ -44,7 +44,7 @@ class Plain:
 
     def __init__(self, base: np.ndarray, octaves: Octaves):
         self.base = base
-        self.own = base.shape[:2]
+        self.own = base.shape[-3:-1]
         exponents = range(octaves.above + 1 - octaves.count, octaves.above + 1)
         self.sizes: Sequence[Size] = [
             tuple(max(1, self._scaled(side, octaves.scale, exponent)) for side in self.own) for exponent in exponents
@@ -61,6 +61,27 @@ class Plain:
     def leave(self, octave: int, x: np.ndarray) -> np.ndarray:
         """The picture that an octave ends with."""
         return bilinear(x, self.own) if octave == len(self.sizes) - 1 else x
+
+
+class Grown(Plain):
+    """From its own size the picture grows, and it stays as large as it got.
+
+    The feature-visualisation notebook's, for pictures out of noise.
+    """
+
+    def __init__(self, base: np.ndarray, octaves: Octaves):
+        super().__init__(base, octaves)
+        self.sizes = [self.own]
+        for _ in range(octaves.count - 1):
+            self.sizes.append(tuple(self._scaled(side, octaves.scale, 1) for side in self.sizes[-1]))
+
+    def enter(self, octave: int, x: np.ndarray | None) -> np.ndarray:
+        """The picture that left the octave before, enlarged."""
+        return self.base if x is None else bilinear(x, self.sizes[octave], "origin")
+
+    def leave(self, octave: int, x: np.ndarray) -> np.ndarray:
+        """The picture as it is."""
+        return x
 
 
 class Reinjected(Plain):
@@ -91,9 +112,9 @@ class Carried(Plain):
         largest = base if not octaves.above else bilinear(base, self.sizes[-1], "corners")
         self.bases = [largest]
         for _ in range(octaves.count - 1):
-            size = tuple(max(1, round(side / octaves.scale)) for side in self.bases[0].shape[:2])
+            size = tuple(max(1, round(side / octaves.scale)) for side in self.bases[0].shape[-3:-1])
             self.bases.insert(0, bilinear(self.bases[0], size, "corners"))
-        self.sizes = [smaller.shape[:2] for smaller in self.bases]
+        self.sizes = [smaller.shape[-3:-1] for smaller in self.bases]
 
     def enter(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """The photograph at this size, and on it the detail that x had over the photograph before."""
@@ -113,12 +134,12 @@ class Split(Plain):
         low = base if not octaves.above else bilinear(base, self.sizes[-1], "origin")
         self.details = []
         for _ in range(octaves.count - 1):
-            size = tuple(max(1, int(side / octaves.scale)) for side in low.shape[:2])
+            size = tuple(max(1, int(side / octaves.scale)) for side in low.shape[-3:-1])
             lower = bilinear(low, size, "origin")
-            self.details.insert(0, low - bilinear(lower, low.shape[:2], "origin"))
+            self.details.insert(0, low - bilinear(lower, low.shape[-3:-1], "origin"))
             low = lower
         self.details.insert(0, low)
-        self.sizes = [detail.shape[:2] for detail in self.details]
+        self.sizes = [detail.shape[-3:-1] for detail in self.details]
 
     def enter(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """The dream so far, resized to here, with this octave's detail."""
@@ -127,4 +148,4 @@ class Split(Plain):
         return bilinear(x, self.sizes[octave], "origin") + self.details[octave]
 
 
-SCHEDULES = {"plain": Plain, "reinjected": Reinjected, "carried": Carried, "split": Split}
+SCHEDULES = {"plain": Plain, "grown": Grown, "reinjected": Reinjected, "carried": Carried, "split": Split}

@@ -1,6 +1,6 @@
 """How each family of networks wants its pictures, and the exact way back.
 
-All four are the same affine map, x = (picture − mean) / scale, on RGB or BGR channels.
+All are the same affine map, x = (picture − mean) / scale, on RGB or BGR channels.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A picture as a network sees it: float32 RGB in 0..255 there, float64 x here, both (H, W, 3)."""
+    """A picture as a network sees it: float32 RGB in 0..255 there, float64 x here, both (..., H, W, 3)."""
 
     name: str
     channels: str  # "RGB" or "BGR": the network's own order, in which mean and scale are given
@@ -21,13 +21,30 @@ class Preprocessing:
         """X for a picture."""
         return (self._reorder(np.asarray(picture, np.float64)) - self.mean) / self.scale
 
+    def pixels(self, x: np.ndarray) -> np.ndarray:
+        """The pixel values for an x, RGB, which may be beyond 0..255."""
+        return self._reorder(x * self.scale + self.mean)
+
+    def pull(self, g: np.ndarray) -> np.ndarray:
+        """The gradient with respect to the pixel values, RGB, from g, that with respect to x."""
+        return self._reorder(g / self.scale)
+
     def undo(self, x: np.ndarray) -> np.ndarray:
         """The picture for an x: float32, clipped to 0..255."""
-        return self._reorder(x * self.scale + self.mean).clip(0, 255).astype(np.float32)
+        return self.pixels(x).clip(0, 255).astype(np.float32)
+
+    def stretched(self, x: np.ndarray) -> np.ndarray:
+        """A picture for an x that grew out of noise: its mean is grey, its standard deviation a tenth of the range.
+
+        As the feature-visualisation notebook shows them. Float32, clipped to 0..255; of a batch each by itself.
+        """
+        pixels = self.pixels(x)
+        mean, deviation = (of(pixels, axis=(-3, -2, -1), keepdims=True) for of in (np.mean, np.std))
+        return (255 * ((pixels - mean) / np.maximum(deviation, 1e-4) * 0.1 + 0.5)).clip(0, 255).astype(np.float32)
 
     def beyond(self, x: np.ndarray) -> float:
         """The share of x's values that are beyond 0..255 as pixels, and clipped in `undo`: 0..1."""
-        pixels = x * self.scale + self.mean
+        pixels = self.pixels(x)
         return float(((pixels < -0.5) | (pixels > 255.5)).mean())
 
     @property
@@ -45,6 +62,7 @@ PREPROCESSINGS = {
         Preprocessing("caffe", "BGR", (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
         Preprocessing("tf", "RGB", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
         Preprocessing("torch", "RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+        Preprocessing("googlenet", "RGB", (117.0, 117.0, 117.0), (1.0, 1.0, 1.0)),
         Preprocessing("none", "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     )
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dreamscripts.errors import Diverged
-from dreamscripts.images import Photo, fit, open_photo
+from dreamscripts.images import Photo, fit, noise, open_photo
 from dreamscripts.iterates import Iterate
 from dreamscripts.settings import Settings
 from dreamscripts.snapshots import RunFolder
@@ -12,7 +12,7 @@ from dreamscripts.waking import wake
 
 
 def run(
-    photo: str | Path | Photo,
+    photo: str | Path | Photo | None,
     settings: Settings,
     folder: str | Path,
     *,
@@ -21,13 +21,17 @@ def run(
 ) -> Iterator[Iterate]:
     """Dream of a picture file and yield each iterate once it is safely in `folder`.
 
-    A consumer that stops early, by leaving the loop or by Ctrl-C, leaves a folder that `resume` goes on with, and
-    so does a crash. Raises DreamError; after Diverged, `final.png` is the picture with the lowest loss.
+    Where the settings start with noise, `photo` is None. A consumer that stops early, by leaving the loop or by
+    Ctrl-C, leaves a folder that `resume` goes on with, and so does a crash. Raises DreamError; after Diverged,
+    `final.png` is the picture with the lowest loss.
     """
-    if not isinstance(photo, Photo):
-        photo = open_photo(photo)
-    about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
-    run_folder = RunFolder.create(folder, settings, fit(photo.pixels, settings.size), about, keep_every)
+    if photo is None:
+        about, picture = {"picture": None, "notes": []}, noise(settings.size, settings.seed)
+    else:
+        photo = photo if isinstance(photo, Photo) else open_photo(photo)
+        about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
+        picture = fit(photo.pixels, settings.size)
+    run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
     try:
         yield from _record(run_folder, on_pass)
     finally:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 OptimizerName = Literal["lbfgs", "gradient_ascent", "adam"]
-Measure = Literal["l2", "mean", "mean_square", "energy", "guide"]
+Measure = Literal["l2", "mean", "mean_square", "energy", "neuron", "guide"]
 
 
 class Table(BaseModel):
@@ -38,25 +38,40 @@ class Feature(Table):
 
     weight: Weight
     measure: Measure | None = None  # of its excitement; None for the settings' own
-    channels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, min_length=1)  # None for all of them
+    # The channels that count, with a weight for each, which may be negative. None for all; in a file, a list will do.
+    channels: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+        None, min_length=1
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _a_number_is_a_weight(cls, value: Any) -> Any:
         return value if isinstance(value, (dict, Feature)) else {"weight": value}
 
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _a_list_weighs_all_the_same(cls, channels: Any) -> Any:
+        if isinstance(channels, (list, tuple)) and not any(isinstance(one, (list, dict)) for one in channels):
+            return dict.fromkeys(channels, 1.0)
+        return channels
+
     @model_serializer
-    def _a_weight_alone_is_a_number(self) -> Any:
+    def _as_a_person_would_write_it(self) -> Any:
         said = {key: value for key, value in self if value is not None}
+        if self.channels and all(weight == 1 for weight in self.channels.values()):
+            said["channels"] = list(self.channels)
+        elif self.channels:
+            said["channels"] = {str(channel): weight for channel, weight in self.channels.items()}  # TOML has no others
         return self.weight if len(said) == 1 else said
 
 
 class Penalties(Table):
-    """Weights of what keeps the picture together, all on the picture as the network sees it."""
+    """Weights of what keeps the picture together, all but the last on the picture as the network sees it."""
 
     continuity: Weight = 0.0
     dream_l2: Weight = 0.0
     total_variation: Weight = 0.0
+    diversity: Weight = 0.0  # keeps pictures that are made together apart; at 1 it weighs as much as what they gain
 
 
 class Guide(Table):
@@ -79,12 +94,14 @@ class Jitter(Table):
 
     noise: Weight = 0.0  # amplitude in pixel values: uniform in [-noise, noise)
     shift: int = Field(0, ge=0)  # pixels: rolled around both axes, by whole pixels in [-shift, shift]
+    rotate: float = Field(0.0, ge=0, le=180)  # degrees: turned by up to so much either way
+    scale: float = Field(0.0, ge=0, lt=1)  # enlarged by a factor in [1 - scale, 1 + scale)
 
 
 class Octaves(Table):
     """The sizes that a dream goes through, small to large, and how the photograph comes back in between."""
 
-    kind: Literal["plain", "reinjected", "carried", "split"] = "plain"
+    kind: Literal["plain", "grown", "reinjected", "carried", "split"] = "plain"
     count: int = Field(1, ge=1, le=32)
     scale: float = Field(1.4, gt=1, le=8)  # between one size and the next
     above: int = Field(0, ge=0, le=8)  # how many of them are larger than the picture; it returns to its own size
@@ -104,15 +121,24 @@ class Tiles(Table):
 
 
 class Optimizer(Table):
-    """What moves the pixels. `step`, `normalise` and `max_score` are left alone by L-BFGS."""
+    """What moves the pixels. `step`, `normalise`, `laplacian` and `max_score` are left alone by L-BFGS."""
 
     name: OptimizerName = "lbfgs"
     iterations: int = Field(15, ge=1)  # in each octave
     evaluations: int = Field(7, ge=1)  # passes through the network in each iteration; for L-BFGS SciPy's maxfun
     clip: bool = False  # keep the pixels within 0..255
+    # The picture's Fourier coefficients, in colours without correlation, keep it within 0..255 by themselves.
+    parameters: Literal["pixels", "fourier"] = "pixels"
     step: float = Field(1.5, gt=0, allow_inf_nan=False)  # pixel values times the normalised gradient; Adam's rate
+    laplacian: int = Field(0, ge=0, le=12)  # splits of the pyramid that evens the gradient out over scales; 0 for none
     normalise: Literal["mean", "std", "none"] = "mean"  # what gradient ascent divides the gradient by
     max_score: float | None = Field(None, allow_inf_nan=False)  # an octave ends once −loss passes it
+
+    @model_validator(mode="after")
+    def _a_spectrum_is_no_picture(self) -> Self:
+        if self.parameters == "fourier" and self.laplacian:
+            raise ValueError('optimizer.laplacian is for pixels: leave it out with parameters = "fourier"')
+        return self
 
 
 class Settings(Table):
@@ -121,10 +147,12 @@ class Settings(Table):
     network: str = "pocket"
     weights: str | None = None  # the network's own, where none are named
     preprocessing: Literal["caffe", "tf", "torch", "none"] | None = None  # for a `.keras` file only
+    start: Literal["photograph", "noise"] = "photograph"  # noise is grey: 100 to 101 of 255
     size: int | None = Field(None, ge=1, le=20_000)  # longest side in pixels; without it, the photograph's own
     seed: int = Field(0, ge=0)
     measure: Measure = "l2"  # how excited a layer is, where its own line does not say
     features: dict[str, Feature]
+    instead: dict[str, dict[str, Feature]] | None = None  # of these features, for another network
     guide: Guide | None = None
     penalties: Penalties = Penalties()
     jitter: Jitter = Jitter()
@@ -149,6 +177,12 @@ class Settings(Table):
             raise ValueError('measure = "guide" looks for the features of a picture: name one with --guide')
         return self
 
+    @model_validator(mode="after")
+    def _noise_has_a_size(self) -> Self:
+        if self.start == "noise" and self.size is None:
+            raise ValueError('start = "noise" has no size of its own: say size, the pixels of a side')
+        return self
+
     @classmethod
     def load(cls, name: str | Path, /, **overrides: Any) -> Self:
         """Read the settings called `name`, or in the file `name`: a TOML file, or a PNG that a dream was saved as.
@@ -157,6 +191,7 @@ class Settings(Table):
         Raises SettingsError, in one line that names the file, the key and what was expected.
         """
         table = parse_toml(read_text(name), str(name))
+        _choose_features(table, overrides.get("network"))
         for key, value in overrides.items():
             _assign(table, key, value)
         try:
@@ -184,7 +219,7 @@ class Settings(Table):
             # It ends an octave before the strongest spot has burnt out; within the pixels' range none does.
             log.warning("optimizer.clip = true instead of max_score: scores of %s are on another scale", self.network)
             optimizer = optimizer.model_copy(update={"max_score": None, "clip": True})
-        return self.model_copy(update={"features": features, "optimizer": optimizer})
+        return self.model_copy(update={"features": features, "optimizer": optimizer, "instead": None})
 
     def value(self, key: str) -> Any:
         """The value at a dotted key; None where there is none."""
@@ -196,6 +231,13 @@ class Settings(Table):
     def to_toml(self) -> str:
         """These settings as a file that `load` reads back to the same."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+
+def _choose_features(table: dict[str, Any], network: str | None) -> None:
+    """Put those features in place that the table has for the network that is to be used, where it has any."""
+    instead, network = table.get("instead"), network or table.get("network")
+    if isinstance(instead, dict) and isinstance(network, str) and network in instead:
+        table["features"] = instead[network]
 
 
 def folder() -> Path:
@@ -268,7 +310,7 @@ def _explain(error: ValidationError, source: str, overrides: dict[str, Any]) -> 
     """The first of pydantic's complaints, in one line, for the person who wrote the file."""
     complaints = error.errors()
     first = next((one for one in complaints if one["type"] == "extra_forbidden"), complaints[0])
-    dotted = ".".join(str(key) for key in first["loc"])
+    dotted = ".".join(str(key) for key in first["loc"] if key != "[key]")
     if any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
         source = f"{source} with {dotted} overridden"
     if first["type"] == "extra_forbidden":

@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-import os
 import shutil
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from dreamscripts.errors import OutputError
-from dreamscripts.files import make_folder, output_errors, write_atomically
+from dreamscripts.files import lock, make_folder, output_errors, write_atomically
 from dreamscripts.images import save_picture
 from dreamscripts.iterates import Iterate
 from dreamscripts.reports.loss_curve import plot_loss
@@ -35,7 +33,7 @@ class RunFolder:
         self.record = record
         self.last: Iterate | None = None
         self.best: Iterate | None = None
-        self.release = weakref.finalize(self, _lock(folder))
+        self.release = weakref.finalize(self, lock(folder))
 
     @classmethod
     def create(
@@ -173,24 +171,6 @@ class RunFolder:
             raise OutputError(f"{self.folder / 'state.npz'}: is damaged; begin again in another --output") from None
 
 
-def _lock(folder: Path) -> Callable[[], None]:
-    """Keep others out of a run folder until the function given back is called, or this process ends.
-
-    Raises OutputError where another one is at work in it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        return lambda: None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise OutputError(f"{folder}: another process is dreaming in it") from None
-    return partial(os.close, descriptor)
-
-
 def free_folder(name: str) -> Path:
     """`name` in the working directory, or the first of name-2, name-3, … that does not exist."""
     return next(path for path in _numbered(name) if not path.exists())
@@ -216,6 +196,7 @@ def _state(iterate: Iterate) -> bytes:
         "evaluations": iterate.evaluations,
         "seconds": iterate.seconds,
         "preprocessing": iterate.preprocessing,
+        "stretched": iterate.stretched,
         "drawn": iterate.drawn,
         "ends_octave": iterate.ends_octave,
     }

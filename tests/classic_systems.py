@@ -177,29 +177,17 @@ def zoom(img, down, right):
 # The feature-visualisation notebook ----------------------------------------------------------------------------------
 
 
-def notebook_deepdream(model, t_obj, img, *, iter_n, step, octave_n, octave_scale, tile_size, shifts):
-    def resize(img, size):
-        return tf.compat.v1.image.resize_bilinear(img[None], size)[0].numpy()
-
-    octaves = []
-    for _ in range(octave_n - 1):
-        hw = img.shape[:2]
-        lo = resize(img, np.int32(np.float32(hw) / octave_scale))
-        hi = img - resize(lo, hw)
-        img = lo
-        octaves.append(hi)
-
-    for octave in range(octave_n):
-        if octave > 0:
-            hi = octaves[-octave]
-            img = resize(img, hi.shape[:2]) + hi
-        for _ in range(iter_n):
-            g = notebook_calc_grad_tiled(model, t_obj, img, tile_size, next(shifts))
-            img = img + g * (step / (np.abs(g).mean() + 1e-7))
-    return img
+def notebook_graph(model):
+    """The network as the notebook loads it: pictures enter in pixel values."""
+    imagenet_mean = 117.0
+    return lambda t_input, training: model(t_input - imagenet_mean, training=training)
 
 
-def notebook_calc_grad_tiled(model, t_obj, img, tile_size, shift):
+def notebook_resize(img, size):
+    return tf.compat.v1.image.resize_bilinear(np.float32(img)[None], size)[0].numpy()
+
+
+def notebook_calc_grad_tiled(graph, t_obj, img, tile_size, shift):
     sz = tile_size
     h, w = img.shape[:2]
     sy, sx = shift
@@ -208,5 +196,104 @@ def notebook_calc_grad_tiled(model, t_obj, img, tile_size, shift):
     for y in range(0, max(h - sz // 2, sz), sz):
         for x in range(0, max(w - sz // 2, sz), sz):
             sub = img_shift[y : y + sz, x : x + sz]
-            grad[y : y + sz, x : x + sz] = score_and_gradient(model, t_obj, sub)[1]
+            grad[y : y + sz, x : x + sz] = notebook_grad(graph, t_obj, sub)
     return np.roll(np.roll(grad, -sx, 1), -sy, 0)
+
+
+def notebook_grad(graph, t_obj, img):
+    return score_and_gradient(graph, lambda activations: tf.reduce_mean(t_obj(activations)), img)[1]
+
+
+def notebook_naive(graph, t_obj, img0, *, iter_n=20, step=1.0):
+    img = img0.copy()
+    for _ in range(iter_n):
+        g = notebook_grad(graph, t_obj, img)
+        g /= g.std() + 1e-8
+        img += g * step
+    return img
+
+
+def notebook_multiscale(
+    graph, t_obj, img0, *, iter_n=10, step=1.0, octave_n=3, octave_scale=1.4, tile_size=512, shifts
+):
+    img = img0.copy()
+    for octave in range(octave_n):
+        if octave > 0:
+            hw = np.float32(img.shape[:2]) * octave_scale
+            img = notebook_resize(img, np.int32(hw))
+        for _ in range(iter_n):
+            g = notebook_calc_grad_tiled(graph, t_obj, img, tile_size, next(shifts))
+            g /= g.std() + 1e-8
+            img += g * step
+    return img
+
+
+K = np.float32([1, 4, 6, 4, 1])
+K = np.outer(K, K)
+K5X5 = K[:, :, None, None] / K.sum() * np.eye(3, dtype=np.float32)
+
+
+def lap_split(img):
+    lo = tf.nn.conv2d(img, K5X5, [1, 2, 2, 1], "SAME")
+    lo2 = tf.nn.conv2d_transpose(lo, K5X5 * 4, tf.shape(img), [1, 2, 2, 1])
+    return lo, img - lo2
+
+
+def lap_merge(levels):
+    img = levels[0]
+    for hi in levels[1:]:
+        img = tf.nn.conv2d_transpose(img, K5X5 * 4, tf.shape(hi), [1, 2, 2, 1]) + hi
+    return img
+
+
+def normalize_std(img, eps=1e-10):
+    std = tf.sqrt(tf.reduce_mean(tf.square(img)))
+    return img / tf.maximum(std, eps)
+
+
+def lap_normalize(img, scale_n=4):
+    img, levels = tf.constant(img[None], tf.float32), []
+    for _ in range(scale_n):
+        img, hi = lap_split(img)
+        levels.append(hi)
+    levels = [img, *levels[::-1]]
+    return lap_merge([normalize_std(level) for level in levels])[0].numpy()
+
+
+def notebook_lapnorm(
+    graph, t_obj, img0, *, iter_n=10, step=1.0, octave_n=3, octave_scale=1.4, lap_n=4, tile_size=512, shifts
+):
+    img = img0.copy()
+    for octave in range(octave_n):
+        if octave > 0:
+            hw = np.float32(img.shape[:2]) * octave_scale
+            img = notebook_resize(img, np.int32(hw))
+        for _ in range(iter_n):
+            g = notebook_calc_grad_tiled(graph, t_obj, img, tile_size, next(shifts))
+            img += lap_normalize(g, lap_n) * step
+    return img
+
+
+def notebook_deepdream(graph, t_obj, img0, *, iter_n=10, step=1.5, octave_n=4, octave_scale=1.4, tile_size=512, shifts):
+    img = img0
+    octaves = []
+    for _ in range(octave_n - 1):
+        hw = img.shape[:2]
+        lo = notebook_resize(img, np.int32(np.float32(hw) / octave_scale))
+        hi = img - notebook_resize(lo, hw)
+        img = lo
+        octaves.append(hi)
+
+    for octave in range(octave_n):
+        if octave > 0:
+            hi = octaves[-octave]
+            img = notebook_resize(img, hi.shape[:2]) + hi
+        for _ in range(iter_n):
+            g = notebook_calc_grad_tiled(graph, t_obj, img, tile_size, next(shifts))
+            img = img + g * (step / (np.abs(g).mean() + 1e-7))
+    return img
+
+
+def visstd(a, s=0.1):
+    """A picture out of noise, as it is shown: what lies outside 0..1 is clipped."""
+    return ((a - a.mean()) / max(a.std(), 1e-4) * s + 0.5).clip(0, 1)

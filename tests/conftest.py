@@ -1,6 +1,7 @@
 """What the tests share: small pictures, small networks, the photographs where there are any."""
 
 import copy
+import logging
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 import dreamscripts  # noqa: F401 - before TensorFlow, which reads what it sets
+from dreamscripts import waking
+from dreamscripts.scripts import main
 from dreamscripts.settings import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
@@ -75,6 +78,16 @@ def photo(picture, tmp_path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def googlenet_graph(tmp_path_factory) -> Path:
+    """The file of GoogLeNet's frozen graph, with random weights."""
+    import frozen_graph
+
+    path = tmp_path_factory.mktemp("googlenet") / "tensorflow_inception_graph.pb"
+    path.write_bytes(frozen_graph.build().SerializeToString())
+    return path
+
+
 @pytest.fixture
 def command(tmp_path):
     """Run `dreamscripts …` in a process of its own, in an empty working directory."""
@@ -96,6 +109,39 @@ def command(tmp_path):
 
     run.folder = folder
     return run
+
+
+@pytest.fixture
+def command_here(tmp_path, monkeypatch, capsys):
+    """`command` without a process of its own, which would take seconds to import Keras."""
+    folder = tmp_path / "work"
+    folder.mkdir(exist_ok=True)
+    log = logging.getLogger("dreamscripts")  # which a command makes its own
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", log.propagate)
+
+    def run(*arguments, check=None) -> subprocess.CompletedProcess:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["dreamscripts", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        done = subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
+        if check is not None:
+            assert done.returncode == check, done.stderr + done.stdout
+        return done
+
+    run.folder = folder
+    return run
+
+
+@pytest.fixture
+def asleep(monkeypatch):
+    """A command that gets as far as waking Keras fails."""
+
+    def wake():
+        raise AssertionError("woke Keras")
+
+    monkeypatch.setattr(waking, "wake", wake)
 
 
 def changed(settings: Settings, **changes) -> Settings:

@@ -1,9 +1,11 @@
 """The suite against independent statements of the systems that it reproduces, with random weights.
 
-Each takes one step in every octave: enough to tell the sizes, what goes from one to the next, the shifts, the tiles,
-the score, the norm of the gradient, the step and the limits. The networks' kinks are smoothed: at a kink a float32
-rounding turns into a hundredth of the gradient, and no two implementations agree to less.
+Each takes a step in every octave, or more: enough to tell the sizes, what goes from one to the next, the shifts, the
+tiles, the score, the norm of the gradient, the step and the limits. The networks' kinks are smoothed: at a kink a
+float32 rounding turns into a hundredth of the gradient, and no two implementations agree to less.
 """
+
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,6 +15,10 @@ from classic_systems import (
     caffe_deepdream,
     keras_inception_example,
     notebook_deepdream,
+    notebook_graph,
+    notebook_lapnorm,
+    notebook_multiscale,
+    notebook_naive,
     objective_guide,
     objective_l2,
     score_and_gradient,
@@ -20,11 +26,12 @@ from classic_systems import (
     tutorial_score,
     tutorial_simple,
     tutorial_tiled,
+    visstd,
 )
 
 from dreamscripts import dreaming
 from dreamscripts.dreaming import dream
-from dreamscripts.images import save_picture
+from dreamscripts.images import noise, save_picture
 from dreamscripts.networks import Network, build, cut
 from dreamscripts.networks.applications import PREPROCESSING
 from dreamscripts.networks.weights import fill_at_random
@@ -45,7 +52,7 @@ def inception():
 
 @pytest.fixture(scope="module")
 def pocket():
-    return smooth("pocket", ["block2_conv2", "block3_conv1"])
+    return smooth("pocket", ["block2_conv2", "block3_conv1", "block3_conv1_pre_relu"])
 
 
 def smooth(name, layers):
@@ -53,23 +60,25 @@ def smooth(name, layers):
 
     def without_kinks(layer):
         config = layer.get_config()
+        if isinstance(layer, keras.layers.ReLU):
+            return keras.layers.Activation("softplus", name=layer.name)
         if config.get("activation") == "relu":
             config["activation"] = "softplus"
         kind = keras.layers.AveragePooling2D if isinstance(layer, keras.layers.MaxPooling2D) else type(layer)
         return kind.from_config(config)
 
-    model = keras.models.clone_model(build(name), clone_function=without_kinks)
+    model = keras.models.clone_model(cut(build(name), layers, name), clone_function=without_kinks)
     fill_at_random(model, 0)
-    return Network(name, cut(model, layers, name), PREPROCESSINGS[PREPROCESSING.get(name, "caffe")])
+    return Network(name, model, PREPROCESSINGS[PREPROCESSING.get(name, "caffe")])
 
 
 @pytest.fixture
 def ours(monkeypatch):
     """Our iterates with a network that is already there."""
 
-    def run(network, picture, **settings):
+    def run(network, picture, named=None, /, **settings):
         monkeypatch.setattr(dreaming, "open_network", lambda settings: network)
-        return list(dream(picture, Settings(**settings)))
+        return list(dream(picture, Settings.load(named, **settings) if named else Settings(**settings)))
 
     return run
 
@@ -77,8 +86,8 @@ def ours(monkeypatch):
 def photograph(height, width):
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x / 9 + phase) * np.cos(y / 6 - phase) for phase in (0, 1, 2)]
-    noise = np.random.default_rng(5).normal(0, 30, (height, width, 3))
-    return (127.5 + 90 * np.stack(waves, axis=2) + noise).clip(0, 255).astype(np.float32)
+    grain = np.random.default_rng(5).normal(0, 30, (height, width, 3))
+    return (127.5 + 90 * np.stack(waves, axis=2) + grain).clip(0, 255).astype(np.float32)
 
 
 def draws(seed, low, high):
@@ -99,7 +108,9 @@ def agree(ours, theirs, before):
 
 def test_the_keras_inception_example(ours, inception):
     picture = photograph(120, 140)
-    features = {"mixed0": 0.2, "mixed1": 0.5, "mixed2": 2.0}
+    # A thousand times what they weigh there: it divides by max(mean|g|, 1e-7) and ours by mean|g| + 1e-7, which tells
+    # where gradients are as faint as random weights make them.
+    features = {"mixed0": 200, "mixed1": 500, "mixed2": 2000}
     *_, last = ours(
         inception,
         picture,
@@ -114,7 +125,7 @@ def test_the_keras_inception_example(ours, inception):
 
 def test_the_keras_inception_example_stops_an_octave_once_the_score_passes(ours, pocket):
     picture = photograph(48, 64)
-    features, steps = {"block2_conv2": 0.02, "block3_conv1": 0.1}, {"iterations": 12, "step": 2}
+    features, steps = {"block2_conv2": 2, "block3_conv1": 10}, {"iterations": 12, "step": 2}
     octave = {"features": features, "octaves": {"kind": "reinjected"}}
     losses = [iterate.loss for iterate in ours(pocket, picture, **octave, optimizer=ASCENT | steps)]
     limit = -(losses[6] + losses[7]) / 2
@@ -208,18 +219,78 @@ def test_the_caffe_notebook_guided_by_a_picture(ours, pocket, tmp_path):
     agree(last.x, theirs, before)
 
 
-def test_the_feature_visualisation_notebooks_deepdream(ours, pocket):
+# The feature-visualisation notebook. Its numbers stand in the named settings here, and in the statements as defaults
+# there; both are given another layer, smaller pictures and smaller tiles.
+LAYER = "block3_conv1_pre_relu"
+
+
+@pytest.fixture(scope="module")
+def notebooks(pocket):
+    """The network as the notebook feeds it, RGB − 117; it leaves out no edge of a layer."""
+    return replace(pocket, edge=0, preprocessing=PREPROCESSINGS["googlenet"])
+
+
+def channels(*numbers):
+    """The settings' table of a layer's channels, and the notebook's objective: T(layer)[:, :, :, number], summed."""
+    table = {LAYER: {"weight": 1, "channels": list(numbers)}}
+    return table, lambda activations: sum(activations[LAYER][:, :, :, number] for number in numbers)
+
+
+def agree_from_noise(last, render, network, objective, size, **shape):
+    """Before is the noise, as large as the picture gets; what is shown agrees too."""
+    graph, img_noise = notebook_graph(network.model), noise(size)
+    theirs = render(graph, objective, img_noise, **shape)
+    before = render(graph, objective, img_noise, **shape | {"iter_n": 0})
+    agree(last.x, theirs - 117, before - 117)
+    np.testing.assert_allclose(last.picture, 255 * visstd(theirs), atol=0.05)
+
+
+def test_the_notebooks_naive_visualisation_for_one_step_and_for_all(ours, notebooks):
+    features, objective = channels(5)
+    iterates = ours(notebooks, noise(40), "notebook_naive", network="pocket", size=40, features=features)
+    agree_from_noise(iterates[1], notebook_naive, notebooks, objective, 40, iter_n=1)
+    agree_from_noise(iterates[-1], notebook_naive, notebooks, objective, 40)
+
+
+def test_the_notebooks_multiscale_visualisation(ours, notebooks):
+    features, objective = channels(5)
+    small = {"network": "pocket", "size": 40, "features": features, "tiles.size": 36}
+    *_, last = ours(notebooks, noise(40), "notebook_multiscale", **small)
+    assert last.x.shape == (78, 78, 3)
+    agree_from_noise(last, notebook_multiscale, notebooks, objective, 40, tile_size=36, shifts=draws(0, 0, 35))
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_the_notebooks_laplacian_visualisation(steps, ours, notebooks):
+    features, objective = channels(9)
+    small = {"network": "pocket", "size": 40, "features": features, "tiles.size": 24, "optimizer.iterations": steps}
+    *_, last = ours(notebooks, noise(40), "notebook_lapnorm", **small)
+    shape = {"iter_n": steps, "tile_size": 24, "shifts": draws(0, 0, 23)}
+    agree_from_noise(last, notebook_lapnorm, notebooks, objective, 40, **shape)
+
+
+def test_the_notebooks_mixture_of_two_channels(ours, notebooks):
+    """Its objective is their sum and ours their mean: the same once every scale of the gradient is made even."""
+    features, objective = channels(5, 9)
+    small = {"network": "pocket", "size": 32, "features": features, "tiles.size": 40, "optimizer.iterations": 1}
+    *_, last = ours(notebooks, noise(32), "notebook_mixture", **small)
+    shape = {"iter_n": 1, "octave_n": 4, "tile_size": 40, "shifts": draws(0, 0, 39)}
+    agree_from_noise(last, notebook_lapnorm, notebooks, objective, 32, **shape)
+
+
+DEEPDREAMS = {
+    "dogslugs": ({"block3_conv1": 1}, lambda activations: tf.square(activations["block3_conv1"])),
+    "notebook_channel": channels(5),
+    "notebook_flowers": channels(9),
+}
+
+
+@pytest.mark.parametrize("name", DEEPDREAMS)
+def test_the_notebooks_deepdream(name, ours, notebooks):
     picture = photograph(100, 124)
-    *_, last = ours(
-        pocket,
-        picture,
-        features={"block3_conv1": {"weight": 1, "measure": "mean_square"}},
-        octaves={"kind": "split", "count": 4, "scale": 1.4},
-        tiles={"kind": "notebook", "size": 48},
-        optimizer=ASCENT | {"normalise": "mean", "step": 1.5},
-        seed=5,
-    )
-    before = picture[:, :, ::-1] - MEAN
-    objective = lambda layers: tf.reduce_mean(tf.square(layers["block3_conv1"]))  # noqa: E731
-    shape = {"iter_n": 1, "step": 1.5, "octave_n": 4, "octave_scale": 1.4, "tile_size": 48, "shifts": draws(5, 0, 47)}
-    agree(last.x, notebook_deepdream(pocket.model, objective, before, **shape), before)
+    features, objective = DEEPDREAMS[name]
+    small = {"network": "pocket", "size": 124, "features": features, "tiles.size": 48, "optimizer.iterations": 1}
+    *_, last = ours(notebooks, picture, name, **small, seed=5)
+    graph = notebook_graph(notebooks.model)
+    theirs = notebook_deepdream(graph, objective, picture, iter_n=1, tile_size=48, shifts=draws(5, 0, 47))
+    agree(last.x, theirs - 117, picture - 117)

@@ -1,6 +1,7 @@
 """Settings made for one network, loaded for another."""
 
 import logging
+import tomllib
 
 import pytest
 
@@ -8,17 +9,22 @@ from dreamscripts.counterparts import _COLUMNS, _ROWS, FAMILIES, stand_in
 from dreamscripts.errors import SettingsError
 from dreamscripts.networks import build
 from dreamscripts.networks.anatomy import describe_layers
-from dreamscripts.settings import Settings, named
+from dreamscripts.networks.pre_relu import has_relu
+from dreamscripts.settings import Settings, named, read_text
 
-MEMBERS = {"vgg": "pocket", "squeezenet": "squeezenet", "inception": "inception_v3"}
+MEMBERS = {"vgg": "pocket", "squeezenet": "squeezenet", "inception": "inception_v3", "googlenet": "googlenet"}
 
 
 @pytest.fixture(scope="module")
-def strides():
+def models(googlenet_graph):
+    """A member of each family."""
+    return {family: build(name, str(googlenet_graph)) for family, name in MEMBERS.items()}
+
+
+@pytest.fixture(scope="module")
+def strides(models):
     """Of each layer, by family."""
-    return {
-        family: {facts.name: facts.stride for facts in describe_layers(build(name))} for family, name in MEMBERS.items()
-    }
+    return {family: {facts.name: facts.stride for facts in describe_layers(model)} for family, model in models.items()}
 
 
 @pytest.fixture
@@ -63,11 +69,20 @@ def test_whatever_stands_in_is_a_layer_of_the_network_in_about_the_same_place(st
 
 
 @pytest.mark.parametrize("name", [*named()])
-@pytest.mark.parametrize("network", ["pocket", "squeezenet"])
-def test_every_named_settings_file_loads_for_the_networks_at_hand(name, network, strides, load):
+@pytest.mark.parametrize("network", ["pocket", "squeezenet", "googlenet"])
+def test_every_named_settings_file_loads_for_the_networks_at_hand(name, network, models, load):
     guide = {"guide.picture": "any.jpg"} if name == "caffe_guided" else {}
     settings, said = load(name, network=network, **guide)
-    assert settings.features.keys() <= strides[FAMILIES[network]].keys()
+    channels = {facts.name: facts.channels for facts in describe_layers(models[FAMILIES[network]])}
+    for layer, feature in settings.features.items():
+        whole = layer if layer in channels else layer.removesuffix("_pre_relu")
+        assert whole == layer or has_relu(models[FAMILIES[network]].get_layer(whole))
+        assert max(feature.channels or [0]) < channels[whole]
+    instead = tomllib.loads(read_text(name)).get("instead", {})
+    if network in instead:  # of its own choice, and nothing stands in for it
+        assert settings.features == Settings(features=instead[network]).features
+        assert said == []
+        return
     own = load(name, **guide)[0]
     assert sum(weights(settings).values()) == pytest.approx(sum(weights(own).values()))
     assert len([line for line in said if "stands in" in line]) == len(own.features.keys() - settings.features.keys())
@@ -115,7 +130,7 @@ def test_channels_cannot_be_carried_over():
     chosen = {"features.mixed3": {"weight": 1, "channels": [3]}}
     with pytest.raises(SettingsError, match=r"^mixed3 is not a layer of pocket; block5_conv1 stands in .* channels"):
         Settings.load("tutorial_simple", network="pocket", **chosen)
-    assert Settings.load("tutorial_simple", **chosen).features["mixed3"].channels == (3,)
+    assert Settings.load("tutorial_simple", **chosen).features["mixed3"].channels == {3: 1}
 
 
 def test_what_the_table_does_not_know_is_left_alone(load):

@@ -8,8 +8,10 @@ from conftest import changed
 from keras import ops
 
 from dreamscripts import dreaming
-from dreamscripts.dreaming import dream
+from dreamscripts.dreaming import build_evaluator, dream, open_network
 from dreamscripts.errors import Diverged, NetworkError, PictureError
+from dreamscripts.fourier import FourierEvaluator
+from dreamscripts.images import fit, noise
 from dreamscripts.losses import Loss
 from dreamscripts.optimizers.step import Step
 from dreamscripts.settings import Feature
@@ -24,6 +26,22 @@ def ascent(settings):
         jitter={"noise": 0},
         octaves={"count": 2},
         optimizer={"name": "gradient_ascent", "iterations": 2, "evaluations": 2},
+    )
+
+
+@pytest.fixture
+def out_of_noise(ascent):
+    """The same, out of noise of 20×20, which grows."""
+    return changed(
+        ascent,
+        start="noise",
+        size=20,
+        measure="mean",
+        features={"block2_conv1_pre_relu": {"weight": 1, "channels": [5]}},
+        penalties={"continuity": 0, "dream_l2": 0},
+        jitter={"shift": 3},
+        octaves={"kind": "grown"},
+        optimizer={"step": 1, "normalise": "std"},
     )
 
 
@@ -162,8 +180,28 @@ SHAKEN = {
 @pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
 def test_going_on_after_any_iterate_gives_what_an_unbroken_run_gives(name, kind, shaken, picture, ascent):
     settings = changed(ascent, optimizer={"name": name}, octaves={"kind": kind}, seed=6, **SHAKEN[shaken])
+    assert len(gone_on_with(picture, settings)) == 5
+
+
+@pytest.mark.usefixtures("compiled_once")
+@pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
+def test_so_it_does_in_coefficients_of_a_turned_picture(name, picture, ascent):
+    fourier = {"name": name, "parameters": "fourier", "step": 0.1}
+    settings = changed(ascent, optimizer=fourier, jitter={"noise": 0, "shift": 3, "rotate": 10, "scale": 0.1})
+    unbroken = gone_on_with(picture, settings)
+    assert all("coefficients" in iterate.memory for iterate in unbroken[1:])
+
+
+@pytest.mark.usefixtures("compiled_once")
+@pytest.mark.parametrize("name", ["gradient_ascent", "adam"])
+def test_so_it_does_with_pictures_that_grow_out_of_noise(name, out_of_noise):
+    settings = changed(out_of_noise, optimizer={"name": name, "laplacian": 2}, tiles={"kind": "notebook", "size": 20})
+    gone_on_with(noise(20, seed=1, count=2), settings)
+
+
+def gone_on_with(picture, settings):
+    """The iterates of an unbroken dream, after it was gone on with from each of them."""
     unbroken = list(dream(picture, settings))
-    assert len(unbroken) == 5
     for start, reached in enumerate(unbroken[:-1]):
         rest = list(dream(picture, settings, after=reached))
         for mine, theirs in zip(rest, unbroken[start + 1 :], strict=True):
@@ -171,9 +209,10 @@ def test_going_on_after_any_iterate_gives_what_an_unbroken_run_gives(name, kind,
             assert mine.memory.keys() == theirs.memory.keys()
             for key in mine.memory:
                 np.testing.assert_array_equal(mine.memory[key], theirs.memory[key])
-            for fact in ("octave", "iteration", "loss", "terms", "evaluations", "drawn", "ends_octave"):
+            for fact in ("octave", "iteration", "loss", "terms", "evaluations", "drawn", "ends_octave", "stretched"):
                 assert getattr(mine, fact) == getattr(theirs, fact), fact
         assert rest[0].seconds > reached.seconds
+    return unbroken
 
 
 def test_a_stream_that_was_left_is_gone_on_with(picture, settings):
@@ -275,3 +314,128 @@ def test_an_iterate_knows_how_much_of_it_is_blown_out(picture, settings):
     x = iterate.x.copy()
     x[:24, :, 0] = 1000
     assert replace(iterate, x=x).beyond == pytest.approx(1 / 6)
+
+
+@pytest.mark.usefixtures("compiled_once")
+def test_a_dream_out_of_noise_grows_and_is_shown_with_its_contrast_evened_out(out_of_noise):
+    start = noise(20, seed=3)
+    iterates = list(dream(start, out_of_noise))
+    assert [i.picture.shape[:2] for i in iterates] == [(20, 20)] * 3 + [(28, 28)] * 2
+    assert iterates[-1].loss < iterates[0].loss
+    np.testing.assert_allclose(iterates[0].x[..., ::-1] + [123.68, 116.779, 103.939], start, atol=1e-4)
+    for iterate in iterates:
+        pixels = iterate.x[..., ::-1] + [123.68, 116.779, 103.939]
+        shown = (pixels - pixels.mean()) / pixels.std() * 0.1 + 0.5
+        np.testing.assert_allclose(iterate.picture, 255 * shown.clip(0, 1), atol=0.01)
+        assert (iterate.stretched, iterate.beyond, iterate.picture.dtype) == (True, 0, np.float32)
+    assert not next(dream(start, changed(out_of_noise, start="photograph"))).stretched
+    far = replace(iterates[-1], x=1000 * iterates[-1].x)
+    assert far.beyond == 0  # there is no range to be beyond of
+    assert replace(far, stretched=False).beyond > 0.5
+
+
+@pytest.mark.usefixtures("compiled_once")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": {"laplacian": 2, "normalise": "none"}, "tiles": {"kind": "notebook", "size": 20}},
+        {"optimizer": {"name": "adam"}, "jitter": {"noise": 2, "rotate": 10, "scale": 0.1}},
+        {"optimizer": {"name": "adam", "parameters": "fourier", "step": 0.1}, "octaves": {"kind": "plain"}},
+        {"optimizer": {"parameters": "fourier", "step": 0.1, "normalise": "mean"}},
+    ],
+)
+def test_pictures_made_together_are_as_if_each_were_made_alone(change, out_of_noise):
+    settings = changed(out_of_noise, **change)
+    start = noise(20, seed=3, count=3)
+    together = list(dream(start, settings))
+    alone = [list(dream(one, settings)) for one in start]
+    assert together[-1].evaluations == alone[0][-1].evaluations
+    for step, iterate in enumerate(together):
+        assert iterate.picture.shape == (3, *alone[0][step].picture.shape)
+        assert iterate.loss == pytest.approx(sum(singles[step].loss for singles in alone), rel=1e-3)
+        for number, singles in enumerate(alone):
+            np.testing.assert_allclose(iterate.x[number], singles[step].x, atol=0.02)
+            np.testing.assert_allclose(iterate.picture[number], singles[step].picture, atol=0.5)
+    assert np.abs(together[-1].picture[0] - together[-1].picture[1]).max() > 5
+
+
+def test_more_pictures_than_they_have_pixels_a_side_begin_as_they_are(out_of_noise):
+    start = noise(20, count=25)
+    np.testing.assert_allclose(
+        next(dream(start, out_of_noise)).x[..., ::-1] + [123.68, 116.779, 103.939], start, atol=1e-4
+    )
+
+
+def test_noise_too_small_to_begin_with_is_refused(out_of_noise):
+    """Left out, as the smallest octaves of a photograph are, it would not be noise that the dream grows out of."""
+    with pytest.raises(PictureError, match=r"a picture of 1×1 is too small for pocket at block2_conv1_pre_relu"):
+        next(dream(noise(1), changed(out_of_noise, size=1, octaves={"count": 4, "scale": 2})))
+
+
+def test_only_the_l2_measure_has_an_edge_that_a_picture_must_be_larger_than(settings):
+    feature = {"weight": 1, "channels": [5]}
+    for measure, features, least in [
+        ("l2", {"block2_conv1": 1}, 10),
+        ("mean", {"block2_conv1": 1}, 2),
+        ("mean", {"block2_conv1": feature, "block1_conv1": feature | {"measure": "l2"}}, 10),
+        ("neuron", {"block2_conv1": feature}, 2),
+        ("l2", {"block2_conv1": feature | {"measure": "energy"}}, 2),
+    ]:
+        network = open_network(changed(settings, measure=measure, features=features))
+        assert network.least_side == least
+        assert network.fits(least, least + 3)
+        assert not network.fits(least - 1, 100)
+
+
+@pytest.fixture
+def in_coefficients(ascent):
+    """One octave of three iterations of three steps of Adam, in Fourier coefficients."""
+    fourier = {"name": "adam", "parameters": "fourier", "step": 0.05, "iterations": 3, "evaluations": 3}
+    return changed(ascent, octaves={"count": 1}, optimizer=fourier)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
+def test_in_coefficients_too_the_loss_falls_and_the_picture_stays_between_black_and_white(
+    name, picture, in_coefficients
+):
+    settings = changed(in_coefficients, features={"block2_conv1": 5}, optimizer={"name": name, "clip": True})
+    iterates = list(dream(picture, settings))
+    np.testing.assert_allclose(iterates[0].picture, fit(picture, 32), atol=1e-3)
+    for before, after in pairwise(iterates):
+        assert after.loss < before.loss
+        assert np.abs(after.picture - before.picture).max() > 0.5
+        assert sum(after.terms.values()) == pytest.approx(after.loss, rel=1e-9)
+    for iterate in iterates:
+        pixels = iterate.x[..., ::-1] + [123.68, 116.779, 103.939]
+        assert -1e-3 <= pixels.min() <= pixels.max() <= 255.001
+        assert (iterate.beyond, iterate.stretched, iterate.picture.shape) == (0, False, (24, 32, 3))
+
+
+def test_out_of_noise_in_coefficients_the_picture_is_shown_as_it_is(in_coefficients):
+    *_, last = dream(noise(20), changed(in_coefficients, start="noise", size=20))
+    assert not last.stretched
+
+
+def test_gradient_ascent_in_coefficients_divides_by_the_size_of_the_whole_gradient(picture, in_coefficients):
+    settings = changed(in_coefficients, optimizer={"name": "gradient_ascent", "evaluations": 1, "iterations": 1})
+    first, last = dream(picture, settings)
+    network = open_network(settings)
+    fourier = FourierEvaluator(build_evaluator(network, settings, 24, 32), 24, 32)
+    z = fourier.enter(first.x)
+    g = fourier.gradient(z)
+    np.testing.assert_allclose(last.memory["coefficients"], z - 0.05 * g / np.abs(g).mean(), rtol=1e-3, atol=1e-4)
+
+
+def test_an_evaluator_that_is_used_again_gives_what_a_new_one_gives(picture, ascent):
+    settings = changed(ascent, optimizer={"name": "adam"}, jitter={"noise": 2, "shift": 3})
+    used = build_evaluator(open_network(settings), settings, 24, 32)
+    for start in (picture[::-1], picture):
+        new = dream(start, settings)
+        for mine, theirs in zip(dream(start, settings, evaluator=used), new, strict=True):
+            np.testing.assert_array_equal(mine.x, theirs.x)
+            for fact in ("octave", "iteration", "loss", "terms", "evaluations", "drawn"):
+                assert getattr(mine, fact) == getattr(theirs, fact), fact
+    first = next(dream(picture, settings, evaluator=used))
+    *_, last = dream(picture, settings, after=first, evaluator=used)
+    np.testing.assert_array_equal(last.x, theirs.x)
+    assert last.evaluations == theirs.evaluations

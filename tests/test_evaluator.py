@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from dreamscripts import evaluator as evaluator_module
+from dreamscripts import jitter as jitter_module
 from dreamscripts.errors import Diverged
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.losses import Loss, build_loss
@@ -153,7 +154,13 @@ def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll(network, x):
     np.testing.assert_allclose(seen[0], np.roll(x + 1 + noise, shift + roll, axis=(0, 1)), atol=1e-4)
 
 
-@pytest.mark.parametrize("shaken", [{"jitter": Jitter(noise=1)}, {"jitter": Jitter(shift=4)}, {"tiles": Tiles(size=8)}])
+@pytest.mark.parametrize(
+    "shaken",
+    [
+        *({"jitter": Jitter(noise=1)}, {"jitter": Jitter(shift=4)}, {"tiles": Tiles(size=8)}),
+        *({"jitter": Jitter(rotate=5)}, {"jitter": Jitter(scale=0.1)}),
+    ],
+)
 def test_the_same_draw_is_the_same_loss_and_another_draw_another_pass(shaken, network, loss, x):
     evaluator = Evaluator(network, loss, **shaken)
     first = evaluator.loss(x)
@@ -181,7 +188,7 @@ def test_without_a_jitter_a_draw_changes_nothing(evaluator, x):
 @pytest.mark.parametrize("kind", ["tutorial", "notebook"])
 @pytest.mark.parametrize("size", [20, 64])
 def test_over_one_tile_that_holds_it_all_and_without_a_roll_tiled_is_untiled(kind, size, network, loss, x, monkeypatch):
-    monkeypatch.setattr(evaluator_module, "draw_roll", lambda rng, tiles: np.zeros(2, int))
+    monkeypatch.setattr(jitter_module, "draw_roll", lambda rng, tiles: np.zeros(2, int))
     tiled, plain = Evaluator(network, loss, tiles=Tiles(kind=kind, size=size)), Evaluator(network, loss)
     assert tiled.terms(x) == plain.terms(x)
     np.testing.assert_array_equal(tiled.gradient(x), plain.gradient(x))
@@ -210,6 +217,83 @@ def test_loss_and_gradient_are_the_sums_over_the_tiles_in_one_pass(kind, rolls, 
         assert 0 < (gradient == 0).mean() < 0.6  # what lies in no tile is left alone, this time
         assert all(terms.values())
     assert evaluator.passes == 2
+
+
+SHAKEN = {
+    "not": {},
+    "in tiles": {"jitter": Jitter(shift=5), "tiles": Tiles(kind="notebook", size=12)},
+    "in every way": {"jitter": Jitter(noise=4, shift=5, rotate=20, scale=0.2), "tiles": Tiles(size=10)},
+}
+
+
+@pytest.mark.parametrize("shaken", SHAKEN)
+def test_the_loss_of_a_batch_is_the_sum_and_each_gradient_the_pictures_own(shaken, network, loss, rng):
+    pictures = rng.normal(0, 50, (3, 24, 20, 3))
+    evaluator, alone = (Evaluator(network, loss, seed=4, **SHAKEN[shaken]) for _ in range(2))
+    for number in (0, 3):
+        evaluator.draw(number), alone.draw(number)
+        terms = [alone.terms(one) for one in pictures]
+        expected = {name: sum(each[name] for each in terms) for name in loss.names}
+        assert all(expected.values())
+        assert evaluator.terms(pictures) == pytest.approx(expected, rel=1e-5)
+        gradient = evaluator.gradient(pictures)
+        assert (gradient.dtype, gradient.shape) == (np.float32, pictures.shape)
+        for one, own in zip(pictures, gradient, strict=True):
+            expected = alone.gradient(one)
+            np.testing.assert_allclose(own, expected, atol=1e-5 * np.abs(expected).max())
+    assert evaluator.passes == (1 if shaken == "not" else 2)
+
+
+def test_of_a_turned_picture_too_the_gradient_agrees_with_finite_differences(network, loss, x, rng):
+    evaluator = Evaluator(network, loss, jitter=Jitter(noise=3, shift=4, rotate=30, scale=0.3), seed=2)
+    evaluator.draw(5)
+    gradient = evaluator.gradient(x).astype(float)
+    for _ in range(3):
+        direction = rng.normal(0, 1, x.shape)
+        direction *= np.sign(gradient) * np.sign(direction)
+        ahead, behind = (evaluator.loss(x + s * direction) for s in (0.05, -0.05))
+        assert (ahead - behind) / 0.1 == pytest.approx((gradient * direction).sum(), rel=1e-3)
+
+
+class Scaled:
+    """factor · Σx, with a factor that may be assigned."""
+
+    name = "scaled"
+
+    def __init__(self):
+        self.factor = keras.Variable(2.0, trainable=False)
+        self.called = 0
+
+    @property
+    def variables(self):
+        return [self.factor]
+
+    def __call__(self, x, features):
+        self.called += 1
+        return self.factor * ops.sum(x)
+
+
+def test_what_a_term_reads_may_be_assigned_between_passes_without_compiling_anew(network, x):
+    term = Scaled()
+    evaluator = Evaluator(network, only(term))
+    assert evaluator.loss(x) == pytest.approx(2 * x.sum(), rel=1e-3)
+    called = term.called
+    term.factor.assign(-3)
+    evaluator.restart()
+    assert evaluator.loss(x) == pytest.approx(-3 * x.sum(), rel=1e-3)
+    np.testing.assert_allclose(evaluator.gradient(x), -3)
+    if keras.backend.backend() != "torch":  # which compiles nothing
+        assert term.called == called
+
+
+def test_started_again_it_counts_from_nothing_and_answers_as_a_new_one(network, loss, x):
+    evaluator, new = (Evaluator(network, loss, seed=4, **SHAKEN["in every way"]) for _ in range(2))
+    evaluator.draw(8)
+    evaluator.loss(x), evaluator.loss(x + 1)
+    evaluator.restart()
+    assert (evaluator.passes, evaluator.seconds, evaluator.drawn, evaluator.knows(x + 1)) == (0, 0, 0, False)
+    assert evaluator.loss(x + 1) == new.loss(x + 1)
+    assert evaluator.passes == 1
 
 
 class Root:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from dreamscripts.errors import OutputError, PictureError
-from dreamscripts.images import fit, open_photo, open_picture, read_settings, resize, save_picture
+from dreamscripts.images import fit, noise, open_photo, open_picture, read_settings, resize, save_picture
 
 RGB = np.array([200, 100, 50], np.uint8)
 
@@ -143,6 +143,24 @@ def test_without_a_size_the_picture_stays_as_it_is(picture):
 def test_resizing_does_not_go_through_eight_bits():
     ramp = np.broadcast_to(np.linspace(0, 1, 32, dtype=np.float32)[:, None, None], (32, 32, 3))
     assert len(np.unique(resize(ramp, 64, 64)[:, 0, 0])) > 50
+
+
+def test_noise_is_grey_grain_by_its_seed():
+    start = noise(24, seed=3)
+    assert (start.shape, start.dtype) == ((24, 24, 3), np.float32)
+    np.testing.assert_allclose(start, 100 + np.random.default_rng(3).uniform(0, 1, (24, 24, 3)), atol=1e-5)
+    assert 100 <= start.min() < 100.01 < 100.99 < start.max() <= 101
+    np.testing.assert_array_equal(noise(24, seed=3), start)
+    assert np.abs(noise(24, seed=4) - start).mean() > 0.2
+    np.testing.assert_array_equal(noise(24), noise(24, seed=0))
+
+
+def test_of_several_noises_the_first_is_the_one_and_all_are_others():
+    several = noise(24, seed=3, count=4)
+    assert several.shape == (4, 24, 24, 3)
+    np.testing.assert_array_equal(several[0], noise(24, seed=3))
+    assert len({one.tobytes() for one in several}) == 4
+    assert noise(24, count=1).shape == (1, 24, 24, 3)
 
 
 def test_a_saved_picture_is_rounded_and_holds_its_settings(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from dreamscripts.octaves import SCHEDULES, Carried, Plain, Reinjected, Split, bilinear
+from dreamscripts.octaves import SCHEDULES, Carried, Grown, Plain, Reinjected, Split, bilinear
 from dreamscripts.settings import Octaves
 
 sides = st.integers(1, 40)
@@ -89,7 +89,7 @@ def test_sizes_of_the_notebooks_follow_one_from_the_other(kind):
         expected = [side]
         for _ in range(3):
             expected.insert(0, following(expected[0]))
-        found = SCHEDULES[kind](np.zeros((side, 3, 1)), Octaves(kind=kind, count=4, scale=1.4)).sizes
+        found = SCHEDULES[kind](np.zeros((side, 3, 3)), Octaves(kind=kind, count=4, scale=1.4)).sizes
         assert [size[0] for size in found] == expected
 
 
@@ -112,7 +112,7 @@ def test_a_picture_that_nobody_changes_comes_back_as_it_was(kind, size, count, s
     np.testing.assert_allclose(unchanged(kind, base, count, scale), base, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("kind", [kind for kind in SCHEDULES if kind != "grown"])
 @given(size=st.tuples(st.integers(8, 40), st.integers(8, 40)), above=st.integers(0, 2))
 def test_the_picture_returns_to_its_own_size(kind, size, above):
     base = 100 * noise(size)
@@ -160,3 +160,48 @@ def test_carried_octaves_are_the_photograph_zoomed_down_again_and_again():
     smallest = ndimage.zoom(smaller, (1 / 1.4, 1 / 1.4, 1), order=1, mode="nearest")
     for found, expected in zip(schedule.bases, (smallest, smaller, base), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("side", "scale", "expected"),
+    [(224, 1.4, [224, 313, 438, 613]), (96, 1.5, [96, 144, 216, 324]), (1, 1.4, [1, 1, 1, 1]), (5, 1.4, [5, 7, 9, 12])],
+)
+def test_out_of_noise_each_size_is_the_last_times_the_scale_cut_off(side, scale, expected):
+    """The feature-visualisation notebook's: np.int32(np.float32(shape) * scale)."""
+    schedule = Grown(np.zeros((side, 2 * side, 3)), Octaves(kind="grown", count=4, scale=scale))
+    assert [height for height, _ in schedule.sizes] == expected
+    sides = [2 * side]
+    for _ in range(3):
+        sides.append(int(np.int32(np.float32([sides[-1]]) * np.float32(scale))[0]))
+    assert [width for _, width in schedule.sizes] == sides
+
+
+@unhurried
+@given(size=sizes, scale=scales)
+def test_a_grown_picture_is_enlarged_as_tensorflow_1_did_and_stays_large(size, scale):
+    base = noise(size)
+    schedule = Grown(base, Octaves(kind="grown", count=3, scale=scale))
+    x = schedule.enter(0, None)
+    np.testing.assert_array_equal(x, base)
+    for octave in (1, 2):
+        dreamt = x + noise(x.shape[:2], octave)
+        assert schedule.leave(octave - 1, dreamt) is dreamt
+        x = schedule.enter(octave, dreamt)
+        assert x.shape[:2] == schedule.sizes[octave]
+        np.testing.assert_allclose(x, is_tensorflow_1(dreamt, schedule.sizes[octave]), atol=1e-4)
+    assert schedule.leave(2, x) is x
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_of_a_batch_each_picture_goes_through_the_octaves_by_itself(kind):
+    bases, added = np.stack([noise((14, 9), seed) for seed in range(3)]), np.arange(3.0)[:, None, None, None]
+    octaves = Octaves(kind=kind, count=3, scale=1.4)
+    schedule, x = SCHEDULES[kind](bases, octaves), None
+    singles = [[SCHEDULES[kind](base, octaves), None] for base in bases]
+    for octave in range(3):
+        x = schedule.leave(octave, schedule.enter(octave, x) + added)
+        for number, single in enumerate(singles):
+            alone, before = single
+            single[1] = alone.leave(octave, alone.enter(octave, before) + added[number])
+            np.testing.assert_allclose(x[number], single[1], atol=1e-12)
+            assert schedule.sizes == alone.sizes

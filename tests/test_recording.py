@@ -229,6 +229,49 @@ def test_killed_in_any_octave_adam_resumes_to_the_same_files(stop_after, photo, 
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
 
 
+@pytest.fixture
+def out_of_noise(settings):
+    """A channel over two octaves of two iterations of two steps, out of noise."""
+    return changed(
+        settings,
+        start="noise",
+        size=20,
+        seed=3,
+        measure="mean",
+        features={"block2_conv1_pre_relu": {"weight": 1, "channels": {5: 1, 3: -0.5}}},
+        penalties={"continuity": 0, "dream_l2": 0},
+        jitter={"noise": 0, "shift": 3},
+        octaves={"kind": "grown", "count": 2},
+        optimizer={"name": "gradient_ascent", "iterations": 2, "evaluations": 2, "step": 1, "laplacian": 2},
+    )
+
+
+@pytest.mark.usefixtures("compiled_once")
+@pytest.mark.parametrize("change", [{}, {"name": "adam", "parameters": "fourier", "step": 0.1, "laplacian": 0}])
+def test_out_of_noise_a_run_needs_no_picture_and_resumes_to_the_same_files(change, out_of_noise, folder, tmp_path):
+    settings = changed(out_of_noise, optimizer=change)
+    whole = tmp_path / "whole"
+    iterates = list(run(None, settings, whole))
+    assert names(whole) == SNAPSHOTS | ALWAYS
+    assert json.loads((whole / "run.json").read_text())["picture"] is None
+    assert Settings.load(whole / "final.png") == settings
+    np.testing.assert_allclose(open_picture(whole / "final.png"), iterates[-1].picture, atol=0.5)
+    assert iterates[-1].picture.shape == (28, 28, 3)
+    assert iterates[0].stretched is not ("parameters" in change)
+    first = iterates[0].x[..., ::-1] + [123.68, 116.779, 103.939]
+    np.testing.assert_allclose(first, np.random.default_rng(3).random((20, 20, 3)) + 100, atol=1e-4)
+    for stop_after in (0, 1, 2, 3):
+        stopped = folder / str(stop_after)
+        for iterate in run(None, settings, stopped):
+            if iterate.iteration == stop_after:
+                break
+        rest = list(resume(stopped))
+        assert [iterate.iteration for iterate in rest] == list(range(stop_after + 1, 5))
+        assert names(stopped) == names(whole)
+        for name in SNAPSHOTS | {"final.png", "settings.toml"}:
+            assert (stopped / name).read_bytes() == (whole / name).read_bytes()
+
+
 def test_a_run_resumes_from_wherever_it_is_called(photo, octaves, folder, tmp_path, monkeypatch):
     """The guide, as the photograph, may have been named from another folder."""
     monkeypatch.chdir(photo.parent)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.images import save_picture
-from dreamscripts.settings import Feature, Settings, folder, named, parse_override
+from dreamscripts.settings import Feature, Jitter, Settings, Tiles, folder, named, parse_override
 
 BLOCK4 = {"block4_conv1": 0.05, "block4_conv2": 0.01, "block4_conv3": 0.01}
 BLOCK5 = {"block5_conv1": 0.05, "block5_conv2": 0.02}
@@ -78,18 +78,26 @@ weights = st.floats(0.001, 1e6)
 features = weights | st.fixed_dictionaries(
     {"weight": weights},
     optional={
-        "measure": st.sampled_from(["l2", "mean", "mean_square", "energy", "guide"]),
-        "channels": st.lists(st.integers(0, 2000), min_size=1, max_size=3),
+        "measure": st.sampled_from(["l2", "mean", "mean_square", "energy", "neuron", "guide"]),
+        "channels": st.lists(st.integers(0, 2000), min_size=1, max_size=3)
+        | st.dictionaries(st.integers(0, 2000), st.floats(-1e6, 1e6), min_size=1, max_size=3),
     },
 )
 tables = st.fixed_dictionaries(
-    {"guide": st.builds(dict, picture=st.text(min_size=1, max_size=10)), "jitter": st.builds(dict, noise=weights)},
+    {
+        "guide": st.builds(dict, picture=st.text(min_size=1, max_size=10)),
+        "jitter": st.builds(dict, noise=weights, rotate=st.floats(0, 180), scale=st.floats(0, 0.99)),
+    },
     optional={
         "size": st.integers(1, 20_000),
         "weights": st.text(max_size=10),
-        "octaves": st.builds(dict, kind=st.sampled_from(["reinjected", "split"]), scale=st.floats(1.01, 8)),
+        "instead": st.dictionaries(st.text(max_size=5), st.dictionaries(st.text(max_size=5), features), max_size=2),
+        "octaves": st.builds(dict, kind=st.sampled_from(["grown", "split"]), scale=st.floats(1.01, 8)),
         "tiles": st.builds(dict, kind=st.sampled_from(["tutorial", "notebook"]), size=st.integers(1, 1000)),
-        "optimizer": st.builds(dict, max_score=st.none() | weights, clip=st.booleans()),
+        "penalties": st.builds(dict, diversity=weights),
+        "optimizer": st.builds(dict, max_score=st.none() | weights, clip=st.booleans())
+        | st.fixed_dictionaries({"laplacian": st.integers(0, 12)})
+        | st.fixed_dictionaries({"parameters": st.sampled_from(["pixels", "fourier"])}),
     },
 )
 
@@ -103,13 +111,107 @@ def test_what_is_written_as_toml_reads_back_to_the_same(features, tables):
 
 def test_a_layer_says_its_measure_and_its_channels_in_a_table():
     settings = Settings(measure="mean", features={"a": 1, "b": {"weight": 2, "measure": "energy", "channels": [3, 5]}})
-    assert settings.features == {"a": Feature(weight=1), "b": Feature(weight=2, measure="energy", channels=(3, 5))}
+    assert settings.features == {"a": Feature(weight=1), "b": Feature(weight=2, measure="energy", channels=[3, 5])}
     written = tomllib.loads(settings.to_toml())["features"]
     assert written == {"a": 1, "b": {"weight": 2, "measure": "energy", "channels": [3, 5]}}
     with pytest.raises(SettingsError, match="measure"):
         Settings.load("bad_trip", **{"features": {"fire6": {"weight": 1, "measure": "guide"}}})
     guided = Settings.load("bad_trip", measure="guide", **{"guide.picture": "bird.jpg"})
     assert (guided.guide.picture, guided.guide.size) == (str(Path("bird.jpg").absolute()), 224)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "again"),
+    [
+        ("[139, 65]", {139: 1, 65: 1}, [139, 65]),
+        ("{139 = 1, 65 = 1.0}", {139: 1, 65: 1}, [139, 65]),
+        ("{139 = 1, 65 = -0.5}", {139: 1, 65: -0.5}, {"139": 1, "65": -0.5}),
+        ('{"0" = 0.0}', {0: 0}, {"0": 0}),
+        ("[7]", {7: 1}, [7]),
+    ],
+)
+def test_channels_are_a_list_or_a_table_of_weights_and_written_the_shorter_way(written, meant, again, tmp_path):
+    (tmp_path / "some.toml").write_text(f"[features]\na = {{weight = 2, channels = {written}}}\n")
+    settings = Settings.load(tmp_path / "some.toml")
+    assert settings.features["a"].channels == meant
+    assert list(settings.features["a"].channels) == list(meant)  # in the order they were named
+    assert tomllib.loads(settings.to_toml())["features"]["a"]["channels"] == again
+    (tmp_path / "again.toml").write_text(settings.to_toml())
+    assert Settings.load(tmp_path / "again.toml") == settings
+
+
+INSTEAD = """
+network = "googlenet"
+features = {mixed4c = 2}
+[instead.squeezenet]
+fire7_pre_relu = {weight = 1, channels = [17]}
+fire6 = 0.5
+[instead.pocket]
+block5_conv2 = 3
+"""
+
+
+def test_another_network_may_have_features_of_its_own(tmp_path):
+    file = tmp_path / "some.toml"
+    file.write_text(INSTEAD)
+    fires = {"fire7_pre_relu": Feature(weight=1, channels=[17]), "fire6": Feature(weight=0.5)}
+    for network, expected in [
+        (None, as_features({"mixed4c": 2})),
+        ("googlenet", as_features({"mixed4c": 2})),
+        ("resnet50", as_features({"mixed4c": 2})),  # which has none of its own
+        ("squeezenet", fires),
+        ("pocket", as_features({"block5_conv2": 3})),
+    ]:
+        settings = Settings.load(file, **({"network": network} if network else {}))
+        assert (settings.network, settings.features) == (network or "googlenet", expected)
+        assert "instead" not in tomllib.loads(settings.to_toml())
+        assert Settings.model_validate(tomllib.loads(settings.to_toml())) == settings
+    file.write_text(INSTEAD.replace('"googlenet"', '"squeezenet"', 1))  # said in the file is as good as on the line
+    assert Settings.load(file).features == fires
+
+
+def test_overrides_are_laid_over_the_other_networks_own_features(tmp_path):
+    file = tmp_path / "some.toml"
+    file.write_text(INSTEAD)
+    settings = Settings.load(file, network="squeezenet", **{"features.fire6": 0, "features.fire7_pre_relu.weight": 4})
+    assert settings.features == {"fire7_pre_relu": Feature(weight=4, channels=[17])}
+    settings = Settings.load(file, network="pocket", **{"features.block4_conv1": 1})
+    assert settings.features == as_features({"block5_conv2": 3, "block4_conv1": 1})
+    settings = Settings.load(file, network="pocket", features={"block4_conv1": 1})
+    assert settings.features == as_features({"block4_conv1": 1})
+
+
+def test_out_of_noise_a_picture_has_the_size_that_the_settings_say():
+    for name in ("notebook_naive", "fourier"):
+        settings = Settings.load(name)
+        assert (settings.start, settings.size) == ("noise", 224)
+        assert Settings.load(name, start="photograph", size=None).size is None
+        with pytest.raises(SettingsError, match='start = "noise" has no size of its own: say size'):
+            Settings.load(name, size=None)
+
+
+NOTEBOOK = {
+    "notebook_naive": ({}, None, {"iterations": 20, "normalise": "std", "laplacian": 0}),
+    "notebook_multiscale": ({"count": 3}, 512, {"iterations": 10, "normalise": "std", "laplacian": 0}),
+    "notebook_lapnorm": ({"count": 3}, 512, {"iterations": 10, "normalise": "none", "laplacian": 4}),
+    "notebook_mixture": ({"count": 4}, 512, {"iterations": 10, "normalise": "none", "laplacian": 4}),
+}
+
+
+@pytest.mark.parametrize("name", NOTEBOOK)
+def test_the_notebooks_settings_have_its_constants(name):
+    octaves, tiles, optimizer = NOTEBOOK[name]
+    settings = Settings.load(name)
+    ((layer, feature),) = settings.features.items()
+    channels = {139, 65} if name == "notebook_mixture" else {139}
+    assert (layer, set(feature.channels)) == ("mixed4d_3x3_bottleneck_pre_relu", channels)
+    assert (settings.network, settings.measure, settings.start, settings.size) == ("googlenet", "mean", "noise", 224)
+    assert (settings.octaves.count, settings.octaves.scale) == (octaves.get("count", 1), 1.4)
+    assert settings.octaves.kind == ("grown" if octaves else "plain")
+    assert settings.tiles == (Tiles(kind="notebook", size=tiles) if tiles else None)
+    said = {key: getattr(settings.optimizer, key) for key in ("name", "evaluations", "step", *optimizer)}
+    assert said == {"name": "gradient_ascent", "evaluations": 1, "step": 1.0} | optimizer
+    assert settings.jitter == Jitter()
 
 
 def test_a_picture_is_as_good_as_the_file_it_was_made_with(tmp_path, picture):
@@ -146,7 +248,17 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"measure": "guide"}, ["measure", "--guide"]),
         ({"features.block4_conv1": {"weight": 1, "measure": "guide"}}, ["measure", "--guide"]),
         ({"features.block4_conv1": {"weight": 1, "channels": []}}, ["features.block4_conv1.channels", "at least 1"]),
-        ({"features.block4_conv1": {"weight": 1, "channels": [-1]}}, ["channels", "greater than or equal to 0"]),
+        ({"features.block4_conv1": {"weight": 1, "channels": {}}}, ["features.block4_conv1.channels", "at least 1"]),
+        (
+            {"features.block4_conv1": {"weight": 1, "channels": [-1]}},
+            ["channels.-1 = -1", "greater than or equal to 0"],
+        ),
+        ({"features.block4_conv1": {"weight": 1, "channels": [0.5]}}, ["channels.0.5", "integer"]),
+        ({"features.block4_conv1": {"weight": 1, "channels": [[3, 5]]}}, ["channels = [[3, 5]]"]),
+        ({"features.block4_conv1": {"weight": 1, "channels": 3}}, ["channels = 3", "should be a table"]),
+        ({"features.block4_conv1": {"weight": 1, "channels": {"first": 1}}}, ["channels.first = 'first'", "integer"]),
+        ({"features.block4_conv1": {"weight": 1, "channels": {"3": "lots"}}}, ["channels.3 = 'lots'", "number"]),
+        ({"features.block4_conv1": {"weight": 1, "channels": {"3": float("nan")}}}, ["channels.3", "finite"]),
         ({"features.block4_conv1": {"weigth": 1}}, ["there is no setting", "block4_conv1.weigth"]),
         ({"octaves.above": 3, "octaves.count": 3}, ["octaves.above = 3 is too many of octaves.count = 3"]),
         ({"octaves": 3}, ["octaves = 3", "should be a table"]),
@@ -159,6 +271,21 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"tiles.sise": 64}, ["tiles.sise", "did you mean 'tiles.size'"]),
         ({"guide.size": 64}, ["guide.picture is missing"]),
         ({"jitter.shift": 0.5}, ["jitter.shift", "integer"]),
+        ({"jitter.rotate": -1}, ["jitter.rotate", "greater than or equal to 0"]),
+        ({"jitter.rotate": 181}, ["jitter.rotate", "less than or equal to 180"]),
+        ({"jitter.scale": -0.1}, ["jitter.scale", "greater than or equal to 0"]),
+        ({"jitter.scale": 1}, ["jitter.scale", "less than 1"]),
+        ({"penalties.diversity": -1}, ["penalties.diversity", "greater than or equal to 0"]),
+        ({"start": "noisy"}, ["start", "'photograph'", "'noise'"]),
+        ({"start": "noise", "size": None}, ['start = "noise" has no size']),
+        ({"optimizer.parameters": "pixel"}, ["optimizer.parameters", "'pixels'", "'fourier'"]),
+        ({"optimizer.laplacian": -1}, ["optimizer.laplacian", "greater than or equal to 0"]),
+        ({"optimizer.laplacian": 13}, ["optimizer.laplacian", "less than or equal to 12"]),
+        ({"optimizer.parameters": "fourier", "optimizer.laplacian": 2}, ["optimizer.laplacian is for pixels"]),
+        ({"instead": 3}, ["instead = 3", "should be a table"]),
+        ({"instead.pocket": ["fire6"]}, ["instead.pocket", "should be a table"]),
+        ({"instead.pocket": {"fire6": "lots"}}, ["instead.pocket.fire6", "'lots'", "number"]),
+        ({"network": ["pocket"], "instead": {"pocket": {"fire6": 1}}}, ["network", "['pocket']", "string"]),
         ({"network.size": 3}, ["network.size", "'network' is a value"]),
         ({"features": {}}, ["features", "at least one layer"]),
         ({"features": {"fire6": 0}}, ["features", "at least one layer"]),
@@ -169,7 +296,7 @@ def test_a_mistake_in_a_value_names_the_key_and_what_was_expected(overrides, say
     with pytest.raises(SettingsError) as mistake:
         Settings.load("bad_trip", **overrides)
     assert all(part in str(mistake.value) for part in says), str(mistake.value)
-    assert "\n" not in str(mistake.value)
+    assert not any(jargon in str(mistake.value) for jargon in ("\n", "[key]", "ictionary"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import math
 import zipfile
 from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,26 +12,30 @@ import keras
 from keras import ops
 
 from dreamscripts.errors import NetworkError, PictureError, did_you_mean
-from dreamscripts.networks import applications, pocket, squeezenet
-from dreamscripts.networks.anatomy import describe_layers, feature_shapes, is_channels_first, least_side
+from dreamscripts.networks import applications, googlenet, pocket, squeezenet
+from dreamscripts.networks.anatomy import EDGE, describe_layers, feature_shapes, is_channels_first, least_side
 from dreamscripts.networks.folding import fold_normalisation
+from dreamscripts.networks.pre_relu import SUFFIX, before_relu, has_relu, split_relu
 from dreamscripts.networks.weights import fill_at_random, give_weights, load_file, load_keras_file
 from dreamscripts.preprocessing import PREPROCESSINGS, Preprocessing
 
-NAMES = ("pocket", "squeezenet", *applications.CLASSES)
+NAMES = ("pocket", "squeezenet", "googlenet", *applications.CLASSES)
+_PREPROCESSING = {"pocket": "caffe", "squeezenet": "caffe", "googlenet": "googlenet", **applications.PREPROCESSING}
 
 
 @dataclass(frozen=True)
 class Network:
     """A network that ends at its deepest layer in use.
 
-    `model` takes pictures (1, H, W, 3), or (1, 3, H, W) where it was saved so, and gives a dict of features by
-    layer name; `preprocessing` is its door.
+    `model` takes pictures (N, H, W, 3), or (N, 3, H, W) where it was saved so, and gives a dict of features by
+    layer name; `preprocessing` is its door. `edge` is what the loss leaves out on every side of the features, where
+    a picture must have something left within.
     """
 
     name: str
     model: keras.Model
     preprocessing: Preprocessing
+    edge: int = EDGE
 
     @property
     def channel_axis(self) -> int:
@@ -39,7 +43,7 @@ class Network:
         return 1 if is_channels_first(self.model) else -1
 
     def features(self, x):
-        """{layer: features (1, h, w, c)} of a preprocessed picture (1, H, W, 3), float32 tensors of the backend."""
+        """{layer: features (N, h, w, c)} of preprocessed pictures (N, H, W, 3), float32 tensors of the backend."""
         first = is_channels_first(self.model)
         features = self.model(ops.transpose(x, (0, 3, 1, 2)) if first else x, training=False)
         if first:
@@ -48,12 +52,12 @@ class Network:
 
     def fits(self, height: int, width: int) -> bool:
         """Whether a picture of that size is large enough for the layers in use."""
-        return feature_shapes(self.model, height, width) is not None
+        return feature_shapes(self.model, height, width, self.edge) is not None
 
     @cached_property
     def least_side(self) -> int:
         """The side of the smallest square picture that is."""
-        return least_side(self.model)
+        return least_side(self.model, self.edge)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise PictureError where a picture is too small for the layers in use."""
@@ -62,6 +66,10 @@ class Network:
                 f"a picture of {width}×{height} is too small for {self.name} at {', '.join(self.model.output)}: "
                 f"both sides must be at least {self.least_side} pixels; give a larger --size"
             )
+
+    def at(self, layer: str) -> "Network":
+        """The same network with only one of its layers, and no deeper."""
+        return replace(self, model=keras.Model(self.model.inputs[0], {layer: self.model.output[layer]}))
 
     def multiplications(self, height: int, width: int) -> int:
         """Multiply-adds of the convolutions in one forward pass over a picture of that size, to a few per cent."""
@@ -100,7 +108,9 @@ def load_network(
     if weights == "imagenet" and (own_file or name == "pocket"):
         raise NetworkError(f"{name} has no ImageNet weights; leave 'weights' out and it comes with its own")
 
-    if weights is None or weights == "imagenet":
+    if name == "googlenet":
+        model = build(name, weights)
+    elif weights is None or weights == "imagenet":
         model = _with_own_weights(name)
     else:
         model = build(name)
@@ -109,16 +119,20 @@ def load_network(
         else:
             load_file(model, weights)
     if not own_file:
-        preprocessing = applications.PREPROCESSING.get(name, "caffe")
+        preprocessing = _PREPROCESSING[name]
     model = cut(model, layers, name)
     with _plain_keras():
-        model = fold_normalisation(model, keep=set(model.output))
+        # By layer, as `x_pre_relu` is another layer's output.
+        model = fold_normalisation(model, keep={x._keras_history.operation.name for x in model.output.values()})
     model.trainable = False
     return Network(name, model, PREPROCESSINGS[preprocessing])
 
 
-def build(name: str) -> keras.Model:
-    """The whole network called `name` without its top, its weights as Keras makes them; a `.keras` file as it is."""
+def build(name: str, weights: str | None = None) -> keras.Model:
+    """The whole network called `name` without its top, its weights as Keras makes them; a `.keras` file as it is.
+
+    Only `googlenet` is built from its `weights`: the file of its graph, or None or "imagenet" for Google's own.
+    """
     _check_name(name)
     with _plain_keras():
         if name.endswith(".keras"):
@@ -127,6 +141,8 @@ def build(name: str) -> keras.Model:
             return pocket.build()
         if name == "squeezenet":
             return squeezenet.build()
+        if name == "googlenet":
+            return googlenet.build(weights)
         return applications.build(name)
 
 
@@ -160,17 +176,27 @@ def _with_own_weights(name: str) -> keras.Model:
 def cut(model: keras.Model, layers: Iterable[str], name: str) -> keras.Model:
     """The part of `model`, called `name`, up to the deepest of `layers`, for pictures of any size.
 
-    Its output is a dict of the layers' outputs by name.
+    Its output is a dict of the layers' outputs by name; `x_pre_relu` is what the layer `x` gives to its ReLU.
     """
     layers = list(layers)
     known = [facts.name for facts in describe_layers(model)]
+    split = {}  # the layers whose ReLU is in the way, by the name asked for
     for layer in layers:
-        if layer not in known:
+        whole = layer.removesuffix(SUFFIX)
+        if layer not in known and whole in known and has_relu(model.get_layer(whole)):
+            split[layer] = whole
+        elif layer not in known:
             raise NetworkError(
                 f"{name} has no layer '{layer}'{did_you_mean(layer, known)}; "
                 f"`dreamscripts layers {name}` lists those that [features] can name"
             )
-    part = keras.Model(model.inputs[0], {layer: model.get_layer(layer).output for layer in layers})
+    with _plain_keras():
+        model = split_relu(model, [model.get_layer(whole) for whole in split.values()])
+        outputs = {
+            layer: before_relu(model.get_layer(split[layer])) if layer in split else model.get_layer(layer).output
+            for layer in layers
+        }
+    part = keras.Model(model.inputs[0], outputs)
     return part if None in model.inputs[0].shape[1:] else _for_any_size(part, name)
 
 

@@ -60,25 +60,30 @@ def is_channels_first(model: keras.Model) -> bool:
     return first == 3 and last != 3
 
 
-def feature_shapes(model: keras.Model, height: int, width: int) -> dict[str, tuple[int, int, int]] | None:
-    """(H, W, C) of every output of a cut model for a picture of that size; None where the picture is too small."""
+def feature_shapes(
+    model: keras.Model, height: int, width: int, edge: int = EDGE
+) -> dict[str, tuple[int, int, int]] | None:
+    """(H, W, C) of every output of a cut model for a picture of that size.
+
+    None where the picture is too small for any of them to have something inside an edge of so many places.
+    """
     first = is_channels_first(model)
     try:
         shapes = model.compute_output_shape((1, 3, height, width) if first else (1, height, width, 3))
     except ValueError:  # a convolution without padding that has nothing left to stand on
         return None
     features = {name: (*s[2:], s[1]) if first else s[1:] for name, s in shapes.items()}
-    return features if all(side > 2 * EDGE for s in features.values() for side in s[:2]) else None
+    return features if all(side > 2 * edge for s in features.values() for side in s[:2]) else None
 
 
-def least_side(model: keras.Model) -> int:
-    """The side of the smallest square picture of which every output of a cut model has something inside its edge."""
+def least_side(model: keras.Model, edge: int = EDGE) -> int:
+    """The side of the smallest square picture that is large enough."""
     too_small, enough = 0, 1
-    while feature_shapes(model, enough, enough) is None:
+    while feature_shapes(model, enough, enough, edge) is None:
         too_small, enough = enough, 2 * enough
     while enough - too_small > 1:
         middle = (too_small + enough) // 2
-        if feature_shapes(model, middle, middle) is None:
+        if feature_shapes(model, middle, middle, edge) is None:
             too_small = middle
         else:
             enough = middle

@@ -5,6 +5,7 @@ import warnings
 import keras
 
 from dreamscripts.errors import NetworkError
+from dreamscripts.networks.weights import unreachable_weights
 
 # Grouped by preprocessing; "none" is for those whose first layers do it themselves.
 _CLASSES = {
@@ -61,11 +62,3 @@ def build(name: str, imagenet: bool = False) -> keras.Model:
             if not imagenet or "URL fetch failure" not in str(error):
                 raise
             raise NetworkError(unreachable_weights(name)) from None
-
-
-def unreachable_weights(name: str) -> str:
-    """What to say when weights cannot be downloaded: the three ways on."""
-    return (
-        f"the weights of {name} are not on this machine and cannot be downloaded: connect once and run again, "
-        f"or give a file you have with --weights FILE, or dream without them with --network pocket"
-    )

@@ -8,8 +8,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from dreamscripts.errors import NetworkError
-from dreamscripts.networks.applications import unreachable_weights
+from dreamscripts.networks.weights import fetch
 
 ADDRESS = (
     "https://github.com/rcmalli/keras-squeezenet/releases/download/v1.0/"
@@ -43,10 +42,5 @@ def _fire(x, name: str, squeeze: int, expand: int):
 
 
 def download() -> Path:
-    """The published weights, fetched once into Keras's cache and checked against their md5."""
-    try:
-        return Path(keras.utils.get_file("squeezenet_notop.h5", ADDRESS, file_hash=MD5, cache_subdir="models"))
-    except Exception as error:  # Keras raises nothing more specific
-        if "URL fetch failure" not in str(error):
-            raise
-        raise NetworkError(unreachable_weights("squeezenet")) from None
+    """The published weights, fetched once."""
+    return fetch("squeezenet", "squeezenet_notop.h5", ADDRESS, MD5)

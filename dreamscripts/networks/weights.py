@@ -1,4 +1,4 @@
-"""Weights for a network: from a file in any of Keras's formats, or random."""
+"""Weights for a network: from a file in any of Keras's formats, or random; and published files, fetched once."""
 
 import warnings
 from pathlib import Path
@@ -60,6 +60,24 @@ def load_file(model: keras.Model, path: str | Path) -> None:
         raise NetworkError(
             f"{path}: does not fit {model.name} without its top: {str(error).strip().splitlines()[0]}"
         ) from None
+
+
+def fetch(network: str, file: str, address: str, file_hash: str) -> Path:
+    """The published weights of `network`, fetched once into Keras's cache as `file` and checked by md5 or sha256."""
+    try:
+        return Path(keras.utils.get_file(file, address, file_hash=file_hash, cache_subdir="models"))
+    except Exception as error:  # Keras raises nothing more specific
+        if "URL fetch failure" not in str(error):
+            raise
+        raise NetworkError(unreachable_weights(network)) from None
+
+
+def unreachable_weights(name: str) -> str:
+    """What to say when weights cannot be downloaded: the three ways on."""
+    return (
+        f"the weights of {name} are not on this machine and cannot be downloaded: connect once and run again, "
+        f"or give a file you have with --weights FILE, or dream without them with --network pocket"
+    )
 
 
 def load_keras_file(path: Path) -> keras.Model:

@@ -9,10 +9,12 @@ from dreamscripts.optimizers.step import Step, walk
 from dreamscripts.preprocessing import Preprocessing
 from dreamscripts.settings import Optimizer
 
+PICTURE = {"axis": (-3, -2, -1), "keepdims": True}  # each picture of a batch by itself
 NORMALISE = {
     "none": lambda g: g,
-    "mean": lambda g: g / max(float(np.abs(g).mean()), 1e-7),  # the Keras InceptionV3 example, the Caffe notebook
-    "std": lambda g: g / (float(g.std()) + 1e-8),  # the TensorFlow tutorial
+    # The Caffe notebook, the feature-visualisation notebook, and to five digits the Keras InceptionV3 example.
+    "mean": lambda g: g / (np.abs(g).mean(**PICTURE) + 1e-7),
+    "std": lambda g: g / (g.std(**PICTURE) + 1e-8),  # the TensorFlow tutorial, the feature-visualisation notebook
 }
 
 
@@ -27,7 +29,7 @@ def gradient_ascent(
     """Walk along the gradient g of the score, −loss: x += step · g / norm(g), with `optimizer.step` in pixel values."""
     # As wide as the picture, because NumPy is slow over a last axis of three.
     step, low, high = (
-        np.tile(by_channel.astype(np.float32), (x.shape[1], 1))
+        np.tile(by_channel.astype(np.float32), (x.shape[-2], 1))
         for by_channel in (optimizer.step / np.array(preprocessing.scale), *preprocessing.limits)
     )
 

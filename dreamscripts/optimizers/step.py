@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dreamscripts import laplacian
 from dreamscripts.errors import Diverged
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.settings import Optimizer
@@ -37,15 +38,17 @@ def walk(
 ) -> Iterator[Step]:
     """Yield a Step after every `optimizer.evaluations` moves, each under a draw of the jitter of its own.
 
-    `move(x, gradient)` gives the next picture; what `remember()` gives goes into the step's memory. The last step is
-    `done` as soon as the score, −loss, passes `optimizer.max_score`. Raises Diverged where the loss explodes.
+    `move(x, gradient)` gives the next picture, for a gradient that is evened out over scales where the settings say
+    so; what `remember()` gives goes into the step's memory. The last step is `done` as soon as the score, −loss,
+    passes `optimizer.max_score`. Raises Diverged where the loss explodes.
     """
     drawn = start * optimizer.evaluations
     evaluator.draw(drawn)
     first = float(memory["first"]) if memory else evaluator.loss(x)
     while True:
         for _ in range(optimizer.evaluations):
-            x = move(x, evaluator.gradient(x))
+            gradient = evaluator.gradient(x)
+            x = move(x, laplacian.normalise(gradient, optimizer.laplacian) if optimizer.laplacian else gradient)
             drawn += 1
             evaluator.draw(drawn)
             loss = evaluator.loss(x)

@@ -8,7 +8,7 @@ import typer
 
 from dreamscripts import __version__
 from dreamscripts.errors import DreamError, plain_words
-from dreamscripts.scripts import bench, compare, dream, keras_example, layers, settings
+from dreamscripts.scripts import bench, compare, dream, gallery, graph, keras_example, layers, settings, visualize
 
 app = typer.Typer(
     help="Turn a photograph into a dream: optimizer-based DeepDream with Keras, from a settings file.",
@@ -35,9 +35,12 @@ def _options(
 
 
 app.command("dream")(dream.dream)
+app.command("visualize")(visualize.visualize)
+app.command("gallery")(gallery.gallery)
 app.command("compare")(compare.compare)
 app.command("keras-example")(keras_example.keras_example)
 app.command("layers")(layers.layers)
+app.command("graph")(graph.graph)
 app.command("bench")(bench.bench)
 app.add_typer(settings.app, name="settings")
 

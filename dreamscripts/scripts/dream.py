@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dreamscripts.settings import Settings
 
 DEFAULT = "dreamy"
+NOISE = "noise"  # in the place of a picture's name
 BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
 
 
@@ -42,7 +43,7 @@ def dream(
 ) -> None:
     """Turn PHOTO into a dream: a folder with a snapshot per iteration, final.png and the record of the run.
 
-    Without --settings it is dreamy.
+    Without --settings it is dreamy. Settings that start with noise, as notebook_lapnorm does, need no PHOTO.
 
     For a first one: dreamscripts dream samples/sky.jpg --settings bad_trip --network pocket
     """
@@ -50,12 +51,11 @@ def dream(
         raise SettingsError("give --settings or --from, not both")
     if from_ and from_.suffix.lower() != ".png":
         raise SettingsError(f"{from_}: --from wants a PNG that dreamscripts saved")
-    if photo is None and not (resume and output):
-        what = "a picture, or with --output the run to resume" if resume else "a picture"
-        raise DreamError(f"name {what}: dreamscripts dream PHOTO --settings bad_trip --network pocket")
     named = str(from_ or settings or DEFAULT)
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
-    default_folder = f"{photo.stem}-{'from-' if from_ else ''}{Path(named).stem}" if photo else ""
+    if photo is not None and not resume:
+        changes.setdefault("start", "photograph")  # also where the settings would start with noise
+    default_folder = f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named).stem}"
 
     # Here and not above, as `--help` needs none of it.
     from dreamscripts import recording
@@ -64,23 +64,28 @@ def dream(
     from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
 
     console = options.open_console(quiet)
+    if resume and photo is None and not (output or settings or from_):
+        raise DreamError("name the picture of the run to resume, or with --output its folder")
     if resume:
         folder = output or latest_folder(default_folder)
         if output and (settings or from_):
             raise SettingsError(f"{folder}: a resumed run keeps its settings; leave --settings and --from out")
         begun = RunFolder.reopen(folder)
-        chosen, picture = begun.settings, Path(begun.record["picture"])
-        if photo and photo.resolve() != picture:
+        chosen, picture = begun.settings, begun.record["picture"] or NOISE
+        if photo and str(photo.resolve()) != picture:
             raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
         refuse_other(changes, chosen, folder)
         start = partial(recording.resume, begun)
     else:
-        chosen, opened = Settings.load(named, **changes), open_photo(photo)
-        for note in opened.notes:
+        chosen = Settings.load(named, **changes)
+        if photo is None and chosen.start == "photograph":
+            raise DreamError("name a picture: dreamscripts dream PHOTO --settings bad_trip --network pocket")
+        opened = open_photo(photo) if photo else None
+        for note in opened.notes if opened else ():
             console.print(f"{photo}: {note}")
-        folder, picture = output or free_folder(default_folder), photo
+        folder, picture = output or free_folder(default_folder), str(photo or NOISE)
         start = partial(recording.run, opened, chosen, folder, keep_every=keep_every)
-    console.print(f"{picture.name} → {folder}/  ({chosen.network}, {named if not resume else 'as it was begun'})")
+    console.print(f"{Path(picture).name} → {folder}/  ({chosen.network}, {named if not resume else 'as it was begun'})")
     _watch(console, start, chosen, folder)
 
 

@@ -4,11 +4,17 @@ from typing import Annotated
 
 import typer
 
+from dreamscripts.scripts import options
+
 
 def layers(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras file.")],
+    weights: options.Weights = None,
 ) -> None:
-    """List the layers of NETWORK that a dream can use, with what each one sees of the picture."""
+    """List the layers of NETWORK that a dream can use, with what each one sees of the picture.
+
+    Only googlenet needs its weights for that.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -23,6 +29,6 @@ def layers(
     table.add_column("kind", no_wrap=True)
     for heading in ("channels", "stride", "receptive field"):
         table.add_column(heading, justify="right")
-    for facts in describe_layers(build(network)):
+    for facts in describe_layers(build(network, weights)):
         table.add_row(facts.name, facts.kind, str(facts.channels), str(facts.stride), f"{facts.receptive_field} px")
     Console(highlight=False).print(table)

@@ -83,6 +83,34 @@ class Watch:
         return f"{where}iteration {iteration}/{self._iterations}"
 
 
+class GalleryWatch:
+    """Watches a gallery of so many pictures grow: a bar with the time left, a line per layer; a context manager."""
+
+    def __init__(self, console: Console, pictures: int):
+        self._console = console
+        self._bar = _bar(console, TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}"))
+        self._task = self._bar.add_task("waking the network", total=pictures or None, numbers="", left="")
+        self._pictures = pictures
+        self._done = 0
+        self._layer = ""
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def on_pictures(self, layer: str, count: int) -> None:
+        """A batch of pictures is on disk."""
+        self._done += count
+        numbers = f"{self._done}/{self._pictures}"
+        self._bar.update(self._task, description=layer, completed=self._done, numbers=numbers, left="left")
+        if layer != self._layer and not self._console.is_terminal:
+            self._console.print(f"{layer}  {numbers}")
+        self._layer = layer
+
+
 class TrialWatch:
     """Watches a comparison: a bar for the trial under way, a line for each that is begun; a context manager."""
 

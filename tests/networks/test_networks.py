@@ -238,7 +238,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_place(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["vgg16", "squeezenet"])
+@pytest.mark.parametrize("name", ["vgg16", "squeezenet", "googlenet"])
 def test_without_weights_and_connection_the_three_ways_on_are_said(name, monkeypatch):
     def no_connection(*arguments, **options):
         raise Exception("URL fetch failure on https://… : None -- [Errno -3] Temporary failure in name resolution")

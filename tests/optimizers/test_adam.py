@@ -42,6 +42,13 @@ def test_it_is_adam_on_pixel_values(preprocessing, rng):
     assert ours[-1].loss < 0.6 * bowl.loss(x)
 
 
+def test_of_a_batch_each_picture_goes_as_it_would_alone(rng):
+    x, centre = rng.normal(0, 50, (2, 3, *SHAPE))
+    together = steps(Bowl(centre), x, 4, step=5)[-1].x
+    for number in range(3):
+        np.testing.assert_allclose(together[number], steps(Bowl(centre[number]), x[number], 4, step=5)[-1].x, atol=1e-4)
+
+
 def test_clipped_a_picture_stays_within_0_to_255(rng):
     x, g = PREPROCESSINGS["tf"].enter(rng.uniform(0, 255, SHAPE)), rng.normal(0, 1, SHAPE)
     clipped, free = (steps(Slope(g), x, 3, preprocessing="tf", step=40, clip=clip)[-1].x for clip in (True, False))

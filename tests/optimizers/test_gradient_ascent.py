@@ -37,6 +37,25 @@ def test_a_step_goes_down_the_loss_by_the_gradient_over_its_size(normalise, size
     assert step.terms == {"height": step.loss}
 
 
+@pytest.mark.parametrize("weak", [1, 1e-3, 1e-7, 1e-9])
+def test_the_size_of_a_gradient_is_never_quite_nothing(weak, rng):
+    """As in the feature-visualisation notebook: mean|g| + 1e-7 for its photographs, std(g) + 1e-8 for its noise."""
+    g, x = (weak * rng.normal(2, 7, SHAPE)).astype(np.float32), np.zeros(SHAPE, np.float32)
+    for normalise, size in (("mean", np.abs(g).mean() + 1e-7), ("std", g.std() + 1e-8)):
+        (step,) = steps(Slope(g), x, 1, step=1.5, normalise=normalise)
+        np.testing.assert_allclose(step.x, -1.5 * g / size, rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalise", ["mean", "std", "none"])
+def test_of_a_batch_each_picture_goes_as_far_as_it_would_alone(normalise, rng):
+    batch, x = (rng.normal(2, 7, (3, *SHAPE)).astype(np.float32) for _ in range(2))
+    batch *= np.array([1, 1e-3, 1e3], np.float32)[:, None, None, None]
+    (together,) = steps(Slope(batch), x, 1, normalise=normalise, step=2)
+    for g, before, after in zip(batch, x, together.x, strict=True):
+        (alone,) = steps(Slope(g), before, 1, normalise=normalise, step=2)
+        np.testing.assert_allclose(after, alone.x, rtol=1e-6)
+
+
 @pytest.mark.parametrize("normalise", ["mean", "std", "none"])
 def test_where_nothing_is_to_be_gained_the_picture_stays(normalise, rng):
     x = rng.uniform(50, 200, SHAPE).astype(np.float32)
@@ -70,10 +89,14 @@ def test_clipped_a_picture_stays_within_0_to_255(name, rng):
 def test_it_is_done_as_soon_as_the_score_passes_the_greatest(rng):
     g = -np.ones(SHAPE, np.float32)  # the score of x is its sum: 60 more with each step of 1
     walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=200)
-    assert [(-step.loss, step.done) for step in walked] == [(120, False), (240, True)]
+    assert [step.done for step in walked] == [False, True]
+    assert [-step.loss for step in walked] == pytest.approx([120, 240], rel=1e-6)
     walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=179)
-    assert [(-step.loss, step.done) for step in walked] == [(120, False), (180, True)]  # in the midst of an iteration
-    assert len(steps(Slope(g), np.zeros(SHAPE), 10, step=1, max_score=600)) == 10  # reached, not passed
+    assert [step.done for step in walked] == [False, True]
+    assert [-step.loss for step in walked] == pytest.approx([120, 180], rel=1e-6)  # in the midst of an iteration
+    exact = {"step": 1, "normalise": "none"}
+    assert len(steps(Slope(g), np.zeros(SHAPE), 10, **exact, max_score=600)) == 10  # reached, not passed
+    assert [step.done for step in steps(Slope(g), np.zeros(SHAPE), 10, **exact, max_score=599.9)][-1]
 
 
 def test_a_step_so_long_that_the_loss_explodes_is_refused(rng):

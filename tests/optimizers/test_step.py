@@ -1,11 +1,12 @@
-"""What gradient ascent and Adam share: the walk, a move for every pass."""
+"""What gradient ascent and Adam share: the walk, a move for every pass, over a gradient that may be evened out."""
 
 from itertools import islice
 
 import numpy as np
 import pytest
-from landscapes import Bowl
+from landscapes import Bowl, Slope
 
+from dreamscripts import laplacian
 from dreamscripts.optimizers import OPTIMIZERS
 from dreamscripts.preprocessing import PREPROCESSINGS
 from dreamscripts.settings import Optimizer
@@ -30,3 +31,25 @@ def test_an_iteration_is_so_many_steps_each_under_a_draw_of_its_own(steps, rng):
     np.testing.assert_array_equal(walked[0].x, single[2].x)
     np.testing.assert_array_equal(walked[1].x, single[5].x)
     assert walked[0].loss > walked[1].loss
+
+
+@pytest.mark.parametrize("shape", [(9, 12, 3), (2, 9, 12, 3)])
+def test_the_gradient_is_evened_out_over_scales_before_anything_else(shape, steps, rng):
+    """A step over the even gradient itself, without the pyramid, is the same step."""
+    g, x = (rng.normal(0.5, 1, shape).astype(np.float32) for _ in range(2))
+    even = laplacian.normalise(g, 2)
+    for normalise in ("mean", "std", "none"):
+        (step,) = steps(Slope(g), x, 1, step=1.5, laplacian=2, normalise=normalise)
+        (expected,) = steps(Slope(even), x, 1, step=1.5, normalise=normalise)
+        (plain,) = steps(Slope(g), x, 1, step=1.5, normalise=normalise)
+        np.testing.assert_allclose(step.x, expected.x, rtol=1e-6)
+        assert np.abs(step.x - plain.x).max() > 0.1
+
+
+def test_the_pyramid_is_of_the_gradient_and_not_of_the_step(rng):
+    """By hand, for gradient ascent: x − step · L(g) / (mean|L(g)| + 1e-7)."""
+    g = rng.normal(0.5, 1, (9, 12, 3)).astype(np.float32)
+    even = laplacian.normalise(g, 3).astype(float)
+    chosen = Optimizer(name="gradient_ascent", evaluations=1, step=2, laplacian=3)
+    step = next(OPTIMIZERS["gradient_ascent"](Slope(g), np.zeros(g.shape), chosen, PREPROCESSINGS["none"]))
+    np.testing.assert_allclose(step.x, -2 * even / (np.abs(even).mean() + 1e-7), rtol=1e-5)

@@ -13,7 +13,7 @@ import pytest
 from conftest import mistake
 
 from dreamscripts.errors import SettingsError
-from dreamscripts.images import open_picture
+from dreamscripts.images import fit, open_picture
 from dreamscripts.scripts.dream import refuse_other
 from dreamscripts.settings import Settings
 
@@ -60,6 +60,23 @@ def test_a_photograph_becomes_a_dream_and_its_picture_repeats_it(command, photo)
     names = {path.name for path in (command.folder / "photo-fast-2").iterdir()}
     assert "iteration_000.png" in names
     assert "iteration_001.png" not in names
+
+
+def test_out_of_noise_a_dream_needs_no_photograph_and_with_one_begins_from_it(command, photo):
+    quick = ("-s", "notebook_naive", "-n", "pocket", "-i", 1)
+    done = command("dream", *quick, "--size", 72, check=0)
+    assert done.stderr == ""
+    assert done.stdout.startswith("noise → notebook_naive/  (pocket, notebook_naive)")
+    folder = command.folder / "notebook_naive"
+    assert open_picture(folder / "final.png").shape == (72, 72, 3)
+    assert Settings.load(folder / "settings.toml").start == "noise"
+    done = command("dream", photo, *quick, "--size", 80, check=0)
+    assert done.stdout.startswith("photo.jpg → photo-notebook_naive/")
+    folder = command.folder / "photo-notebook_naive"
+    first = open_picture(folder / "iteration_000.png")
+    assert first.shape == (60, 80, 3)
+    assert abs(first - fit(open_picture(photo), 80)).max() <= 0.5
+    assert Settings.load(folder / "settings.toml").start == "photograph"
 
 
 @pytest.mark.slow

@@ -1,0 +1,55 @@
+"""A contact sheet: the pictures of a layer's channels on one large picture, each with its number."""
+
+import io
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+INK, QUIET, GROUND, GAP_IN_IT = "#1d1d1f", "#6b6b70", "#fbfbfa", "#ececea"
+MARGIN, GAP = 24, 8
+MOST_PIXELS = 64_000_000  # of a sheet: what every viewer opens; its cells shrink to fit
+
+
+def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], count: int, size: int) -> bytes:
+    """A PNG of `count` pictures in rows, in cells of `size` pixels, numbered from 0; None leaves its cell empty."""
+    columns = _columns(count)
+    label = min(18, max(11, size // 8))
+    cell = max(1, min(size, math.isqrt(MOST_PIXELS // count) - 2 * GAP - label))
+    heading_font, note_font, label_font = _font(2 * label), _font(label + 2), _font(label)
+    across = max(cell, math.ceil(label_font.getlength(str(count - 1)))) + GAP
+    down = cell + round(1.6 * label) + GAP
+    top = MARGIN + 6 * label
+    written = max(heading_font.getlength(heading), note_font.getlength(note))
+    width = max(columns * across - GAP, math.ceil(written)) + 2 * MARGIN
+    sheet = Image.new("RGB", (width, top + math.ceil(count / columns) * down - GAP + MARGIN), GROUND)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN + 2 * label), heading, INK, heading_font, anchor="ls")
+    draw.text((MARGIN, MARGIN + 4 * label), note, QUIET, note_font, anchor="ls")
+    for number, picture in zip(range(count), pictures, strict=True):
+        row, column = divmod(number, columns)
+        left, upper = MARGIN + column * across, top + row * down
+        if picture is None:
+            draw.rectangle((left, upper, left + cell - 1, upper + cell - 1), GAP_IN_IT)
+        else:
+            if picture.size != (cell, cell):
+                picture = ImageOps.contain(picture, (cell, cell))
+            sheet.paste(picture, (left, upper))
+        draw.text((left + cell / 2, upper + cell + 1.25 * label), str(number), QUIET, label_font, anchor="ms")
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _columns(count: int) -> int:
+    """Columns for a sheet somewhat wider than high, with no gap in its last row where that can be had."""
+    least = math.ceil(math.sqrt(count))
+    return next((columns for columns in range(least, 2 * least) if count % columns == 0), math.ceil(1.2 * least))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # Matplotlib's, which knows more alphabets than Pillow's own; half a second to import, so only once it is needed.
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)

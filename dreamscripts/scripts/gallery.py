@@ -1,0 +1,60 @@
+"""`dreamscripts gallery NETWORK [LAYER …]`: contact sheets of every channel, as a page to browse."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dreamscripts.errors import SettingsError
+from dreamscripts.scripts import options
+
+
+def gallery(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras file.")],
+    layers: Annotated[
+        list[str] | None, typer.Argument(metavar="[LAYER]...", help="Layers, or patterns such as 'fire[5-9]'.")
+    ] = None,
+    settings: Annotated[
+        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="How each picture is made.")
+    ] = "gallery",
+    weights: options.Weights = None,
+    size: Annotated[int | None, typer.Option(help="Side of each picture in pixels.")] = None,
+    seed: options.Seed = None,
+    set_: options.Set = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <network>-gallery.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Make a picture of what every channel of the LAYERs wants to see, without any of every convolution.
+
+    The folder holds a page to browse, which may be opened while it grows, and a contact sheet of each layer. Stopped,
+    it goes on where it was with the same command; other layers may be added.
+    """
+    from dreamscripts.settings import Penalties, Settings
+    from dreamscripts.waking import wake
+
+    console = options.open_console(quiet)
+    changes = options.overrides(network, weights, size, seed, set_=set_) | {"start": "noise"}
+    chosen = Settings.load(settings, **changes)
+    if chosen.measure != "mean" or chosen.penalties != Penalties():
+        what = 'measure = "mean" and no [penalties], as in the settings called gallery'
+        raise SettingsError(f"{settings}: the pictures of a gallery are made with {what}")
+    wake()
+    from dreamscripts.gallery import choose_layers, make_gallery, open_folder
+    from dreamscripts.networks import build
+    from dreamscripts.scripts.progress import GalleryWatch
+
+    model = build(network, weights)
+    names = choose_layers(model, layers or [], network)
+    folder = open_folder(output or Path(f"{Path(network).stem}-gallery"), model, names, chosen)
+    left = sum(len(folder.todo(layer)) for layer in names)
+    if left:
+        console.print(f"{folder.folder}/index.html may be opened while {left} pictures are made")
+    try:
+        with GalleryWatch(console, left) as watch:
+            make_gallery(folder, names, chosen, watch.on_pictures)
+    except KeyboardInterrupt:
+        console.print("stopped; what is done stays, and the same command goes on")
+        raise
+    console.print(f"{folder.folder}/index.html  ({len(names)} layer{'s' if len(names) > 1 else ''})")

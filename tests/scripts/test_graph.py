@@ -1,0 +1,47 @@
+"""`dreamscripts graph`, as a person calls it."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from conftest import mistake
+
+from dreamscripts.images import save_picture
+
+
+def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
+    pictures = command.folder / "pocket-gallery" / "block4_conv3"
+    pictures.mkdir(parents=True)
+    save_picture(np.full((96, 96, 3), 99.0), pictures / "0017.png")
+    layers = {"block4_conv3": {"channels": 128, "done": [17], "size": 96}}
+    record = {"network": "pocket", "weights": None, "layers": layers}
+    (pictures.parent / "gallery.json").write_text(json.dumps(record))
+    done = command("graph", "pocket", "--tensorboard", "logs", check=0)
+    assert done.stderr == ""
+    page, logs = done.stdout.splitlines()
+    assert page == "pocket-graph.html"
+    assert logs == "logs  (tensorboard --logdir logs)"
+    text = (command.folder / page).read_text("utf-8")
+    assert '"channels":[17]' in text
+    assert "dreamscripts visualize pocket " in text
+    assert len(list((command.folder / "logs").glob("events.out.tfevents.*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--output", "folder"], "folder: is a folder; name a file in it, such as folder/graph.html"),
+        (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder 'nowhere' to save in"),
+        (["--output", "page.svg"], "page.svg: the page is a file that ends in .html"),
+        (["--tensorboard", "mine.txt"], "mine.txt: is a file; choose another --tensorboard"),
+        (["--gallery", "folder"], "folder: is no gallery: there is no gallery.json in it that can be read"),
+    ],
+)
+def test_mistakes_found_before_keras_wakes(arguments, says, command):
+    (command.folder / "folder").mkdir()
+    (command.folder / "mine.txt").touch()
+    started = time.perf_counter()
+    assert says in mistake(command("graph", "pocket", *arguments, env={"KERAS_BACKEND": "none of them"}))
+    assert time.perf_counter() - started < 3
+    assert {path.name for path in command.folder.iterdir()} == {"folder", "mine.txt"}
