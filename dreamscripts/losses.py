@@ -143,11 +143,12 @@ class LayerDirections:
 
 @dataclass(frozen=True)
 class Diversity:
-    """How alike the pictures of a batch are to a layer, each times its own excitement.
+    """How alike the pictures of a batch are to a layer, times their excitement.
 
     Alike is the cosine between the Gram matrices of their features, averaged over the other pictures (Olah et al.
-    2017, "Feature Visualization"). Times the excitement |E|, which counts as a constant here, because layers differ
-    by orders of magnitude: at weight 1 another picture just like it costs a picture as much as it has gained.
+    2017, "Feature Visualization"). Times the batch's mean excitement |E|, which counts as a constant here, because
+    layers differ by orders of magnitude: at weight 1 others just like it cost a picture as much as it has gained.
+    Pictures that are equal to begin with stay so.
     """
 
     term: LayerTerm

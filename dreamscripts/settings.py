@@ -38,7 +38,7 @@ class Feature(Table):
 
     weight: Weight
     measure: Measure | None = None  # of its excitement; None for the settings' own
-    # The channels that count, with a weight for each, which may be negative. None for all; in a file, a list will do.
+    # The channels that count, and what each is multiplied by; squares forget the sign. None for all; a list is all 1.
     channels: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
         None, min_length=1
     )

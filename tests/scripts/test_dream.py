@@ -151,7 +151,7 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
     ("arguments", "says"),
     [
         ([], "name a picture"),
-        (["--resume"], "with --output the run to resume"),
+        (["--resume"], "or with --output its folder"),
         (["PHOTO", "--output", "fast.toml", *FAST], "fast.toml: is a file"),
         (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),
         (["PHOTO", "--settings", "bad_tripp"], "did you mean 'bad_trip'"),
@@ -168,7 +168,7 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
         (["PHOTO", "--settings", "caffe_guided"], "name one with --guide"),
         (
             ["PHOTO", "--set", "octaves.kind=plian"],
-            "octaves.kind = 'plian': should be 'plain', 'reinj",
+            "octaves.kind = 'plian': should be 'plain', 'grown'",
         ),
         (["PHOTO", "--resume"], "photo-dreamy: holds no run to resume"),
     ],
