@@ -47,7 +47,7 @@ def dream(
     through all octaves; where one ends early, or is left out because its pictures would be too small for the network
     (a warning is logged), its numbers are left out. `after` goes on from an iterate of an earlier run with the same
     picture and settings, to the same iterates as a run without a break. `on_pass(passes, loss)` is called after each
-    pass through the network. `evaluator` is one to use again, where other dreams of the same settings went before.
+    pass through the network. `evaluator` is one to use again after other dreams of these settings; it has its own.
 
     Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
     the numbers.

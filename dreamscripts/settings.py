@@ -110,6 +110,8 @@ class Octaves(Table):
     def _one_is_no_larger(self) -> Self:
         if self.above >= self.count:
             raise ValueError(f"octaves.above = {self.above} is too many of octaves.count = {self.count}")
+        if self.above and self.kind == "grown":
+            raise ValueError('octaves.above is for other kinds: of kind = "grown" all but the first are larger')
         return self
 
 
@@ -131,7 +133,7 @@ class Optimizer(Table):
     parameters: Literal["pixels", "fourier"] = "pixels"
     step: float = Field(1.5, gt=0, allow_inf_nan=False)  # pixel values times the normalised gradient; Adam's rate
     laplacian: int = Field(0, ge=0, le=12)  # splits of the pyramid that evens the gradient out over scales; 0 for none
-    normalise: Literal["mean", "std", "none"] = "mean"  # what gradient ascent divides the gradient by
+    normalise: Literal["mean", "notebook", "std", "none"] = "mean"  # what gradient ascent divides the gradient by
     max_score: float | None = Field(None, allow_inf_nan=False)  # an octave ends once −loss passes it
 
     @model_validator(mode="after")

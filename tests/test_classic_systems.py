@@ -108,9 +108,7 @@ def agree(ours, theirs, before):
 
 def test_the_keras_inception_example(ours, inception):
     picture = photograph(120, 140)
-    # A thousand times what they weigh there: it divides by max(mean|g|, 1e-7) and ours by mean|g| + 1e-7, which tells
-    # where gradients are as faint as random weights make them.
-    features = {"mixed0": 200, "mixed1": 500, "mixed2": 2000}
+    features = {"mixed0": 0.2, "mixed1": 0.5, "mixed2": 2.0}
     *_, last = ours(
         inception,
         picture,
@@ -125,7 +123,7 @@ def test_the_keras_inception_example(ours, inception):
 
 def test_the_keras_inception_example_stops_an_octave_once_the_score_passes(ours, pocket):
     picture = photograph(48, 64)
-    features, steps = {"block2_conv2": 2, "block3_conv1": 10}, {"iterations": 12, "step": 2}
+    features, steps = {"block2_conv2": 0.02, "block3_conv1": 0.1}, {"iterations": 12, "step": 2}
     octave = {"features": features, "octaves": {"kind": "reinjected"}}
     losses = [iterate.loss for iterate in ours(pocket, picture, **octave, optimizer=ASCENT | steps)]
     limit = -(losses[6] + losses[7]) / 2

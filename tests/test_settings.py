@@ -261,6 +261,7 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"features.block4_conv1": {"weight": 1, "channels": {"3": float("nan")}}}, ["channels.3", "finite"]),
         ({"features.block4_conv1": {"weigth": 1}}, ["there is no setting", "block4_conv1.weigth"]),
         ({"octaves.above": 3, "octaves.count": 3}, ["octaves.above = 3 is too many of octaves.count = 3"]),
+        ({"octaves.above": 1, "octaves.count": 3, "octaves.kind": "grown"}, ["octaves.above is for other kinds"]),
         ({"octaves": 3}, ["octaves = 3", "should be a table"]),
         ({"guide.picture": "a.png"}, ["a guide is named, but no layer has measure"]),
         ({"octaves.kind": "carry"}, ["octaves.kind", "'carried'"]),

@@ -12,9 +12,9 @@ from dreamscripts.settings import Optimizer
 PICTURE = {"axis": (-3, -2, -1), "keepdims": True}  # each picture of a batch by itself
 NORMALISE = {
     "none": lambda g: g,
-    # The Caffe notebook, the feature-visualisation notebook, and to five digits the Keras InceptionV3 example.
-    "mean": lambda g: g / (np.abs(g).mean(**PICTURE) + 1e-7),
-    "std": lambda g: g / (g.std(**PICTURE) + 1e-8),  # the TensorFlow tutorial, the feature-visualisation notebook
+    "mean": lambda g: g / np.maximum(np.abs(g).mean(**PICTURE), 1e-7),  # the Keras InceptionV3 and the Caffe example
+    "notebook": lambda g: g / (np.abs(g).mean(**PICTURE) + 1e-7),  # the feature-visualisation notebook's DeepDream
+    "std": lambda g: g / (g.std(**PICTURE) + 1e-8),  # the TensorFlow tutorial, and that notebook out of noise
 }
 
 

@@ -39,14 +39,15 @@ def test_a_step_goes_down_the_loss_by_the_gradient_over_its_size(normalise, size
 
 @pytest.mark.parametrize("weak", [1, 1e-3, 1e-7, 1e-9])
 def test_the_size_of_a_gradient_is_never_quite_nothing(weak, rng):
-    """As in the feature-visualisation notebook: mean|g| + 1e-7 for its photographs, std(g) + 1e-8 for its noise."""
+    """As in the feature-visualisation notebook mean|g| + 1e-7 for its photographs, std(g) + 1e-8 for its noise."""
     g, x = (weak * rng.normal(2, 7, SHAPE)).astype(np.float32), np.zeros(SHAPE, np.float32)
-    for normalise, size in (("mean", np.abs(g).mean() + 1e-7), ("std", g.std() + 1e-8)):
+    mean = np.abs(g).mean()
+    for normalise, size in (("notebook", mean + 1e-7), ("mean", max(mean, 1e-7)), ("std", g.std() + 1e-8)):
         (step,) = steps(Slope(g), x, 1, step=1.5, normalise=normalise)
         np.testing.assert_allclose(step.x, -1.5 * g / size, rtol=1e-5)
 
 
-@pytest.mark.parametrize("normalise", ["mean", "std", "none"])
+@pytest.mark.parametrize("normalise", ["mean", "notebook", "std", "none"])
 def test_of_a_batch_each_picture_goes_as_far_as_it_would_alone(normalise, rng):
     batch, x = (rng.normal(2, 7, (3, *SHAPE)).astype(np.float32) for _ in range(2))
     batch *= np.array([1, 1e-3, 1e3], np.float32)[:, None, None, None]
@@ -56,7 +57,7 @@ def test_of_a_batch_each_picture_goes_as_far_as_it_would_alone(normalise, rng):
         np.testing.assert_allclose(after, alone.x, rtol=1e-6)
 
 
-@pytest.mark.parametrize("normalise", ["mean", "std", "none"])
+@pytest.mark.parametrize("normalise", ["mean", "notebook", "std", "none"])
 def test_where_nothing_is_to_be_gained_the_picture_stays(normalise, rng):
     x = rng.uniform(50, 200, SHAPE).astype(np.float32)
     (step,) = steps(Slope(np.zeros(SHAPE, np.float32)), x, 1, normalise=normalise)

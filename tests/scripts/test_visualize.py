@@ -1,0 +1,200 @@
+"""`dreamscripts visualize`, as a person calls it."""
+
+import time
+
+import numpy as np
+import pytest
+from conftest import mistake
+
+from dreamscripts.images import open_picture
+from dreamscripts.scripts.visualize import SETTINGS, Method
+from dreamscripts.settings import Settings, named
+
+LAYER = ("pocket", "block4_conv3")
+TINY = ("--size", 32, "--set", "optimizer.iterations=2", "--set", "optimizer.evaluations=2")
+
+
+def test_from_noise_to_a_picture_whose_settings_repeat_it(command, command_here):
+    done = command("visualize", *LAYER, "--channels", "3,5:-0.5", "--method", "naive", *TINY, check=0)
+    assert done.stderr == ""
+    *iterations, last = done.stdout.splitlines()
+    assert [line.split()[1] for line in iterations] == ["0/2", "1/2", "2/2"]
+    assert last == "pocket-block4_conv3-3+5.png"
+    assert {path.name for path in command.folder.iterdir()} == {last}
+    settings = Settings.load(command.folder / last)
+    assert settings.features["block4_conv3_pre_relu"].channels == {3: 1, 5: -0.5}
+
+    done = command_here("dream", "--from", last, check=0)
+    assert done.stdout.startswith(f"noise → from-{last.removesuffix('.png')}/")
+    again = open_picture(command.folder / f"from-{last.removesuffix('.png')}" / "final.png")
+    np.testing.assert_array_equal(again, open_picture(command.folder / last))
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "side"),
+    [
+        ("multiscale", ("--set", "octaves.count=2", "--set", "tiles.size=40"), 44),
+        ("laplacian", ("--set", "octaves.count=2"), 44),
+        ("fourier", (), 32),
+    ],
+)
+def test_the_other_methods_too_are_repeated_by_the_settings_in_their_pictures(method, more, side, command_here):
+    command_here("visualize", *LAYER, "--channel", 3, "-m", method, *TINY, *more, "-o", "mine.png", check=0)
+    picture = open_picture(command_here.folder / "mine.png")
+    assert picture.shape == (side, side, 3)
+    assert picture.std() > 5
+    command_here("dream", "--from", "mine.png", "--output", "again", check=0)
+    np.testing.assert_array_equal(open_picture(command_here.folder / "again" / "final.png"), picture)
+
+
+def test_fourier_is_the_method_where_none_is_named(command_here):
+    done = command_here("visualize", *LAYER, "--channel", 3, *TINY, "--quiet", check=0)
+    assert done.stdout == done.stderr == ""
+    assert Settings.load(command_here.folder / "pocket-block4_conv3-3.png").optimizer.parameters == "fourier"
+
+
+def test_every_method_has_named_settings():
+    assert SETTINGS.keys() == set(Method)
+    assert set(SETTINGS.values()) <= named().keys()
+
+
+def test_a_direction_is_all_channels_with_a_weight_each(command_here):
+    direction = np.zeros(128, np.float32)
+    direction[[7, 90]] = 0.25, -2
+    np.save(command_here.folder / "fur.npy", direction)
+    done = command_here("visualize", *LAYER, "--direction", "fur.npy", "-m", "naive", *TINY, check=0)
+    assert done.stdout.splitlines()[-1] == "pocket-block4_conv3-fur.png"
+    command_here("visualize", *LAYER, "--channels", "7:0.25,90:-2", "-m", "naive", *TINY, "-o", "same.png", check=0)
+    same = (command_here.folder / "same.png").read_bytes()
+    assert (command_here.folder / "pocket-block4_conv3-fur.png").read_bytes() == same
+
+
+def test_a_neuron_is_the_middle_of_its_channel(command_here):
+    """What lies out of its sight stays as flat as it was."""
+    seen = ("pocket", "block2_conv1", "--channel", 3, "-m", "naive", "--size", 64, "--set", "optimizer.iterations=2")
+    command_here("visualize", *seen, "--neuron", "-o", "neuron.png", check=0)
+    command_here("visualize", *seen, "-o", "channel.png", check=0)
+    neuron, channel = (open_picture(command_here.folder / f"{name}.png") for name in ("neuron", "channel"))
+    corner, middle = (slice(0, 16), slice(0, 16)), (slice(24, 40), slice(24, 40))
+    assert neuron[corner].std() < 0.2 * neuron[middle].std()
+    assert channel[corner].std() > 0.5 * channel[middle].std()
+    assert Settings.load(command_here.folder / "neuron.png").measure == "neuron"
+
+
+def test_several_pictures_of_one_channel_are_numbered_and_unlike_each_other(command_here):
+    several = ("visualize", *LAYER, "--channel", 3, "--diversity", 2, *TINY)
+    done = command_here(*several, check=0)
+    files = ["pocket-block4_conv3-3-1.png", "pocket-block4_conv3-3-2.png"]
+    assert done.stdout.splitlines()[-2:] == files
+    first, second = (open_picture(command_here.folder / file) for file in files)
+    assert np.abs(first - second).mean() > 5
+    assert Settings.load(command_here.folder / files[0]).penalties.diversity == 1
+
+    done = command_here(*several, "--set", "penalties.diversity=0", check=0)
+    again = ["pocket-block4_conv3-3-1_2.png", "pocket-block4_conv3-3-2_2.png"]
+    assert done.stdout.splitlines()[-2:] == again
+    assert Settings.load(command_here.folder / again[0]).penalties.diversity == 0
+    assert np.abs(open_picture(command_here.folder / again[0]) - first).mean() > 0.5
+
+
+def test_a_second_picture_stands_beside_the_first(command_here):
+    once = ("visualize", *LAYER, "--channel", 3, "-m", "naive", *TINY)
+    names = [command_here(*once, "--seed", seed, check=0).stdout.splitlines()[-1] for seed in range(3)]
+    assert names == [f"pocket-block4_conv3-3{number}.png" for number in ("", "_2", "_3")]
+    pictures = {(command_here.folder / name).read_bytes() for name in names}
+    assert len(pictures) == 3
+
+
+def test_a_layer_may_be_called_as_it_is_called_before_its_relu(command_here):
+    command_here("visualize", *LAYER, "--channel", 3, "-m", "naive", *TINY, "-o", "short.png", check=0)
+    before = ("pocket", "block4_conv3_pre_relu")
+    command_here("visualize", *before, "--channel", 3, "-m", "naive", *TINY, "-o", "long.png", check=0)
+    assert (command_here.folder / "long.png").read_bytes() == (command_here.folder / "short.png").read_bytes()
+
+
+@pytest.fixture
+def lumber(tmp_path):
+    """A folder with directions of all kinds, and with pictures in the way."""
+    folder = tmp_path / "work"
+    for name, values in {
+        "long.npy": np.ones(300),
+        "short.npy": np.ones(64),
+        "zeros.npy": np.zeros(128),
+        "matrix.npy": np.ones((2, 64)),
+        "words.npy": np.array(["a", "b"]),
+        "nan.npy": np.array([1, np.nan]),
+        "pickled.npy": np.array([{}], dtype=object),
+    }.items():
+        np.save(folder / name, values)
+    (folder / "text.npy").write_text("1 2 3")
+    (folder / "empty.npy").touch()
+    (folder / "there.png").touch()
+    (folder / "pair-2.png").touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "name a channel to see: --channel 0, or --channels 65,139, or --direction FILE.npy"),
+        (["--channel", 3, "--channels", "4,5"], "name only one of them: --channel 0, or"),
+        (["--channel", 3, "--direction", "zeros.npy"], "name only one of them"),
+        (["--channel", "three"], "'--channel'"),
+        (["--channel=-1"], "'--channel': should be greater than or equal to 0"),
+        *((["--channels", text], f"--channels {text}: write them as 65,139") for text in ("3;5", "3,,5", "3:", "3:x")),
+        *((["--channels", text], f"--channels {text}: write them as 65,139") for text in ("1.5", "3:nan", "3:1:2")),
+        (["--channels=-3"], "--channels -3: write them as"),
+        (["--channels", "3:0,4:0"], "--channels 3:0,4:0: weighs nothing"),
+        (["--direction", "nowhere.npy"], "nowhere.npy: there is no such file"),
+        (["--direction", "zeros.npy"], "zeros.npy: is nothing but zeros"),
+        *(
+            (["--direction", f"{name}.npy"], f"{name}.npy: a direction is a vector")
+            for name in ("matrix", "words", "nan")
+        ),
+        *((["--direction", f"{name}.npy"], f"{name}.npy: is not an array") for name in ("text", "empty", "pickled")),
+        (["--direction", "."], ".: is not an array that numpy.save wrote"),
+        (["--channel", 3, "--output", "mine.jpg"], "mine.jpg: pictures are saved as PNG"),
+        (["--channel", 3, "--output", "there.png"], "there.png: is there already; choose another --output"),
+        (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2.png: is there already"),
+        (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: there is no folder 'no' to save in"),
+        (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
+        (["--channel", 3, "--diversity", 0], "'--diversity': should be greater than or equal to 1"),
+        (["--channel", 3, "--size", 0], "size = 0: should be greater"),
+        (["--channel", 3, "--set", "optimizer.steps=3"], "did you mean 'optimizer.step'"),
+        (["--channel", 3, "--set", "optimizer.laplacian=4"], "optimizer.laplacian is for pixels"),
+    ],
+)
+def test_mistakes_found_before_keras_wakes(arguments, says, command_here, lumber, asleep):
+    before = {path.name for path in lumber.iterdir()}
+    assert says in mistake(command_here("visualize", *LAYER, *arguments))
+    assert {path.name for path in lumber.iterdir()} == before
+
+
+def test_a_mistake_is_told_at_once(command):
+    started = time.perf_counter()
+    assert "size = 0" in mistake(command("visualize", *LAYER, "--channel", 3, "--size", 0))
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["pockett", "block4_conv3", "--channel", 3], "there is no network called 'pockett' (did you mean 'pocket'?)"),
+        (["ghost.keras", "block4_conv3", "--channel", 3], "ghost.keras: there is no such model file"),
+        (["pocket", "block4_conv", "--channel", 3], "pocket has no layer 'block4_conv' (did you mean 'block4_conv3'?)"),
+        (
+            ["pocket", "block4_*", "--channel", 3],
+            "'block4_*' is 4 layers of pocket; name one of them, such as block4_c",
+        ),
+        ([*LAYER, "--channel", 128], "block4_conv3_pre_relu has channels 0 to 127, and no 128"),
+        ([*LAYER, "--channels", "3,999"], "has channels 0 to 127, and no 999"),
+        ([*LAYER, "--direction", "long.npy"], "long.npy: has 300 weights, and block4_conv3 has 128 channels"),
+        ([*LAYER, "--direction", "short.npy"], "short.npy: has 64 weights, and block4_conv3 has 128 channels"),
+        ([*LAYER, "--channel", 3, "--weights", "nowhere.h5"], "nowhere.h5: there is no such file of weights"),
+        ([*LAYER, "--channel", 3, "--size", 7], "both sides must be at least 8 pixels; give a larger --size"),
+    ],
+)
+def test_mistakes_that_only_the_network_can_tell(arguments, says, command_here, lumber):
+    before = {path.name for path in lumber.iterdir()}
+    assert says in mistake(command_here("visualize", *arguments))
+    assert {path.name for path in lumber.iterdir()} == before
