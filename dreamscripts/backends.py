@@ -3,6 +3,7 @@
 import importlib
 import platform
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -24,16 +25,21 @@ def compile_pass(terms_of: Callable, variables: Sequence, xla: bool) -> Pass:
 def _tensorflow(terms_of, variables, xla) -> Pass:
     import tensorflow as tf
 
-    # All sizes are open, so that octaves and tiles share one trace; XLA compiles for each size by itself.
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)], jit_compile=xla)
-    def terms_and_gradient(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            terms = terms_of(x)
-            loss = tf.reduce_sum(terms)
-        return tf.concat([terms, tf.reshape(tape.gradient(loss, x), [-1])], 0)
+    # Height and width are open, so that octaves and tiles share one trace; XLA compiles for each size by itself. Each
+    # number of pictures has a trace of its own: where it is open, too, a pass takes 3 % longer.
+    @cache
+    def trace(count: int):
+        @tf.function(input_signature=[tf.TensorSpec((count, None, None, 3), tf.float32)], jit_compile=xla)
+        def terms_and_gradient(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                terms = terms_of(x)
+                loss = tf.reduce_sum(terms)
+            return tf.concat([terms, tf.reshape(tape.gradient(loss, x), [-1])], 0)
 
-    return lambda x: terms_and_gradient(tf.convert_to_tensor(x)).numpy()
+        return terms_and_gradient
+
+    return lambda x: trace(len(x))(tf.convert_to_tensor(x)).numpy()
 
 
 def _jax(terms_of, variables, xla) -> Pass:
