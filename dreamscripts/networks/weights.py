@@ -76,7 +76,7 @@ def unreachable_weights(name: str) -> str:
     """What to say when weights cannot be downloaded: the three ways on."""
     return (
         f"the weights of {name} are not on this machine and cannot be downloaded: connect once and run again, "
-        f"or give a file you have with --weights FILE, or dream without them with --network pocket"
+        f"or give a file you have with --weights FILE, or take pocket, a network inside the package"
     )
 
 

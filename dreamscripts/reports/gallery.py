@@ -140,7 +140,10 @@ class GalleryFolder:
             raise OutputError(f"{folder}: is a gallery of {made_by}, not of {network}; choose another --output")
         if made_with != weights:
             before, now = (f"the weights {name}" if name else "its own weights" for name in (made_with, weights))
-            raise OutputError(f"{folder}: is a gallery of {network} with {before}, not {now}; choose another --output")
+            ways = f"--weights {made_with} goes on with it, " if made_with else ""
+            raise OutputError(
+                f"{folder}: is a gallery of {network} with {before}, not {now}; {ways}another --output begins anew"
+            )
         if differences:
             raise OutputError(
                 f"{folder}: its pictures were made with {', '.join(differences)}; "

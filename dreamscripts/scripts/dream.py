@@ -79,7 +79,13 @@ def dream(
     else:
         chosen = Settings.load(named, **changes)
         if photo is None and chosen.start == "photograph":
-            raise DreamError("name a picture: dreamscripts dream PHOTO --settings bad_trip --network pocket")
+            said = f"--from {from_}" if from_ else f"--settings {named} --network {network or 'pocket'}"
+            raise DreamError(f"name a picture: dreamscripts dream PHOTO {said}")
+        if photo is None and chosen.penalties.diversity:
+            raise SettingsError(
+                f"{named}: is one of several pictures that were made together, to be unlike each other; "
+                "`dreamscripts visualize` with --diversity makes them again"
+            )
         opened = open_photo(photo) if photo else None
         for note in opened.notes if opened else ():
             console.print(f"{photo}: {note}")

@@ -49,12 +49,12 @@ def gallery(
     names = choose_layers(model, layers or [], network)
     folder = open_folder(output or Path(f"{Path(network).stem}-gallery"), model, names, chosen)
     left = sum(len(folder.todo(layer)) for layer in names)
-    if left:
-        console.print(f"{folder.folder}/index.html may be opened while {left} pictures are made")
+    page = folder.folder / "index.html"
     try:
-        with GalleryWatch(console, left) as watch:
+        with GalleryWatch(console, left, page) as watch:
             make_gallery(folder, names, chosen, watch.on_pictures)
     except KeyboardInterrupt:
-        console.print("stopped; what is done stays, and the same command goes on")
+        if page.exists():
+            console.print("stopped; what is done stays, and the same command goes on")
         raise
-    console.print(f"{folder.folder}/index.html  ({len(names)} layer{'s' if len(names) > 1 else ''})")
+    console.print(f"{page}  ({len(names)} layer{'s' if len(names) > 1 else ''})")

@@ -1,5 +1,6 @@
 """`dreamscripts graph NETWORK`: a network as a web page with its layers, its modules and what they see."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -52,8 +53,9 @@ def graph(
     write_graph(model, page, network, weights=weights, gallery=pictures)
     console.print(str(page))
     if tensorboard:
-        write_events(model, tensorboard)
-        console.print(f"{tensorboard}  (tensorboard --logdir {tensorboard})")
+        write_events(model, tensorboard / name)
+        wanted = "" if find_spec("tensorboard") else "pip install tensorboard, then: "
+        console.print(f"{tensorboard / name}  ({wanted}tensorboard --logdir {tensorboard})")
 
 
 def _check_output(page: Path) -> None:

@@ -1,6 +1,7 @@
 """What a person sees while a dream is computed: a bar in a terminal, a line per iteration in a file."""
 
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -84,13 +85,17 @@ class Watch:
 
 
 class GalleryWatch:
-    """Watches a gallery of so many pictures grow: a bar with the time left, a line per layer; a context manager."""
+    """Watches a gallery of so many pictures grow: a bar with the time left, a line per layer; a context manager.
 
-    def __init__(self, console: Console, pictures: int):
+    `page` is told of once it has something to show.
+    """
+
+    def __init__(self, console: Console, pictures: int, page: Path):
         self._console = console
         self._bar = _bar(console, TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}"))
         self._task = self._bar.add_task("waking the network", total=pictures or None, numbers="", left="")
         self._pictures = pictures
+        self._page = page
         self._done = 0
         self._layer = ""
 
@@ -103,6 +108,8 @@ class GalleryWatch:
 
     def on_pictures(self, layer: str, count: int) -> None:
         """A batch of pictures is on disk."""
+        if not self._done:
+            self._console.print(f"{self._page} may be opened while {self._pictures} pictures are made")
         self._done += count
         numbers = f"{self._done}/{self._pictures}"
         self._bar.update(self._task, description=layer, completed=self._done, numbers=numbers, left="left")

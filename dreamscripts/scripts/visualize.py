@@ -46,14 +46,16 @@ def visualize(
     ] = None,
     neuron: Annotated[bool, typer.Option("--neuron", help="Only the middle of the layer, not all of it.")] = False,
     method: Annotated[Method, typer.Option("--method", "-m", help="How.")] = Method.FOURIER,
-    diversity: Annotated[int, typer.Option(min=1, metavar="N", help="So many pictures, unlike each other.")] = 1,
+    diversity: Annotated[
+        int, typer.Option(min=1, max=16, metavar="N", help="So many pictures, unlike each other.")
+    ] = 1,
     weights: options.Weights = None,
     size: Annotated[int | None, typer.Option(help="Side in pixels; of the first octave, where each is larger.")] = None,
     seed: options.Seed = None,
     set_: options.Set = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE.png", help="Default: <network>-<layer>-<channels>.png."),
+        typer.Option("--output", "-o", metavar="FILE.png", help="Default: <network>-<layer>-<channels>-<method>.png."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -63,7 +65,9 @@ def visualize(
     Of a layer that ends in a ReLU it is what stands before it, so that no channel is dead.
     """
     chosen, title = _parse_channels(channel, channels, direction)
-    files = _files(output or Path(f"{Path(network).stem}-{layer}-{title}.png"), diversity, named=output is not None)
+    how = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
+    default = Path(f"{Path(network).stem}-{layer}-{title}{how}.png")
+    files = _files(output or default, diversity, named=output is not None)
 
     from dreamscripts.images import noise, save_picture
     from dreamscripts.scripts.progress import Watch
@@ -120,7 +124,12 @@ def _parse_channels(channel: int | None, channels: str | None, direction: Path |
         chosen[int(number)] = float(weight if colon else 1)
     if not any(chosen.values()):
         raise SettingsError(f"--channels {channels}: weighs nothing; give one of them a weight other than 0")
-    return chosen, "+".join(map(str, chosen))
+    return chosen, "".join(_summand(number, weight) for number, weight in chosen.items()).removeprefix("+")
+
+
+def _summand(channel: int, weight: float) -> str:
+    sign, times = "-" if weight < 0 else "+", "" if abs(weight) == 1 else f"{abs(weight):g}x"
+    return f"{sign}{times}{channel}"
 
 
 def _is_finite(text: str) -> bool:
@@ -159,7 +168,9 @@ def _files(path: Path, count: int, named: bool) -> list[Path]:
         raise OutputError(f"{path}: pictures are saved as PNG; choose a name that ends in .png")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder '{path.parent}' to save in")
-    files = [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
+    files = (
+        [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}of{count}") for number in range(1, count + 1)]
+    )
     if taken := [file for file in files if file.exists()]:
         if named:
             raise OutputError(f"{taken[0]}: is there already; choose another --output")

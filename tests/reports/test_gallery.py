@@ -132,7 +132,7 @@ def test_layers_are_added(gallery, folder):
         ({"network": "vgg16"}, "is a gallery of pocket, not of vgg16; choose another --output"),
         (
             {"weights": "my.h5"},
-            "is a gallery of pocket with its own weights, not the weights my.h5; choose another --output",
+            "is a gallery of pocket with its own weights, not the weights my.h5; another --output begins anew",
         ),
         ({"layers": {"block2_conv1": 64}}, "block2_conv1 had 6 channels there, and has 64 now; choose another"),
         ({"size": 96}, r"block2_conv1 there have 12 pixels a side, not 96; --size 12 goes on with them"),

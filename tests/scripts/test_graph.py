@@ -21,11 +21,11 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
     assert done.stderr == ""
     page, logs = done.stdout.splitlines()
     assert page == "pocket-graph.html"
-    assert logs == "logs  (tensorboard --logdir logs)"
+    assert logs.startswith("logs/pocket  (") and logs.endswith("tensorboard --logdir logs)")
     text = (command.folder / page).read_text("utf-8")
     assert '"channels":[17]' in text
     assert "dreamscripts visualize pocket " in text
-    assert len(list((command.folder / "logs").glob("events.out.tfevents.*"))) == 1
+    assert len(list((command.folder / "logs" / "pocket").glob("events.out.tfevents.*"))) == 1
 
 
 @pytest.mark.parametrize(

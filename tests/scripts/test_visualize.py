@@ -19,7 +19,7 @@ def test_from_noise_to_a_picture_whose_settings_repeat_it(command, command_here)
     assert done.stderr == ""
     *iterations, last = done.stdout.splitlines()
     assert [line.split()[1] for line in iterations] == ["0/2", "1/2", "2/2"]
-    assert last == "pocket-block4_conv3-3+5.png"
+    assert last == "pocket-block4_conv3-3-0.5x5-naive.png"
     assert {path.name for path in command.folder.iterdir()} == {last}
     settings = Settings.load(command.folder / last)
     assert settings.features["block4_conv3_pre_relu"].channels == {3: 1, 5: -0.5}
@@ -63,10 +63,10 @@ def test_a_direction_is_all_channels_with_a_weight_each(command_here):
     direction[[7, 90]] = 0.25, -2
     np.save(command_here.folder / "fur.npy", direction)
     done = command_here("visualize", *LAYER, "--direction", "fur.npy", "-m", "naive", *TINY, check=0)
-    assert done.stdout.splitlines()[-1] == "pocket-block4_conv3-fur.png"
+    assert done.stdout.splitlines()[-1] == "pocket-block4_conv3-fur-naive.png"
     command_here("visualize", *LAYER, "--channels", "7:0.25,90:-2", "-m", "naive", *TINY, "-o", "same.png", check=0)
     same = (command_here.folder / "same.png").read_bytes()
-    assert (command_here.folder / "pocket-block4_conv3-fur.png").read_bytes() == same
+    assert (command_here.folder / "pocket-block4_conv3-fur-naive.png").read_bytes() == same
 
 
 def test_a_neuron_is_the_middle_of_its_channel(command_here):
@@ -84,14 +84,15 @@ def test_a_neuron_is_the_middle_of_its_channel(command_here):
 def test_several_pictures_of_one_channel_are_numbered_and_unlike_each_other(command_here):
     several = ("visualize", *LAYER, "--channel", 3, "--diversity", 2, *TINY)
     done = command_here(*several, check=0)
-    files = ["pocket-block4_conv3-3-1.png", "pocket-block4_conv3-3-2.png"]
+    files = ["pocket-block4_conv3-3-1of2.png", "pocket-block4_conv3-3-2of2.png"]
     assert done.stdout.splitlines()[-2:] == files
     first, second = (open_picture(command_here.folder / file) for file in files)
     assert np.abs(first - second).mean() > 5
     assert Settings.load(command_here.folder / files[0]).penalties.diversity == 1
+    assert "one of several" in mistake(command_here("dream", "--from", files[0]))
 
     done = command_here(*several, "--set", "penalties.diversity=0", check=0)
-    again = ["pocket-block4_conv3-3-1_2.png", "pocket-block4_conv3-3-2_2.png"]
+    again = ["pocket-block4_conv3-3-1of2_2.png", "pocket-block4_conv3-3-2of2_2.png"]
     assert done.stdout.splitlines()[-2:] == again
     assert Settings.load(command_here.folder / again[0]).penalties.diversity == 0
     assert np.abs(open_picture(command_here.folder / again[0]) - first).mean() > 0.5
@@ -100,7 +101,7 @@ def test_several_pictures_of_one_channel_are_numbered_and_unlike_each_other(comm
 def test_a_second_picture_stands_beside_the_first(command_here):
     once = ("visualize", *LAYER, "--channel", 3, "-m", "naive", *TINY)
     names = [command_here(*once, "--seed", seed, check=0).stdout.splitlines()[-1] for seed in range(3)]
-    assert names == [f"pocket-block4_conv3-3{number}.png" for number in ("", "_2", "_3")]
+    assert names == [f"pocket-block4_conv3-3-naive{number}.png" for number in ("", "_2", "_3")]
     pictures = {(command_here.folder / name).read_bytes() for name in names}
     assert len(pictures) == 3
 
@@ -129,7 +130,7 @@ def lumber(tmp_path):
     (folder / "text.npy").write_text("1 2 3")
     (folder / "empty.npy").touch()
     (folder / "there.png").touch()
-    (folder / "pair-2.png").touch()
+    (folder / "pair-2of2.png").touch()
     return folder
 
 
@@ -155,7 +156,7 @@ def lumber(tmp_path):
         (["--direction", "."], ".: is not an array that numpy.save wrote"),
         (["--channel", 3, "--output", "mine.jpg"], "mine.jpg: pictures are saved as PNG"),
         (["--channel", 3, "--output", "there.png"], "there.png: is there already; choose another --output"),
-        (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2.png: is there already"),
+        (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2of2.png: is there already"),
         (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: there is no folder 'no' to save in"),
         (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
         (["--channel", 3, "--diversity", 0], "'--diversity': should be greater than or equal to 1"),
