@@ -21,10 +21,10 @@ class Iterate:
     seconds: float  # of computing so far, over all sittings
     x: np.ndarray  # float (H, W, 3), as the network sees it; of pictures made together (N, H, W, 3)
     preprocessing: str  # how it does
-    stretched: bool  # whether x grew out of noise, beyond any range, and is shown with its contrast evened out
     drawn: int  # the draw of the jitter that the loss was measured under
     ends_octave: bool  # the next iterate is of another size, or there is none
     memory: Mapping[str, np.ndarray]  # the optimizer's
+    stretched: bool = False  # whether x grew out of noise, beyond any range, and is shown with its contrast evened out
 
     @cached_property
     def picture(self) -> np.ndarray:

@@ -183,6 +183,21 @@ def test_two_cannot_dream_in_one_folder(photo, settings, folder):
     assert [iterate.iteration for iterate in iterates] == [1, 2, 3, 4]
 
 
+def test_a_run_stopped_before_pictures_grew_out_of_noise_resumes(photo, settings, folder):
+    """Its state says nothing of how the picture is shown."""
+    whole = list(run(photo, settings, folder.with_name("whole")))
+    first = run(photo, settings, folder)
+    next(first), next(first)
+    first.close()
+    with np.load(folder / "state.npz") as file:
+        state = dict(file)
+    rest = json.loads(str(state["rest"]))
+    del rest["stretched"]
+    np.savez(folder / "state.npz", **state | {"rest": json.dumps(rest)})
+    *_, last = resume(folder)
+    np.testing.assert_array_equal(last.x, whole[-1].x)
+
+
 def test_a_damaged_state_is_named(photo, settings, folder):
     next(run(photo, settings, folder))
     (folder / "state.npz").write_bytes(b"PK damaged")
