@@ -179,15 +179,13 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
         if left_out < table.count - 1:
             log.warning(
                 "octave %d of %d is left out: %d×%d is too small for %s at %s, which needs %d pixels a side",
-                *(
-                    left_out + 1,
-                    table.count,
-                    width,
-                    height,
-                    network.name,
-                    ", ".join(settings.features),
-                    network.least_side,
-                ),
+                left_out + 1,
+                table.count,
+                width,
+                height,
+                network.name,
+                ", ".join(settings.features),
+                network.least_side,
             )
     network.check_size(height, width)
     if left_out:

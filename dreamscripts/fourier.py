@@ -38,7 +38,7 @@ class FourierEvaluator:
         mirrored = np.arange(1, width // 2 + 2) <= (width + 1) // 2
         mirrored[0] = False
         self._times = np.where(mirrored, 2, 1)[:, None].astype(np.float32)
-        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._last: tuple[np.ndarray, ...] | None = None  # coefficients, how bright their pixels are, their picture
 
     def enter(self, x: np.ndarray) -> np.ndarray:
         """The coefficients of a picture; what is black or white, or beyond, enters as nearly so."""
@@ -48,7 +48,7 @@ class FourierEvaluator:
 
     def picture(self, z: np.ndarray) -> np.ndarray:
         """The picture of some coefficients: float32."""
-        return self._preprocessing.enter(255 * self._share(z)).astype(np.float32)
+        return self._developed(z)[1]
 
     def loss(self, z: np.ndarray) -> float:
         """The loss of the picture."""
@@ -56,8 +56,8 @@ class FourierEvaluator:
 
     def gradient(self, z: np.ndarray) -> np.ndarray:
         """The gradient of the loss with respect to the coefficients."""
-        share = self._share(z)
-        g = self._preprocessing.pull(self._evaluator.gradient(self.picture(z)))
+        share, x = self._developed(z)
+        g = self._preprocessing.pull(self._evaluator.gradient(x))
         g = (255 * g * share * (1 - share)).astype(np.float32) @ COLOURS
         spectrum = fft.rfft2(g, axes=ROWS_AND_COLUMNS) * (self._times / np.prod(self._size))
         return (_parts(spectrum) * self._scale).astype(np.float32)
@@ -66,13 +66,14 @@ class FourierEvaluator:
         """The weighted terms of the loss of the picture."""
         return self._evaluator.terms(self.picture(z))
 
-    def _share(self, z: np.ndarray) -> np.ndarray:
-        """How bright the pixels are, 0..1; asked more than once of the same coefficients."""
+    def _developed(self, z: np.ndarray) -> tuple[np.ndarray, ...]:
+        """How bright the pixels are, 0..1, and the picture; asked several times of the same coefficients."""
         if self._last is None or not np.array_equal(z, self._last[0]):
             real, imaginary = np.split(z.astype(np.float32) * self._scale, 2, axis=-2)
             logit = fft.irfft2(real + 1j * imaginary, self._size, axes=ROWS_AND_COLUMNS) @ COLOURS.T
-            self._last = z.copy(), special.expit(logit)
-        return self._last[1]
+            share = special.expit(logit)
+            self._last = z.copy(), share, self._preprocessing.enter(255 * share).astype(np.float32)
+        return self._last[1:]
 
 
 def _parts(spectrum: np.ndarray) -> np.ndarray:

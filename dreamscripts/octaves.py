@@ -1,10 +1,10 @@
 """Schedules of scales: at which sizes a dream is dreamt, and what goes from one to the next.
 
 Pictures here are as the network sees them, float (H, W, 3), or a batch of them (N, H, W, 3). `base` is the
-photograph. A schedule is asked to `enter`
-an octave with the picture that left the one before, and to `leave` it with what the optimizer made; it remembers
-nothing, so that a resumed run needs only the photograph and the last picture. Resizing is bilinear, in float, as in
-the sources: with the pixels' centres in place, or their corners, or only the first of them.
+photograph. A schedule is asked to `enter` an octave with the picture that left the one before, and to `leave` it with
+what the optimizer made; it remembers nothing, so that a resumed run needs only the photograph and the last picture.
+Resizing is bilinear, in float, as in the sources: with the pixels' centres in place, or their corners, or only the
+first of them.
 """
 
 from collections.abc import Sequence

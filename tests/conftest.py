@@ -103,9 +103,7 @@ def command(tmp_path):
             text=True,
             **options,
         )
-        if check is not None:
-            assert done.returncode == check, done.stderr + done.stdout
-        return done
+        return ended_with(check, done)
 
     run.folder = folder
     return run
@@ -126,9 +124,7 @@ def command_here(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             main()
         done = subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
-        if check is not None:
-            assert done.returncode == check, done.stderr + done.stdout
-        return done
+        return ended_with(check, done)
 
     run.folder = folder
     return run
@@ -150,6 +146,13 @@ def changed(settings: Settings, **changes) -> Settings:
     for key, value in changes.items():
         before[key] = before.get(key, {}) | value if isinstance(value, dict) and key != "features" else value
     return Settings.model_validate(before)
+
+
+def ended_with(code: int | None, done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
+    """A command that is done, with that exit code where one is asked for."""
+    if code is not None:
+        assert done.returncode == code, done.stderr + done.stdout
+    return done
 
 
 def mistake(done) -> str:

@@ -25,13 +25,18 @@ class Gallery:
     pictures: Mapping[str, Mapping[int, Path]]
 
 
+def picture_path(folder: Path, channel: int) -> Path:
+    """Where in a layer's folder the picture of a channel is."""
+    return folder / f"{channel:04d}.png"
+
+
 def open_gallery(folder: Path, network: str) -> Gallery:
     """Read what a gallery says of itself. Raises OutputError where it is none, or one of another network."""
     try:
         record = json.loads((folder / "gallery.json").read_text("utf-8"))
         pictured, weights = record["network"], record["weights"]
         pictures = {
-            layer: {channel: folder / about.get("folder", layer) / f"{channel:04d}.png" for channel in about["done"]}
+            layer: {i: picture_path(folder / about.get("folder", layer), i) for i in about["done"]}
             for layer, about in record["layers"].items()
         }
     except OSError:

@@ -15,6 +15,7 @@ from PIL import Image
 from dreamscripts.errors import OutputError
 from dreamscripts.files import lock, make_folder, output_errors, write_atomically
 from dreamscripts.images import save_picture
+from dreamscripts.reports.channel_pictures import picture_path
 from dreamscripts.reports.contact_sheet import draw_sheet
 
 # What some file system or other refuses in a name, the % that stands in for it, and the dot, so that no layer's
@@ -78,7 +79,7 @@ class GalleryFolder:
 
     def picture(self, layer: str, channel: int) -> Path:
         """Where the picture of a channel is, or will be."""
-        return self.folder / self.record["layers"][layer]["folder"] / f"{channel:04d}.png"
+        return picture_path(self.folder / self.record["layers"][layer]["folder"], channel)
 
     def sheet(self, layer: str) -> Path:
         """Where the contact sheet of a layer is, or will be."""
