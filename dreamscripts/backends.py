@@ -1,23 +1,26 @@
 """The one place that knows TensorFlow, JAX and PyTorch apart: a loss and its gradient as one compiled pass."""
 
 import importlib
+import math
 import platform
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 
 import keras
 import numpy as np
 
-Pass = Callable[[np.ndarray], np.ndarray]
+from dreamscripts.waking import processor
+
+Pass = Callable[..., tuple]
 
 
 def compile_pass(terms_of: Callable, variables: Sequence, xla: bool) -> Pass:
-    """Compile `terms_of(x) -> (n,)` into a function of a float32 array x (N, H, W, 3), of any N, H and W.
+    """Compile `terms_of(x, *numbers) -> (n,)` into a function of float32 pictures x (N, H, W, 3), of any N, H and W.
 
-    It returns one float32 array: the n terms, then the gradient of their sum, flat. Everything in between stays
-    on the device, so that a pass costs one transfer each way. `variables` are all that `terms_of` reads; `xla` is a
-    choice that only TensorFlow leaves open (`choose_xla`).
+    x is an array, or a tensor of the backend; `numbers`, where `terms_of` takes any, are arrays of int32, and others
+    of the same shape need no compiling. The answer stays on the device, as float32 tensors: the n terms, and the
+    gradient of their sum with respect to x (N, H, W, 3). `variables` are all that `terms_of` reads; `xla` is a choice
+    that only TensorFlow leaves open (`choose_xla`).
     """
     return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](terms_of, variables, xla)
 
@@ -28,46 +31,52 @@ def _tensorflow(terms_of, variables, xla) -> Pass:
     # Height and width are open, so that octaves and tiles share one trace; XLA compiles for each size by itself. Each
     # number of pictures has a trace of its own: where it is open, too, a pass takes 3 % longer.
     @cache
-    def trace(count: int):
-        @tf.function(input_signature=[tf.TensorSpec((count, None, None, 3), tf.float32)], jit_compile=xla)
-        def terms_and_gradient(x):
+    def trace(count: int, *shapes: tuple[int, ...]):
+        picture = tf.TensorSpec((count, None, None, 3), tf.float32)
+        signature = [picture, *(tf.TensorSpec(shape, tf.int32) for shape in shapes)]
+
+        @tf.function(input_signature=signature, jit_compile=xla)
+        def terms_and_gradient(x, *numbers):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                terms = terms_of(x)
+                terms = terms_of(x, *numbers)
                 loss = tf.reduce_sum(terms)
-            return tf.concat([terms, tf.reshape(tape.gradient(loss, x), [-1])], 0)
+            return terms, tape.gradient(loss, x)
 
         return terms_and_gradient
 
-    return lambda x: trace(len(x))(tf.convert_to_tensor(x)).numpy()
+    def run(x, *numbers):
+        return trace(len(x), *(n.shape for n in numbers))(tf.convert_to_tensor(x), *map(tf.convert_to_tensor, numbers))
+
+    return run
 
 
 def _jax(terms_of, variables, xla) -> Pass:
     import jax
 
-    def loss(x, values):
+    def loss(x, values, *numbers):
         # The weights come in as arguments: closed over, they would be compiled into the program as constants.
         with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
-            terms = terms_of(x)
+            terms = terms_of(x, *numbers)
         return terms.sum(), terms
 
     @jax.jit
-    def terms_and_gradient(x, values):
-        (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, values)
-        return jax.numpy.concatenate([terms, gradient.ravel()])
+    def terms_and_gradient(x, values, *numbers):
+        (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, values, *numbers)
+        return terms, gradient
 
     # Read at every pass, as they may be assigned in between.
-    return lambda x: np.asarray(terms_and_gradient(x, [variable.value for variable in variables]))
+    return lambda x, *numbers: terms_and_gradient(x, [variable.value for variable in variables], *numbers)
 
 
 def _torch(terms_of, variables, xla) -> Pass:
     import torch
 
-    def terms_and_gradient(x):
+    def terms_and_gradient(x, *numbers):
         x = keras.ops.convert_to_tensor(x).detach().requires_grad_()  # Keras knows on which device
-        terms = terms_of(x)
+        terms = terms_of(x, *map(keras.ops.convert_to_tensor, numbers))
         (gradient,) = torch.autograd.grad(terms.sum(), x)
-        return torch.cat([terms.detach(), gradient.ravel()]).cpu().numpy()
+        return terms.detach(), gradient
 
     return terms_and_gradient
 
@@ -84,9 +93,42 @@ def choose_xla(multiplications: int, pixels: int, passes: int) -> bool:
     return multiplications >= 100_000 * pixels and multiplications * passes >= 1e12
 
 
+def allow_tf32(allowed: bool) -> None:
+    """Whether a GPU may round what it multiplies to TF32's 10 bits of mantissa; a CPU takes no notice.
+
+    Always said, as backends differ in what they do unasked.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    elif backend == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "float32")
+    elif backend == "torch":
+        import torch
+
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+
+
+def least_winograd_gain() -> float:
+    """The `gain` (networks/winograd.py) above which a 3×3 convolution is faster by Winograd's algorithm.
+
+    Measured at 50 to 200 pixels a side and 64 to 512 channels, by CPU time: TensorFlow takes 1.2 times that of the
+    plain convolution at 64→64 channels (a gain of 32), 0.97 at 64→128 (43), 0.78 at 128→128 (64), 0.3 at 256→256 and
+    512→512. PyTorch gains from 128→128 as well. JAX gathers slowly, and gains from 256→512 (171). A GPU's library
+    has its own.
+    """
+    if device().startswith("GPU"):
+        return math.inf
+    return 150 if keras.backend.backend() == "jax" else 50
+
+
 def _suits_onednn() -> bool:
     found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
-    return "Intel" in _processor() and any(name.startswith(("X86_V4", "AVX512")) for name in found)
+    return "Intel" in processor() and any(name.startswith(("X86_V4", "AVX512")) for name in found)
 
 
 def device() -> str:
@@ -108,17 +150,27 @@ def device() -> str:
 
         if torch.cuda.is_available():
             return f"GPU: {torch.cuda.get_device_name()}"
-    return f"CPU: {_processor()}"
+    return f"CPU: {processor()}"
 
 
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
+def free_on_gpu() -> int:
+    """Bytes of the GPU's memory that this process may still take."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+        from tensorflow.python.client import device_lib  # TensorFlow says its own limit nowhere else
+
+        limit = next(one.memory_limit for one in device_lib.list_local_devices() if one.device_type == "GPU")
+        return limit - tf.config.experimental.get_memory_info("GPU:0")["current"]
+    if backend == "jax":
+        import jax
+
+        stats = jax.devices()[0].memory_stats()
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    import torch
+
+    free, _ = torch.cuda.mem_get_info()
+    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
 
 
 def versions() -> dict[str, str]:

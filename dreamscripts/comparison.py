@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
+from keras import ops
 
 from dreamscripts.dreaming import build_evaluator, open_network
 from dreamscripts.errors import Diverged
@@ -56,7 +57,7 @@ class Trial:
     terms: dict[str, float] = field(default_factory=dict)
     seconds_per_pass: float = 0.0
     overhead: float = 0.0  # share of the time that was not spent in passes
-    mebibytes: float = 0.0  # what the optimizer allocated at most, beside the network and its pass
+    mebibytes: float | None = None  # allocated at most beside the network and its pass; unknown of tensors on a device
     ended_by: str = ""  # what made it diverge
 
     def table(self, settings: Settings) -> Optimizer:
@@ -206,7 +207,7 @@ class _Meter:
         seconds = self.seconds
         lowest = min(loss, passes[-1].lowest) if passes else loss
         if loss == lowest:
-            self.best = x.copy()
+            self.best = np.array(ops.convert_to_numpy(x))
         number = self._evaluator.passes
         passes.append(Pass(number, seconds, loss, lowest, self._evaluator.terms(x)))
         if number in self._budgets:
@@ -242,7 +243,8 @@ def _run(
     for budget in budgets:
         trial.pictures.setdefault(budget, preprocessing.undo(meter.best))  # after a divergence
     short = table.model_copy(update={"evaluations": 1})
-    trial.mebibytes = _memory(lambda: optimize(evaluator, start, short, preprocessing))
+    if trial.optimizer != "lbfgs" or table.where == "scipy":
+        trial.mebibytes = _memory(lambda: optimize(evaluator, start, short, preprocessing))
     return meter.best
 
 

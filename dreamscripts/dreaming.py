@@ -1,21 +1,27 @@
 """dream(picture, settings) -> Iterator[Iterate]: wires network, loss, octaves and optimizer, and nothing else."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
+import keras
 import numpy as np
 
-from dreamscripts.backends import choose_xla
+from dreamscripts import backends
 from dreamscripts.errors import Diverged, PictureError
 from dreamscripts.evaluator import Evaluator
+from dreamscripts.exact_tiles import exact_crops
 from dreamscripts.fourier import FourierEvaluator
 from dreamscripts.images import fit
 from dreamscripts.iterates import Iterate
 from dreamscripts.losses import build_loss
+from dreamscripts.memory import tiles_for
 from dreamscripts.networks import Network, load_network
+from dreamscripts.networks.precision import in_bfloat16
+from dreamscripts.networks.winograd import with_winograd
 from dreamscripts.octaves import SCHEDULES, Plain
 from dreamscripts.optimizers import OPTIMIZERS
 from dreamscripts.optimizers.step import Step
@@ -138,22 +144,38 @@ def open_network(settings: Settings) -> Network:
         preprocessing=settings.preprocessing,
         seed=settings.seed,
     )
+    backends.allow_tf32(settings.precision == "tf32")
+    if settings.precision == "tf32" and backends.device().startswith("CPU"):
+        log.warning('precision = "tf32" is for GPUs: a CPU computes in float32')
+    network = replace(network, model=_as_computed(network.model, settings))
     with_edge = any((feature.measure or settings.measure) == "l2" for feature in settings.features.values())
     return network if with_edge else replace(network, edge=0)
+
+
+def _as_computed(model: keras.Model, settings: Settings) -> keras.Model:
+    """`model` with its layers in the place that compute as the settings say."""
+    if settings.precision == "mixed_bfloat16":
+        return in_bfloat16(model)
+    above = {"auto": backends.least_winograd_gain(), "direct": math.inf, "winograd": 0}[settings.convolutions]
+    return with_winograd(model, above)
 
 
 def build_evaluator(
     network: Network, settings: Settings, height: int, width: int, *, xla: bool = True, on_pass: OnPass | None = None
 ) -> Evaluator:
-    """The evaluator of the settings' loss, for pictures of up to that size; without `xla` it is not considered."""
+    """The evaluator of the settings' loss, for pictures of up to that size; without `xla` it is not considered.
+
+    Pictures that would not fit in memory at once are computed in exact tiles, which is logged; PictureError where not
+    even the smallest of them fits.
+    """
     passes = settings.optimizer.iterations * settings.optimizer.evaluations
     return Evaluator(
         network,
         build_loss(settings, network),
         jitter=settings.jitter,
-        tiles=settings.tiles,
+        tiles=tiles_for(network, settings, height, width),
         seed=settings.seed,
-        xla=xla and choose_xla(network.multiplications(height, width), height * width, passes),
+        xla=xla and backends.choose_xla(network.multiplications(height, width), height * width, passes),
         on_pass=on_pass,
     )
 
@@ -162,10 +184,11 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
     """The schedule of octaves for the photograph, and how many of the smallest had to be left out of it.
 
     Left out, with a warning, is an octave whose pictures are too small for the layers in use. Raises PictureError
-    where all are, or where the tiles are.
+    where all are, or where the tiles are, and SettingsError where exact ones are, or cannot serve the network.
     """
     tiles, table = settings.tiles, settings.octaves
-    if tiles and not network.fits(smallest_tile(tiles), smallest_tile(tiles)):
+    exact = tiles and tiles.kind == "exact"
+    if tiles and not exact and not network.fits(smallest_tile(tiles), smallest_tile(tiles)):
         raise PictureError(
             f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(settings.features)}, "
             f"which needs {network.least_side} pixels a side in every tile: raise tiles.size"
@@ -190,4 +213,7 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
     network.check_size(height, width)
     if left_out:
         schedule = SCHEDULES[table.kind](base, table.model_copy(update={"count": table.count - left_out}))
+    if exact:
+        for height, width in schedule.sizes:
+            exact_crops(network, height, width, tiles.size)
     return schedule, left_out

@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from keras import ops
 
 from dreamscripts import backends
 from dreamscripts.errors import Diverged
-from dreamscripts.jitter import Shake, draw_shake
+from dreamscripts.exact_tiles import Crop, exact_crops
+from dreamscripts.jitter import STILL, Shake, draw_shake
 from dreamscripts.losses import Loss
 from dreamscripts.networks import Network
+from dreamscripts.parts import parts_of
 from dreamscripts.settings import Jitter, Tiles
 from dreamscripts.tiles import cut
 
@@ -20,7 +24,11 @@ class Evaluator:
     Pictures are arrays (H, W, 3) of any size, in the network's preprocessing, or a batch of them (N, H, W, 3), whose
     loss is the sum of theirs; gradients are float32 of the same shape; on the device everything is float32. The loss
     is that of the picture under the jitter, the gradient is the picture's own. Under `tiles` loss and gradient are
-    the sums over the tiles, and all of them together count as one pass.
+    the sums over the tiles, and all of them together count as one pass; those of exact tiles are the picture's.
+
+    A picture may also be a float32 tensor of the backend. Its gradient is one, too, and stays on the device with it:
+    of a pass without tiles, rotation or scaling nothing but the terms comes to the host. It is known again by being
+    the same object, or by an array that was asked for last; it must not be changed in place.
 
     `passes` counts the passes so far and `seconds` the time they took; `on_pass(passes, loss)` is called after each.
     """
@@ -43,13 +51,20 @@ class Evaluator:
         self.network = network
         self._names = loss.names
         self._jitter = jitter or Jitter()
-        self._tiles = tiles
+        self._exact = tiles if tiles and tiles.kind == "exact" else None
+        self._tiles = None if self._exact else tiles
         self._seed = seed
         self._on_pass = on_pass
-        self._x: np.ndarray | None = None
+        self._x = None  # an array or a tensor, with self._terms and self._gradient
         self._shake: tuple[tuple, Shake] | None = None  # the last, with what it was drawn for
         variables = [*network.model.variables, *loss.variables]
-        self._run = backends.compile_pass(lambda x: loss(x, network.features(x)), variables, xla)
+
+        def terms(x, numbers=None):
+            parts = {} if numbers is None else parts_of(network.model.output, numbers)
+            return loss(x, network.features(x), parts)
+
+        self._run = backends.compile_pass(terms, variables, xla)
+        self._crops: dict[tuple[int, int], list[Crop]] = {}  # of pictures of the sizes met so far
 
     def draw(self, number: int) -> None:
         """Shake the pictures to come with draw `number` of the seed's jitter; without jitter this changes nothing."""
@@ -61,29 +76,33 @@ class Evaluator:
         """Count from nothing again, with no answer at hand."""
         self.passes, self.seconds, self.drawn, self._x = 0, 0.0, 0, None
 
-    def knows(self, x: np.ndarray) -> bool:
+    def knows(self, x) -> bool:
         """Whether the next question about x is answered without a pass."""
-        return self._x is not None and np.array_equal(x.astype(np.float32, copy=False), self._x)
+        if not isinstance(self._x, np.ndarray):
+            return x is self._x  # a tensor, which nobody changes in place
+        return np.array_equal(ops.convert_to_numpy(x).astype(np.float32, copy=False), self._x)
 
-    def loss(self, x: np.ndarray) -> float:
+    def loss(self, x) -> float:
         """The loss at x; raises Diverged, which names the term, where it is not a finite number."""
         self._evaluate(x)
         return float(self._terms.sum())
 
-    def gradient(self, x: np.ndarray) -> np.ndarray:
-        """The gradient of the loss at x."""
+    def gradient(self, x):
+        """The gradient of the loss at x: an array, or a tensor for a tensor that is not known as an array."""
         self._evaluate(x)
         return self._gradient
 
-    def terms(self, x: np.ndarray) -> dict[str, float]:
+    def terms(self, x) -> dict[str, float]:
         """The weighted terms of the loss at x, by name; the loss is their sum."""
         self._evaluate(x)
         return dict(zip(self._names, self._terms.tolist(), strict=True))
 
-    def _evaluate(self, x: np.ndarray) -> None:
+    def _evaluate(self, x) -> None:
         if self.knows(x):
             return
-        x = x.astype(np.float32)  # a copy, as the caller may go on in place
+        if not ops.is_tensor(x):
+            x = x.astype(np.float32)  # a copy, as the caller may go on in place
+        self._x = self._gradient = None  # before there are others: of a large picture there may not be room for both
         started = time.perf_counter()
         terms, gradient = self._pass(x)
         self.seconds += time.perf_counter() - started
@@ -91,24 +110,59 @@ class Evaluator:
         for name, value in zip(self._names, terms, strict=True):
             if not np.isfinite(value):
                 raise Diverged(f"the term '{name}' of the loss became {_word(value)} at pass {self.passes}")
-        if not np.isfinite(gradient).all():
+        xp = ops if ops.is_tensor(gradient) else np
+        if not xp.all(xp.isfinite(gradient)):
             raise Diverged(f"the gradient of the loss became infinite or NaN at pass {self.passes}")
         self._x, self._terms, self._gradient = x, terms, gradient
         if self._on_pass:
             self._on_pass(self.passes, self.loss(x))
 
-    def _pass(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The terms (float64) and the gradient (float32) of the picture x under the current draw."""
-        shake = self._drawn_shake(x.shape)
+    def _pass(self, x) -> tuple[np.ndarray, Any]:
+        """The terms (float64, an array) and the gradient (float32, what x is) of x under the current draw."""
+        shake = self._drawn_shake(tuple(x.shape))
+        if self._exact and len(crops := self._crops_of(*x.shape[-3:-1])) > 1:
+            return self._in_crops(x, shake, crops)
+        if self._tiles and ops.is_tensor(x):  # tiles are put together on the host
+            terms, gradient = self._pass(ops.convert_to_numpy(x))
+            return terms, ops.convert_to_tensor(gradient)
         x = shake(x)
+        terms, gradient = self._in_tiles(x) if self._tiles else self._at_once(x)
+        return terms, shake.back(gradient)
+
+    def _at_once(self, x) -> tuple[np.ndarray, Any]:
+        """The terms and the gradient of one shaken picture or batch that fits."""
+        terms, gradient = self._run(ops.reshape(x, (-1, *x.shape[-3:])))
+        gradient = ops.reshape(gradient, x.shape)
+        if not ops.is_tensor(x):
+            gradient = ops.convert_to_numpy(gradient)
+        return ops.convert_to_numpy(terms).astype(float), gradient
+
+    def _in_tiles(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, summed over the tiles."""
         *_, height, width, _ = x.shape
         terms, gradient = np.zeros(len(self._names)), np.zeros_like(x)
         for rows, columns in cut(height, width, self._tiles):
-            tile = x[..., rows, columns, :]
-            answer = self._run(tile.reshape(-1, *tile.shape[-3:]))
-            terms += answer[: len(terms)]
-            gradient[..., rows, columns, :] = answer[len(terms) :].reshape(tile.shape)
-        return terms, shake.back(gradient)
+            some, gradient[..., rows, columns, :] = self._at_once(x[..., rows, columns, :])
+            terms += some
+        return terms, gradient
+
+    def _in_crops(self, x, shake: Shake, crops: list[Crop]) -> tuple[np.ndarray, Any]:
+        """The terms and the gradient of x by exact tiles, put together on the host."""
+        if shake.warp is not None:  # it takes the whole picture
+            terms, gradient = self._in_crops(shake(x), STILL, crops)
+            return terms, shake.back(gradient)
+        terms, gradient = np.zeros(len(self._names)), np.zeros(tuple(x.shape), np.float32)
+        for crop in crops:
+            part = shake.crop(x, crop.rows, crop.columns)
+            some, slope = self._run(ops.reshape(part, (-1, *part.shape[-3:])), crop.numbers)
+            terms += ops.convert_to_numpy(some)
+            shake.add_back(gradient, ops.convert_to_numpy(slope).reshape(part.shape), crop.rows, crop.columns)
+        return terms, ops.convert_to_tensor(gradient) if ops.is_tensor(x) else gradient
+
+    def _crops_of(self, height: int, width: int) -> list[Crop]:
+        if (height, width) not in self._crops:
+            self._crops[height, width] = exact_crops(self.network, height, width, self._exact.size)
+        return self._crops[height, width]
 
     def _drawn_shake(self, shape: tuple[int, ...]) -> Shake:
         """The shake of the current draw; L-BFGS asks many times for the same."""

@@ -7,6 +7,7 @@ Visualization"; Mordvintsev et al. 2018, "Differentiable Image Parameterizations
 """
 
 import numpy as np
+from keras import ops
 from scipy import fft, special
 
 from dreamscripts.evaluator import Evaluator
@@ -68,6 +69,7 @@ class FourierEvaluator:
 
     def _developed(self, z: np.ndarray) -> tuple[np.ndarray, ...]:
         """How bright the pixels are, 0..1, and the picture; asked several times of the same coefficients."""
+        z = ops.convert_to_numpy(z)
         if self._last is None or not np.array_equal(z, self._last[0]):
             real, imaginary = np.split(z.astype(np.float32) * self._scale, 2, axis=-2)
             logit = fft.irfft2(real + 1j * imaginary, self._size, axes=ROWS_AND_COLUMNS) @ COLOURS.T

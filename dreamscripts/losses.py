@@ -2,13 +2,15 @@
 
 Written in keras.ops on x, pictures as the network sees them (N, H, W, 3), and the network's features
 {layer: (N, h, w, c)}, of sizes that may differ from one pass to the next. The loss of a batch is the sum of the
-pictures' own. All losses are minimised: what a dream wants more of enters with a minus sign. Formulas: the Keras
-L-BFGS example (F. Chollet, 2016), the DeepDream tutorial of TensorFlow, the DeepDream notebook (A. Mordvintsev,
+pictures' own. For an exact tile `parts` say what it owns of its picture and of each layer; for whole pictures there
+are none. All losses are minimised: what a dream wants more of enters with a minus sign. Formulas: the Keras L-BFGS
+example (F. Chollet, 2016), the DeepDream tutorial of TensorFlow, the DeepDream notebook (A. Mordvintsev,
 M. Tyka, C. Olah, 2015), the feature-visualisation notebook (A. Mordvintsev, 2016).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +20,7 @@ from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images import fit, open_picture
 from dreamscripts.networks import Network
 from dreamscripts.networks.anatomy import EDGE
+from dreamscripts.parts import PICTURE, WHOLE, Part
 from dreamscripts.settings import Settings
 
 
@@ -28,7 +31,7 @@ class Term(Protocol):
     def name(self) -> str:
         """Its column in loss.csv and its line in the plot."""
 
-    def __call__(self, x, features):
+    def __call__(self, x, features, parts):
         """A scalar tensor."""
 
 
@@ -46,15 +49,15 @@ class LayerTerm:
     def name(self) -> str:
         return self.layer + (f"[{','.join(map(str, self.channels))}]" if self.channels else "")
 
-    def __call__(self, x, features):
-        return -self.excitement(self.chosen(features))
+    def __call__(self, x, features, parts):
+        return -self.excitement(self.chosen(features), parts.get(self.layer, WHOLE))
 
     def chosen(self, features):
         """Those of the layer's features that count."""
         f = features[self.layer]
         return ops.matmul(f, _selection(self.channels, f.shape[-1])) if self.channels else f
 
-    def excitement(self, f):
+    def excitement(self, f, part):
         raise NotImplementedError
 
 
@@ -71,37 +74,36 @@ class LayerL2(LayerTerm):
     The sum leaves out an edge of 2, so that the padding's artefacts do not grow into a frame; the divisor does not.
     """
 
-    def excitement(self, f):
-        return ops.sum(ops.square(f[:, EDGE:-EDGE, EDGE:-EDGE, :])) / _size(f)
+    def excitement(self, f, part):
+        return ops.sum(ops.square(part.owned(f, EDGE))) / _size(f, part)
 
 
 class LayerMean(LayerTerm):
     """The mean of F, as in the TensorFlow tutorial and for single channels in the feature-visualisation notebook."""
 
-    def excitement(self, f):
-        return ops.sum(f) / _size(f)
+    def excitement(self, f, part):
+        return ops.sum(part.owned(f)) / _size(f, part)
 
 
 class LayerMeanSquare(LayerTerm):
     """The mean of F², as in the feature-visualisation notebook."""
 
-    def excitement(self, f):
-        return ops.sum(ops.square(f)) / _size(f)
+    def excitement(self, f, part):
+        return ops.sum(ops.square(part.owned(f))) / _size(f, part)
 
 
 class LayerNeuron(LayerTerm):
     """The mean over channels of F at the middle: what one place of a layer wants to see."""
 
-    def excitement(self, f):
-        _, height, width, channels = ops.shape(f)
-        return ops.sum(f[:, height // 2, width // 2, :]) / channels
+    def excitement(self, f, part):
+        return ops.sum(part.middle(f)) / f.shape[-1]
 
 
 class LayerEnergy(LayerTerm):
     """½ Σ F², whose gradient at the layer is the layer itself, as in the DeepDream notebook."""
 
-    def excitement(self, f):
-        return ops.sum(ops.square(f)) / 2
+    def excitement(self, f, part):
+        return ops.sum(ops.square(part.owned(f))) / 2
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ class LayerGuide(LayerTerm):
 
     guide: Any = None
 
-    def excitement(self, f):
-        flat = ops.reshape(f, (-1, f.shape[-1]))
+    def excitement(self, f, part):
+        flat = ops.reshape(part.owned(f), (-1, f.shape[-1]))
         return ops.sum(ops.max(ops.matmul(flat, ops.transpose(self.guide)), axis=1))
 
 
@@ -137,8 +139,9 @@ class LayerDirections:
     def variables(self) -> list:
         return [self.directions]
 
-    def __call__(self, x, features):
-        return -ops.sum(ops.mean(features[self.layer], axis=(1, 2)) * self.directions)
+    def __call__(self, x, features, parts):
+        part, f = parts.get(self.layer, WHOLE), features[self.layer]
+        return -ops.sum(ops.sum(part.owned(f), axis=(1, 2)) / part.positions(f) * self.directions)
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class Diversity:
     Alike is the cosine between the Gram matrices of their features, averaged over the other pictures (Olah et al.
     2017, "Feature Visualization"). Times the batch's mean excitement |E|, which counts as a constant here, because
     layers differ by orders of magnitude: at weight 1 others just like it cost a picture as much as it has gained.
-    Pictures that are equal to begin with stay so.
+    Pictures that are equal to begin with stay so. It is no sum over positions, and knows only whole pictures.
     """
 
     term: LayerTerm
@@ -157,7 +160,7 @@ class Diversity:
     def name(self) -> str:
         return f"diversity of {self.term.layer}"
 
-    def __call__(self, x, features):
+    def __call__(self, x, features, parts):
         f = features[self.term.layer]
         count, height, width, channels = ops.shape(f)
         flat = ops.reshape(f, (count, height * width, channels))
@@ -165,7 +168,7 @@ class Diversity:
         grams = grams / ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True) + 1e-20)
         alike = ops.sum(ops.square(ops.sum(grams, axis=0))) - ops.sum(ops.square(grams))
         others = ops.cast(ops.maximum(count - 1, 1), "float32")
-        gained = ops.abs(ops.stop_gradient(self.term.excitement(self.term.chosen(features))))
+        gained = ops.abs(ops.stop_gradient(self.term.excitement(self.term.chosen(features), WHOLE)))
         return gained / ops.cast(count, "float32") * alike / others
 
 
@@ -175,11 +178,12 @@ class Continuity:
 
     name: str = "continuity"
 
-    def __call__(self, x, features):
+    def __call__(self, x, features, parts):
         corner = x[:, :-1, :-1, :]
         down = ops.square(x[:, 1:, :-1, :] - corner)
         right = ops.square(x[:, :-1, 1:, :] - corner)
-        return ops.sum(ops.power(down + right, 1.25)) / _size(x)
+        part = parts.get(PICTURE, WHOLE)
+        return ops.sum(part.owned(ops.power(down + right, 1.25))) / _size(x, part)
 
 
 @dataclass(frozen=True)
@@ -188,8 +192,9 @@ class ImageL2:
 
     name: str = "dream_l2"
 
-    def __call__(self, x, features):
-        return ops.sum(ops.square(x)) / _size(x)
+    def __call__(self, x, features, parts):
+        part = parts.get(PICTURE, WHOLE)
+        return ops.sum(ops.square(part.owned(x))) / _size(x, part)
 
 
 @dataclass(frozen=True)
@@ -198,10 +203,11 @@ class TotalVariation:
 
     name: str = "total_variation"
 
-    def __call__(self, x, features):
-        down = ops.sum(ops.abs(x[:, 1:, :, :] - x[:, :-1, :, :]))
-        right = ops.sum(ops.abs(x[:, :, 1:, :] - x[:, :, :-1, :]))
-        return (down + right) / _size(x)
+    def __call__(self, x, features, parts):
+        part = parts.get(PICTURE, WHOLE)
+        down = ops.sum(part.owned(ops.abs(x[:, 1:, :, :] - x[:, :-1, :, :])))
+        right = ops.sum(part.owned(ops.abs(x[:, :, 1:, :] - x[:, :, :-1, :])))
+        return (down + right) / _size(x, part)
 
 
 MEASURES = {
@@ -229,9 +235,9 @@ class Loss:
         """The Keras variables that the terms read."""
         return [variable for _, term in self.terms for variable in getattr(term, "variables", [])]
 
-    def __call__(self, x, features):
-        """The weighted terms, as a tensor (n,); the loss is their sum."""
-        return ops.stack([weight * term(x, features) for weight, term in self.terms])
+    def __call__(self, x, features, parts: Mapping[str, Part] = MappingProxyType({})):
+        """The weighted terms, as a tensor (n,); the loss is their sum, and that of a picture the sum over its parts."""
+        return ops.stack([weight * term(x, features, parts) for weight, term in self.terms])
 
 
 def build_loss(settings: Settings, network: Network) -> Loss:
@@ -280,7 +286,6 @@ def _guide_features(settings: Settings, network: Network) -> dict:
     return {name: ops.convert_to_numpy(f).reshape(-1, f.shape[-1]) for name, f in features.items()}
 
 
-def _size(tensor):
-    """Values in one picture of the batch."""
-    _, height, width, channels = ops.shape(tensor)
-    return ops.cast(height * width * channels, "float32")
+def _size(tensor, part):
+    """Values in one whole picture of the batch."""
+    return part.positions(tensor) * tensor.shape[-1]

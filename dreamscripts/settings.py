@@ -116,16 +116,34 @@ class Octaves(Table):
 
 
 class Tiles(Table):
-    """Passes over square parts of a picture too large for one, under a random roll that moves the seams."""
+    """Passes over square parts of a picture too large for one. In a file the kind alone may stand for the table.
 
-    kind: Literal["tutorial", "notebook"] = "tutorial"
-    size: int = Field(512, ge=1)  # pixels a side
+    Exact ones overlap, and together give what one pass over the picture would. The other two leave some edges out
+    of a pass, under a random roll that moves the seams.
+    """
+
+    kind: Literal["tutorial", "notebook", "exact"] = "tutorial"
+    size: int | None = Field(None, ge=1)  # pixels a side: 512, or of exact tiles as many as memory has room for
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_word_is_a_kind(cls, value: Any) -> Any:
+        table = {"kind": value} if isinstance(value, str) else value
+        if isinstance(table, dict) and table.get("kind") != "exact":
+            return {"size": 512} | table
+        return table
 
 
 class Optimizer(Table):
-    """What moves the pixels. `step`, `normalise`, `laplacian` and `max_score` are left alone by L-BFGS."""
+    """What moves the pixels.
+
+    `step`, `normalise`, `laplacian` and `max_score` are left alone by L-BFGS, `where` by all others, and `history` by
+    all but L-BFGS on the device.
+    """
 
     name: OptimizerName = "lbfgs"
+    where: Literal["scipy", "device"] = "scipy"  # L-BFGS by SciPy in float64, or in float32 where the network runs
+    history: int = Field(5, ge=1, le=100)  # steps that it learns the curvature from; each takes two pictures' memory
     iterations: int = Field(15, ge=1)  # in each octave
     evaluations: int = Field(7, ge=1)  # passes through the network in each iteration; for L-BFGS SciPy's maxfun
     clip: bool = False  # keep the pixels within 0..255
@@ -152,6 +170,8 @@ class Settings(Table):
     start: Literal["photograph", "noise"] = "photograph"  # noise is grey: 100 to 101 of 255
     size: int | None = Field(None, ge=1, le=20_000)  # longest side in pixels; without it, the photograph's own
     seed: int = Field(0, ge=0)
+    convolutions: Literal["auto", "direct", "winograd"] = "auto"  # how 3×3 convolutions are computed; auto is fastest
+    precision: Literal["float32", "tf32", "mixed_bfloat16"] = "float32"  # of the network, on a GPU that has others
     measure: Measure = "l2"  # how excited a layer is, where its own line does not say
     features: dict[str, Feature]
     instead: dict[str, dict[str, Feature]] | None = None  # of these features, for another network
@@ -180,9 +200,21 @@ class Settings(Table):
         return self
 
     @model_validator(mode="after")
+    def _exact_tiles_see_no_whole(self) -> Self:
+        if self.penalties.diversity and self.tiles and self.tiles.kind == "exact":
+            raise ValueError("penalties.diversity compares whole pictures, which exact tiles never see: leave one out")
+        return self
+
+    @model_validator(mode="after")
     def _noise_has_a_size(self) -> Self:
         if self.start == "noise" and self.size is None:
             raise ValueError('start = "noise" has no size of its own: say size, the pixels of a side')
+        return self
+
+    @model_validator(mode="after")
+    def _winograd_wants_every_digit(self) -> Self:
+        if self.convolutions == "winograd" and self.precision == "mixed_bfloat16":
+            raise ValueError('convolutions = "winograd" loses too much in bfloat16: leave it out, or the precision')
         return self
 
     @classmethod

@@ -30,6 +30,8 @@ settings = Settings(features={features}, penalties=dict(continuity=0.1, dream_l2
 network = load_network("pocket", layers=settings.features)
 evaluator = Evaluator(network, build_loss(settings, network))
 answers = [(evaluator.loss(x), evaluator.gradient(x))]
+tensor = keras.ops.convert_to_tensor(x, "float32")
+answers.append((evaluator.loss(tensor), keras.ops.convert_to_numpy(evaluator.gradient(tensor))))
 
 network = load_network("pocket", layers=["block2_conv1_pre_relu"])
 directions = keras.Variable(np.zeros((2, 32)), trainable=False, dtype="float32")
@@ -38,7 +40,7 @@ for channels in ([3, 8], [20, 3]):
     directions.assign(np.eye(32, dtype="float32")[channels])
     evaluator.restart()
     answers.append((evaluator.loss(x), evaluator.gradient(x)))
-names = [f"{what} {number}" for number in range(3) for what in ("loss", "gradient")]
+names = [f"{what} {number}" for number in range(4) for what in ("loss", "gradient")]
 np.savez("answer.npz", **dict(zip(names, sum(answers, ()), strict=True)))
 assert keras.config.image_data_format() == "channels_first" and keras.config.floatx() == "float16"
 assert keras.backend.backend() in versions() and device()
@@ -52,7 +54,7 @@ def expected():
     settings = Settings(features=FEATURES, penalties={"continuity": 0.1, "dream_l2": 0.5, "diversity": 0.3})
     network = load_network("pocket", layers=FEATURES)
     evaluator = Evaluator(network, build_loss(settings, network))
-    answers = [(evaluator.loss(x), evaluator.gradient(x))]
+    answers = [(evaluator.loss(x), evaluator.gradient(x))] * 2  # of an array, and of a tensor
     network = load_network("pocket", layers=["block2_conv1_pre_relu"])
     for channels in ((3, 8), (20, 3)):  # each of the two pictures has one of its own
         loss, gradient = 0, np.zeros(x.shape)

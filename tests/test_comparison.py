@@ -199,3 +199,11 @@ def test_on_a_plateau_it_looks_to_both_sides_once():
     assert made == pytest.approx([1, FACTOR, 1 / FACTOR])
     steps, made = searched(lambda step: 7.0 if step < 2 else 3.0)
     assert steps == pytest.approx([1, FACTOR, FACTOR**2])
+
+
+def test_lbfgs_on_the_device_is_measured_as_well(small):
+    settings = changed(CALM, optimizer={"name": "lbfgs", "where": "device"})
+    for trial in compare(small, settings, ["lbfgs"], EVALUATIONS).trials:
+        assert_whole(trial)
+        assert trial.loss == pytest.approx(min(p.loss for p in trial.passes), rel=1e-6)
+        assert trial.mebibytes is None

@@ -290,7 +290,7 @@ def test_a_loss_that_leaves_the_numbers_says_in_which_iteration(picture, setting
 
         name = "cliff"
 
-        def __call__(self, x, features):
+        def __call__(self, x, features, parts):
             return ops.sqrt(ops.mean(x) - start + 1)
 
     start = float((picture[:, :, ::-1] - [103.939, 116.779, 123.68]).mean())

@@ -41,7 +41,7 @@ class HalfSquares:
 
     name = "half_squares"
 
-    def __call__(self, x, features):
+    def __call__(self, x, features, parts):
         return ops.sum(ops.square(x)) / 2
 
 
@@ -53,7 +53,7 @@ class Weighted:
     def __init__(self, weights):
         self.weights = weights.astype(np.float32)
 
-    def __call__(self, x, features):
+    def __call__(self, x, features, parts):
         return ops.sum(self.weights * x)
 
 
@@ -268,7 +268,7 @@ class Scaled:
     def variables(self):
         return [self.factor]
 
-    def __call__(self, x, features):
+    def __call__(self, x, features, parts):
         self.called += 1
         return self.factor * ops.sum(x)
 
@@ -301,7 +301,7 @@ class Root:
 
     name = "root"
 
-    def __call__(self, x, features):
+    def __call__(self, x, features, parts):
         return ops.sqrt(ops.mean(x))
 
 
@@ -318,3 +318,68 @@ def test_what_is_not_finite_is_refused_and_the_term_is_named(network, level, say
 def test_a_penalty_beyond_float32_is_refused(evaluator):
     with pytest.raises(Diverged, match=r"'continuity'|'block2_conv1'|'dream_l2'.*infinite"):
         evaluator.loss(np.where(np.arange(16 * 20 * 3) % 2, 1e30, -1e30).reshape(SHAPE))
+
+
+@pytest.fixture
+def crossings(monkeypatch):
+    """The shapes of what comes from the device to the host."""
+    shapes = []
+    to_host = ops.convert_to_numpy
+
+    def noted(x):
+        shapes.append(tuple(x.shape))
+        return to_host(x)
+
+    monkeypatch.setattr(ops, "convert_to_numpy", noted)
+    return shapes
+
+
+@pytest.mark.parametrize("many", [(), (2,)])
+@pytest.mark.parametrize("jitter", [Jitter(), Jitter(noise=4, shift=5)])
+def test_a_tensor_is_answered_by_a_tensor_and_only_its_terms_come_to_the_host(
+    jitter, many, network, loss, rng, crossings
+):
+    x = rng.normal(0, 50, (*many, *SHAPE)).astype(np.float32)
+    tensor, arrays = ops.convert_to_tensor(x), Evaluator(network, loss, jitter=jitter, seed=4)
+    expected = arrays.terms(x), arrays.gradient(x)
+    crossings.clear()
+    evaluator = Evaluator(network, loss, jitter=jitter, seed=4)
+    gradient = evaluator.gradient(tensor)
+    assert evaluator.terms(tensor) == pytest.approx(expected[0], rel=1e-6)
+    assert crossings == [(len(loss.names),)]
+    assert ops.is_tensor(gradient)
+    assert tuple(gradient.shape) == x.shape
+    np.testing.assert_allclose(np.array(gradient), expected[1], rtol=1e-5, atol=1e-6 * np.abs(expected[1]).max())
+
+
+@pytest.mark.parametrize("how", [{"tiles": Tiles(size=8)}, {"jitter": Jitter(noise=2, rotate=20, scale=0.2)}])
+def test_in_tiles_and_turned_a_tensor_is_answered_as_its_array(how, network, loss, x):
+    x = x.astype(np.float32)
+    tensor, (arrays, tensors) = ops.convert_to_tensor(x), (Evaluator(network, loss, seed=4, **how) for _ in range(2))
+    assert tensors.terms(tensor) == pytest.approx(arrays.terms(x), rel=1e-6)
+    assert ops.is_tensor(tensors.gradient(tensor))
+    expected = arrays.gradient(x)
+    np.testing.assert_allclose(np.array(tensors.gradient(tensor)), expected, atol=1e-5 * np.abs(expected).max())
+    assert tensors.passes == 1
+
+
+def test_a_tensor_is_known_by_being_the_same(evaluator, x):
+    tensor = ops.convert_to_tensor(x.astype(np.float32))
+    evaluator.loss(tensor)
+    assert evaluator.knows(tensor)
+    assert not evaluator.knows(ops.convert_to_tensor(x.astype(np.float32)))
+    assert not evaluator.knows(x)
+
+
+def test_a_tensor_that_was_asked_as_an_array_is_known(evaluator, x):
+    """As where an optimizer on the device begins: the loss of the photograph has been asked for before."""
+    evaluator.loss(x)
+    assert evaluator.knows(ops.convert_to_tensor(x.astype(np.float32)))
+    assert not evaluator.knows(ops.convert_to_tensor(x.astype(np.float32) + 1))
+
+
+def test_of_a_tensor_too_what_is_not_finite_is_refused(network):
+    evaluator = Evaluator(network, only(Root()))
+    for level, says in ((-1.0, "term 'root'"), (0.0, "gradient of the loss")):
+        with pytest.raises(Diverged, match=says):
+            evaluator.loss(ops.full(SHAPE, level, dtype="float32"))

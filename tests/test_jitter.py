@@ -173,3 +173,23 @@ def test_it_is_turned_and_enlarged_by_up_to_so_much_either_way(rotate, scale, mo
 def test_without_a_jitter_nothing_is_drawn():
     shaken = drawn(0, 0)
     assert (shaken.noise, shaken.warp, shaken.roll) == (None, None, (0, 0))
+
+
+def test_noise_drawn_some_rows_at_a_time_is_the_noise_drawn_at_once():
+    shaken = drawn(6, 11, (600, 4, 3), noise=4)
+    expected = (np.random.default_rng([6, 11]).uniform(-1, 1, (600, 4, 3)) * 4).astype(np.float32)
+    np.testing.assert_array_equal(shaken.noise, expected)
+
+
+@given(size=sizes, roll=rolls, data=st.data())
+def test_a_crop_is_that_part_of_the_shaken_picture_and_its_gradient_goes_back_there(size, roll, data):
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(0, 1, (2, *size, 3)).astype(np.float32)
+    shaken = Shake(noise, None, roll)
+    rows, columns = (slice(*sorted(data.draw(st.lists(st.integers(0, side), min_size=2, max_size=2)))) for side in size)
+    crop = shaken.crop(x, rows, columns)
+    np.testing.assert_array_equal(crop, shaken(x)[rows, columns])
+    total, beyond = np.ones_like(x), np.zeros_like(x)
+    beyond[rows, columns] = crop
+    shaken.add_back(total, crop, rows, columns)
+    np.testing.assert_array_equal(total, 1 + shaken.back(beyond))

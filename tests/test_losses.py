@@ -1,7 +1,12 @@
+from itertools import pairwise
+
+import hypothesis
 import keras
 import numpy as np
 import pytest
 from conftest import changed
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import ops
 
 from dreamscripts import backends
@@ -23,6 +28,7 @@ from dreamscripts.losses import (
     build_loss,
 )
 from dreamscripts.networks import load_network
+from dreamscripts.parts import PICTURE, Part
 from dreamscripts.settings import Settings
 
 LAYERS = ("block1_conv2", "block2_conv1")
@@ -45,7 +51,7 @@ def network():
 
 
 def value(term, x, features=None):
-    return float(ops.convert_to_numpy(term(ops.convert_to_tensor(x), features)))
+    return float(ops.convert_to_numpy(term(ops.convert_to_tensor(x), features, {})))
 
 
 def of_layer(term, f):
@@ -56,11 +62,12 @@ def gradient_at_layer(term, f):
     """The gradient of a layer's term by that layer's features."""
 
     def terms(x):
-        return ops.reshape(term(None, {"a": ops.reshape(x, f.shape)}), (1,))
+        return ops.reshape(term(None, {"a": ops.reshape(x, f.shape)}, {}), (1,))
 
     flat = np.zeros((1, 1, f.size // 3, 3), np.float32)
     flat[:] = f.reshape(flat.shape)
-    return backends.compile_pass(terms, [], xla=False)(flat)[1:].reshape(f.shape)
+    _, gradient = backends.compile_pass(terms, [], xla=False)(flat)
+    return ops.convert_to_numpy(gradient).reshape(f.shape)
 
 
 def everywhere(f, rows=slice(None), columns=slice(None)):
@@ -321,3 +328,35 @@ def test_a_guide_that_cannot_be_seen_is_refused(guided, network, tmp_path):
     ]:
         with pytest.raises(PictureError, match=says):
             build_loss(changed(guided, guide=change), network)
+
+
+@st.composite
+def pieces(draw, side):
+    """Some stretches of a side, each with what is owned of it: together all of it, each with room around."""
+    borders = sorted(draw(st.sets(st.integers(1, side - 1), max_size=3)))
+    owned = list(pairwise([0, *borders, side]))
+    room = draw(st.integers(1, 3))
+    return [(max(first - room, 0), min(last + room, side), first, last) for first, last in owned]
+
+
+ADDED_UP = {
+    **LAYER_TERMS,
+    "directions": LayerDirections("a", np.random.default_rng(2).normal(0, 1, (2, 5)).astype(np.float32)),
+    **{term.name: term for term in (Continuity(), ImageL2(), TotalVariation())},
+}
+
+
+@pytest.mark.parametrize("name", ADDED_UP)
+@hypothesis.settings(max_examples=8, deadline=None)
+@given(data=st.data(), height=st.integers(5, 9), width=st.integers(5, 9))
+def test_the_terms_of_the_parts_of_a_picture_add_up_to_its_own(name, data, height, width):
+    rng = np.random.default_rng(0)
+    f, x = rng.normal(1, 3, (2, height, width, 5)), rng.normal(0, 50, (2, height, width, 3))
+    term, total = ADDED_UP[name], 0
+    for top, bottom, *rows in data.draw(pieces(height)):
+        for left, right, *columns in data.draw(pieces(width)):
+            numbers = ops.convert_to_tensor(np.array([[top, *rows, height], [left, *columns, width]], np.int32))
+            crop, of_layer = (ops.convert_to_tensor(t[:, top:bottom, left:right], "float32") for t in (x, f))
+            total += float(term(crop, {"a": of_layer}, {"a": Part(numbers), PICTURE: Part(numbers)}))
+    whole = term(ops.convert_to_tensor(x, "float32"), {"a": ops.convert_to_tensor(f, "float32")}, {})
+    assert total == pytest.approx(float(whole), rel=1e-4, abs=1e-4)

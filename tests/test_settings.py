@@ -97,7 +97,8 @@ tables = st.fixed_dictionaries(
         "penalties": st.builds(dict, diversity=weights),
         "optimizer": st.builds(dict, max_score=st.none() | weights, clip=st.booleans())
         | st.fixed_dictionaries({"laplacian": st.integers(0, 12)})
-        | st.fixed_dictionaries({"parameters": st.sampled_from(["pixels", "fourier"])}),
+        | st.fixed_dictionaries({"parameters": st.sampled_from(["pixels", "fourier"])})
+        | st.builds(dict, where=st.sampled_from(["scipy", "device"]), history=st.integers(1, 100)),
     },
 )
 
@@ -244,6 +245,9 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"optimizer.name": "sgd"}, ["optimizer.name", "'lbfgs'", "'adam'"]),
         ({"optimizer.step": 0}, ["optimizer.step", "greater than 0"]),
         ({"optimizer.normalise": "max"}, ["optimizer.normalise", "'std'"]),
+        ({"optimizer.where": "gpu"}, ["optimizer.where", "'scipy'", "'device'"]),
+        ({"optimizer.history": 0}, ["optimizer.history", "greater than or equal to 1"]),
+        ({"optimizer.history": 101}, ["optimizer.history", "less than or equal to 100"]),
         ({"measure": "l3"}, ["measure", "'l2'"]),
         ({"measure": "guide"}, ["measure", "--guide"]),
         ({"features.block4_conv1": {"weight": 1, "measure": "guide"}}, ["measure", "--guide"]),

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamscripts.settings import Tiles
+from dreamscripts.errors import SettingsError
+from dreamscripts.settings import Settings, Tiles, parse_override
 from dreamscripts.tiles import cut, draw_roll
 
 kinds = st.sampled_from(["tutorial", "notebook"])
@@ -93,3 +94,35 @@ def test_rolls_go_as_far_as_a_tile_both_ways_or_almost_one_way(kind, size):
     expected = set(range(-size, size + 1) if kind == "tutorial" else range(size))
     assert set(drawn[:, 0].tolist()) == set(drawn[:, 1].tolist()) == expected
     assert size == 1 or len({tuple(roll) for roll in drawn.tolist()}) > len(expected)  # down and right by themselves
+
+
+@pytest.mark.parametrize(
+    ("said", "tiles"),
+    [
+        ("tiles=exact", Tiles(kind="exact")),
+        ("tiles=notebook", Tiles(kind="notebook", size=512)),
+        ('tiles={kind = "exact", size = 800}', Tiles(kind="exact", size=800)),
+        ("tiles.size=300", Tiles(kind="tutorial", size=300)),
+    ],
+)
+def test_a_word_is_the_kind_of_tiles_and_only_exact_ones_leave_their_size_open(said, tiles, tmp_path):
+    settings = Settings.load("bad_trip", **dict([parse_override(said)]))
+    assert settings.tiles == tiles
+    (tmp_path / "again.toml").write_text(settings.to_toml())
+    assert Settings.load(tmp_path / "again.toml") == settings
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"tiles": "exacd"}, r"tiles\.kind = 'exacd'"),
+        ({"tiles": {"kind": "exact", "size": 0}}, r"tiles\.size = 0"),
+        (
+            {"tiles": "exact", "penalties.diversity": 1},
+            r"penalties\.diversity compares whole pictures, .* leave one out",
+        ),
+    ],
+)
+def test_tiles_that_cannot_be_are_refused(said, says):
+    with pytest.raises(SettingsError, match=says):
+        Settings.load("bad_trip", **said)

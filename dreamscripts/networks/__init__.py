@@ -17,6 +17,7 @@ from dreamscripts.networks.anatomy import EDGE, describe_layers, feature_shapes,
 from dreamscripts.networks.folding import fold_normalisation
 from dreamscripts.networks.pre_relu import SUFFIX, before_relu, has_relu, split_relu
 from dreamscripts.networks.weights import fill_at_random, give_weights, load_file, load_keras_file
+from dreamscripts.networks.winograd import WinogradConv2D
 from dreamscripts.preprocessing import PREPROCESSINGS, Preprocessing
 
 NAMES = ("pocket", "squeezenet", "googlenet", *applications.CLASSES)
@@ -72,14 +73,24 @@ class Network:
         return replace(self, model=keras.Model(self.model.inputs[0], {layer: self.model.output[layer]}))
 
     def multiplications(self, height: int, width: int) -> int:
-        """Multiply-adds of the convolutions in one forward pass over a picture of that size, to a few per cent."""
+        """Multiply-adds of the convolutions in one forward pass over a picture of that size, to a few per cent.
+
+        Counted as their definition has them, however they are computed.
+        """
         strides = {facts.name: facts.stride for facts in describe_layers(self.model)}
         return sum(
-            height * width // strides[layer.name] ** 2 * math.prod(weight.shape)
+            height * width // strides[layer.name] ** 2 * math.prod(shape)
             for layer in self.model.layers
-            for weight in layer.weights
-            if layer.name in strides and len(weight.shape) == 4
+            if layer.name in strides
+            for shape in _kernels(layer)
         )
+
+
+def _kernels(layer: keras.Layer) -> list[tuple[int, ...]]:
+    """The shapes of a layer's kernels."""
+    if isinstance(layer, WinogradConv2D):
+        return [(*layer.kernel_size, *layer.transformed.shape[1:])]
+    return [weight.shape for weight in layer.weights if len(weight.shape) == 4]
 
 
 def load_network(

@@ -333,7 +333,7 @@ def _table(comparison: Comparison) -> str:
         cells += [
             f"{trial.seconds_per_pass:.3f}",
             f"{trial.overhead:.1%}",
-            f"{trial.mebibytes:.0f} MiB",
+            "on the device" if trial.mebibytes is None else f"{trial.mebibytes:.0f} MiB",
         ]
         lines.append(
             f'<tr><th scope="row">{html.escape(trial.name)}</th>'

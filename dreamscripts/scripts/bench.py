@@ -1,10 +1,22 @@
-"""`dreamscripts bench`: how fast a settings file runs on this machine."""
+"""`dreamscripts bench`: how fast a settings file runs on this machine, beside what others make of it."""
 
-from typing import Annotated
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamscripts.errors import SettingsError
 from dreamscripts.scripts import options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dreamscripts.benchmarks.scoreboard import Scoreboard
+    from dreamscripts.reports.scoreboard import Sheet
+
+MOST = 20_000  # pixels a side, as in a settings file
 
 
 def bench(
@@ -13,16 +25,125 @@ def bench(
     ] = "bad_trip",
     network: options.Network = None,
     weights: options.Weights = "random",
-    size: options.Size = 400,
+    size: Annotated[int, typer.Option(help="Side of the square picture in pixels.")] = 400,
     set_: options.Set = None,
-    passes: Annotated[int, typer.Option(min=3, metavar="N", help="Passes to time of each kind.")] = 10,
+    passes: Annotated[int, typer.Option(min=3, metavar="N", help="Passes to time of each contestant.")] = 10,
+    sizes: Annotated[
+        str, typer.Option(metavar="N,N", help="Measure time and memory over these sizes as well: 256,512,1024.")
+    ] = "",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write bench.json, bench.md and bench.png there."),
+    ] = None,
 ) -> None:
-    """Measure seconds per pass (loss and gradient), memory and start-up, beside a plain tf.function in the same run.
+    """Measure a pass (loss and gradient) beside a plain tf.function and PyTorch, in turn, and the machine's ceiling.
 
-    The picture is square and made of noise; the weights are random unless you name some.
+    Every contestant is a process of its own and has to find the same loss and gradient. The picture is square and
+    made of noise; the weights are random unless you name some.
     """
-    from dreamscripts.benchmark import measure
+    from dreamscripts.benchmarks.measuring import measure
+    from dreamscripts.files import make_folder
+    from dreamscripts.reports.scoreboard import write_report
     from dreamscripts.settings import Settings
 
-    for line in measure(Settings.load(settings, **options.overrides(network, weights, size, set_=set_)), passes):
-        print(line, flush=True)
+    chosen = Settings.load(settings, **options.overrides(network, weights, size, set_=set_))
+    sides = _parse(sizes)
+    console = options.open_console(False)
+    begun = output is not None and not output.exists()
+    if output is not None:
+        make_folder(output)
+    try:
+        with _Watch(console) as watch:
+            command = shlex.join(["dreamscripts", *sys.argv[1:]])
+            board = measure(chosen, passes, sides, command=command, on_step=watch.on_step)
+        _show(board, console)
+        if output is not None:
+            write_report(board, output)
+            console.print(f"\n{output / 'bench.md'}")
+    finally:
+        if begun and output.is_dir() and not any(output.iterdir()):
+            output.rmdir()
+
+
+def _parse(sizes: str) -> list[int]:
+    """The sides named in `256,512`, from small to large; raises SettingsError where one is none."""
+    named = [word.strip() for word in sizes.split(",") if word.strip()]
+    for word in named:
+        if not word.isdecimal() or not 1 <= int(word) <= MOST:
+            raise SettingsError(f"--sizes: '{word}' is no size: give pixels a side from 1 to {MOST}, such as 256,512")
+    return sorted({int(word) for word in named})
+
+
+class _Watch:
+    """Watches the measuring: a bar in a terminal, a line for each thing that is begun in a file; a context manager."""
+
+    def __init__(self, console: "Console"):
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._console = console
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=1)
+        self._what = ""
+
+    def __enter__(self) -> "_Watch":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def on_step(self, what: str, done: int, total: int) -> None:
+        """So many of the steps of something are done."""
+        self._bar.update(self._task, description=what, completed=done, total=total)
+        if what != self._what and not self._console.is_terminal:
+            self._console.print(f"{what} …")
+        self._what = what
+
+
+def _show(board: "Scoreboard", console: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from dreamscripts.reports import scoreboard as report
+
+    def paragraphs(sentences: list[str]) -> None:
+        for sentence in sentences:
+            console.print(Text(sentence, style="dim"), soft_wrap=False)
+
+    console.print(f"\n{report.title(board)}\n")
+    grid = Table.grid(padding=(0, 2))
+    for name, said in report.facts(board):
+        grid.add_row(name, Text(said))
+    console.print(grid, soft_wrap=False)
+    console.print()
+    _print_sheet(report.passes_sheet(board), console)
+    console.print()
+    console.print(report.verdict(board), soft_wrap=False)
+    paragraphs(report.notes(board))
+    if board.sizes:
+        console.print()
+        _print_sheet(report.sizes_sheet(board), console)
+        paragraphs(report.size_notes(board))
+
+
+def _print_sheet(sheet: "Sheet", console: "Console") -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    _, *numbers = zip(*sheet.rows, strict=True)
+    table.add_column(sheet.heads[0])  # the one that wraps where the terminal is narrow
+    for head, cells in zip(sheet.heads[1:], numbers, strict=True):
+        wraps = len(head) > max(map(len, cells))
+        table.add_column(head.replace(" ", "\n") if wraps else head, justify="right", no_wrap=True)
+    for row in sheet.rows:
+        table.add_row(*row)
+    console.print(table, soft_wrap=False)

@@ -2,6 +2,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from keras import ops
 from landscapes import Bowl, Valley
 
 from dreamscripts.optimizers import lbfgs
@@ -50,3 +51,21 @@ def test_clipped_no_pixel_leaves_its_limits_not_even_for_a_look(clip, rng):
     np.testing.assert_allclose(step.x, centre.clip(low, high) if clip else centre, atol=1e-3)
     seen = np.array(bowl.asked)
     assert ((seen < low) | (seen > high)).any() == (not clip)
+
+
+def test_it_goes_where_the_settings_say(rng):
+    """SciPy asks about arrays of float64, the device about tensors, and both find the same."""
+    centre, asked = rng.normal(0, 50, (4, 5, 3)), []
+
+    class Seen(Bowl):
+        def loss(self, x):
+            asked.append(x)
+            return super().loss(np.array(x))
+
+        def gradient(self, x):
+            return super().gradient(np.array(x))
+
+    found = {where: steps(Seen(centre), np.zeros((4, 5, 3)), 1, where=where)[0].x for where in ("scipy", "device")}
+    assert isinstance(asked[0], np.ndarray)
+    assert ops.is_tensor(asked[-1])
+    np.testing.assert_allclose(found["device"], found["scipy"], atol=1e-3)

@@ -1,0 +1,51 @@
+"""The contestant that is measured: a pass as a run makes it."""
+
+import time
+from typing import Any
+
+from dreamscripts.benchmarks.contestant import Passes, Questions, Task, serve
+from dreamscripts.settings import Octaves, Settings
+
+
+def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
+    """Open the network and the evaluator of the task's settings as `dream` does."""
+    settings, side = Settings.model_validate(task["settings"]), task["side"]
+    started = time.perf_counter()
+    from dreamscripts.waking import wake
+
+    wake()
+    from dreamscripts import backends
+    from dreamscripts.dreaming import build_evaluator, dream, open_network
+    from dreamscripts.memory import tiles_for
+
+    network = open_network(settings)
+    tiles = tiles_for(network, settings, side, side)
+    evaluator = build_evaluator(network, settings, side, side)
+    start_up = time.perf_counter() - started
+    passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)))
+
+    def iterate() -> dict[str, Any]:
+        """One iteration of the settings' optimizer from the task's picture, in one octave."""
+        alone = settings.model_copy(update={"octaves": Octaves(), "size": side})
+        iterates = dream(network.preprocessing.undo(passes.x), alone, evaluator=evaluator)
+        next(iterates)
+        inside, before, begun = evaluator.seconds, evaluator.passes, time.perf_counter()
+        next(iterates)
+        seconds = time.perf_counter() - begun
+        outside = seconds - (evaluator.seconds - inside)
+        return {"seconds": seconds, "outside": outside, "passes": evaluator.passes - before}
+
+    about = {
+        "device": backends.device(),
+        "versions": backends.versions(),
+        "xla": evaluator.xla,
+        "tiles": tiles.size if tiles and tiles.size < side else None,  # pixels a side; None for the picture at once
+        "start_up": start_up,
+        "first_pass": passes.seconds_of_first,
+        "mib_before": passes.mib_before,
+    }
+    return about, {"compare": passes.compare, "pass": passes.time_pass, "iterate": iterate}
+
+
+if __name__ == "__main__":
+    serve(open_ours)

@@ -1,0 +1,147 @@
+"""3×3 convolutions by Winograd's minimal filtering F(4×4, 3×3): the same numbers from a quarter of the multiplications.
+
+4×4 outputs are an inverse transform of 36 products of a transformed 6×6 input and a transformed filter, where the
+convolution itself takes 144 (Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4). Summed over
+channels, the 36 products are 36 matrix multiplications. The gradient with respect to the input is a convolution of
+the same kind, with the filter turned round and its channels exchanged.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from dreamscripts.networks.anatomy import is_channels_first
+from dreamscripts.networks.weights import give_weights
+
+# Lavin & Gray's matrices for the points 0, 1, −1, 2, −2 and ∞: Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A.
+_FILTER = np.array(
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ]
+)
+_INPUT = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
+_OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+
+# On the 36 values of a tile, or its 16, rows and columns at once: one matrix multiplication instead of many additions.
+TO_PRODUCTS = np.kron(_INPUT, _INPUT).astype(np.float32)
+FROM_PRODUCTS = np.kron(_OUTPUT, _OUTPUT).astype(np.float32)
+
+
+def transform_filter(kernel: np.ndarray) -> np.ndarray:
+    """(36, c, o) for a kernel (3, 3, c, o): float32."""
+    return np.einsum("ij,jkco,lk->ilco", _FILTER, kernel, _FILTER).reshape(36, *kernel.shape[2:]).astype(np.float32)
+
+
+def convolve(x, transformed, padding: int):
+    """The convolution of x (N, h, w, c), with so many zeros around it, and the kernel of a filter (36, c, o)."""
+    count, height, width, channels = ops.shape(x)
+    height, width = height + 2 * padding - 2, width + 2 * padding - 2  # of the result
+    down, right = (height + 3) // 4, (width + 3) // 4  # tiles
+    rows, columns = 4 * down + 2, 4 * right + 2
+    beyond = (padding, rows - height - 2 + padding), (padding, columns - width - 2 + padding)
+    x = ops.reshape(ops.pad(x, ((0, 0), *beyond, (0, 0))), (count * rows * columns, channels))
+    tiles = ops.take(x, _places(count, down, right), axis=0)
+    products = ops.matmul(TO_PRODUCTS, ops.reshape(tiles, (36, -1)))
+    products = ops.matmul(ops.reshape(products, (36, -1, channels)), transformed)
+    y = ops.matmul(FROM_PRODUCTS, ops.reshape(products, (36, -1)))
+    y = ops.transpose(ops.reshape(y, (4, 4, count, down, right, -1)), (2, 3, 0, 4, 1, 5))
+    return ops.reshape(y, (count, 4 * down, 4 * right, transformed.shape[-1]))[:, :height, :width]
+
+
+def _places(count, down, right):
+    """The rows of a flattened padded picture that make up its tiles, by place in the tile first.
+
+    Gathering whole rows of channels is what a tile's transform spends least on; cutting patches took twice as long.
+    """
+
+    def along(axis: int, length):
+        return ops.reshape(ops.arange(length), [-1 if a == axis else 1 for a in range(5)])
+
+    row = along(0, 6) + 4 * along(3, down) + (4 * down + 2) * along(2, count)
+    column = along(1, 6) + 4 * along(4, right)
+    return ops.reshape(row * (4 * right + 2) + column, [-1])
+
+
+class WinogradConv2D(keras.layers.Conv2D):
+    """A convolution 3×3 with stride 1 whose weights are its transformed filters, forward and backward.
+
+    It is for pictures to learn through, not for learning: the filters have no gradient.
+    """
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        self.transformed = self.add_weight(shape=(36, channels, self.filters), trainable=False, name="transformed")
+        self.turned = self.add_weight(shape=(36, self.filters, channels), trainable=False, name="turned")
+        self.bias = self.add_weight(shape=(self.filters,), name="bias") if self.use_bias else None
+        self.built = True
+
+    def take_over(self, kernel: np.ndarray, bias: np.ndarray | None = None) -> None:
+        """Compute what a plain convolution with these weights does."""
+        self.transformed.assign(transform_filter(kernel))
+        self.turned.assign(transform_filter(kernel[::-1, ::-1].transpose(0, 1, 3, 2)))
+        if self.use_bias:
+            self.bias.assign(bias)
+
+    def call(self, x):
+        transformed, turned = ops.convert_to_tensor(self.transformed), ops.convert_to_tensor(self.turned)
+        padding = 1 if self.padding == "same" else 0
+
+        @ops.custom_gradient
+        def convolution(x):
+            def gradient(*arguments, upstream=None):  # which of them it comes in depends on the backend
+                return convolve(arguments[-1] if upstream is None else upstream, turned, 2 - padding)
+
+            return convolve(x, transformed, padding), gradient
+
+        y = convolution(x)
+        if self.use_bias:
+            y = y + ops.convert_to_tensor(self.bias)
+        return self.activation(y)
+
+
+def with_winograd(model: keras.Model, above: float) -> keras.Model:
+    """`model` with those convolutions replaced whose `gain` is above so much; layers keep their names."""
+    if is_channels_first(model):
+        return model
+    replaced = {layer.name for layer in model.layers if gain(layer) > above}
+    if not replaced:
+        return model
+
+    def clone(layer: keras.Layer) -> keras.Layer:
+        return (WinogradConv2D if layer.name in replaced else type(layer)).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    for layer in model.layers:
+        if layer.name in replaced:
+            copy.get_layer(layer.name).take_over(*layer.get_weights())
+        elif layer.weights:
+            give_weights(copy.get_layer(layer.name), layer.get_weights())
+    return copy
+
+
+def gain(layer: keras.Layer) -> float:
+    """What a layer may gain: c·o / (c + o) of its channels in and out; 0 where it is no 3×3 convolution of stride 1.
+
+    The multiplications saved grow with c·o, and what the transforms move with c + o.
+    """
+    if type(layer) is not keras.layers.Conv2D:
+        return 0
+    plain = layer.kernel_size == (3, 3) and layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
+    if not plain or layer.padding not in ("same", "valid"):
+        return 0
+    channels = layer.kernel.shape[2]
+    return channels * layer.filters / (channels + layer.filters)

@@ -1,0 +1,76 @@
+"""Where a tensor lies in the picture that it is of: all of it, or a part that an exact tile owns.
+
+The terms of a loss are sums over positions. A tile counts those that it owns, and measures them against the whole
+picture's edges and size, so that the terms of all tiles, and their gradients, add up to the picture's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+PICTURE = "the picture"  # its own pixels, among layers by name
+
+
+class Whole:
+    """All of a picture or of a layer's features of it, tensors (N, h, w, c)."""
+
+    def owned(self, f, edge: int = 0):
+        """What counts of f, without an edge of so many positions."""
+        return f[:, edge:-edge, edge:-edge, :] if edge else f
+
+    def middle(self, f):
+        """(N, c): f at the middle of the picture."""
+        _, height, width, _ = ops.shape(f)
+        return f[:, height // 2, width // 2, :]
+
+    def positions(self, f):
+        """How many positions the whole picture has, as float32."""
+        _, height, width, _ = ops.shape(f)
+        return ops.cast(height * width, "float32")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a tile owns of a picture or of a layer's features of it, for tensors (N, h, w, c) of the tile.
+
+    `numbers` is a tensor of integers (2, 4), down and across: the position in the whole where the tile begins, the
+    first that it owns, the one after the last, and how many the whole has. As a tensor they serve all tiles in one
+    trace.
+    """
+
+    numbers: Any
+
+    def owned(self, f, edge: int = 0):
+        """f, with zeros where it does not count: not owned, or in an edge of the whole picture."""
+        _, first, last, count = self._columns()
+        return self._between(f, ops.maximum(first, edge), ops.minimum(last, count - edge))
+
+    def middle(self, f):
+        """(N, c): f at the middle of the whole picture, and zeros where the tile does not own it."""
+        _, first, last, count = self._columns()
+        there = self._between(f, ops.maximum(first, count // 2), ops.minimum(last, count // 2 + 1))
+        return ops.sum(there, axis=(1, 2))
+
+    def positions(self, f):
+        """How many positions the whole picture has, as float32."""
+        return ops.prod(ops.cast(self.numbers[:, 3], "float32"))
+
+    def _columns(self):
+        return [self.numbers[:, i] for i in range(4)]
+
+    def _between(self, f, first, last):
+        for axis, shape in ((0, (-1, 1, 1)), (1, (-1, 1))):
+            place = self.numbers[axis, 0] + ops.arange(ops.shape(f)[axis + 1], dtype="int32")
+            inside = ops.logical_and(place >= first[axis], place < last[axis])
+            f = f * ops.reshape(ops.cast(inside, "float32"), shape)
+        return f
+
+
+WHOLE = Whole()
+
+
+def parts_of(layers: Iterable[str], numbers) -> dict[str, Part]:
+    """The parts of the picture and of each of these layers, whose numbers (1 + layers, 2, 4) are in that order."""
+    return {layer: Part(numbers[i]) for i, layer in enumerate((PICTURE, *layers))}

@@ -1,0 +1,140 @@
+"""The parent, with contestants that only pretend."""
+
+from statistics import median
+
+import numpy as np
+import pytest
+from conftest import changed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamscripts.benchmarks import measuring
+from dreamscripts.benchmarks.measuring import MATRICES, NO_ONEDNN, OURS, RIVALS, TENSORFLOW, TORCH
+
+PREPARED = {"backend": "tensorflow", "not_keras": "", "not_a_chain": ""}
+
+
+class Pretender:
+    """A worker whose gradients are what is given for each picture, and whose passes take what is given."""
+
+    def __init__(self, log, name, gradients=(), seconds=()):
+        self.log, self.name, self.gradients, self.seconds = log, name, gradients, iter(seconds)
+
+    def ask(self, question, *arguments):
+        self.log.append((self.name, question, *arguments[:1]))
+        if question == "compare":
+            number, path = arguments
+            loss, gradient = self.gradients[number]
+            np.save(path, np.array(gradient, np.float32))
+            return {"loss": loss}
+        if question == "multiply":
+            return {"side": 512, "gflops": 100.0}
+        return {"seconds": next(self.seconds, 1.0), "peak_mib": 700.0 + len(self.log)}
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch):
+    monkeypatch.setattr(measuring, "PAUSE", 0)
+
+
+def test_passes_are_made_in_turn_there_and_back_with_products_in_between():
+    log, steps = [], []
+    workers = {name: Pretender(log, name) for name in (OURS, TENSORFLOW, TORCH)}
+    multipliers = {TORCH: workers[TORCH], MATRICES: Pretender(log, MATRICES)}
+    answers, products = measuring._take_turns(workers, multipliers, 3, lambda *step: steps.append(step))
+    there = [(OURS, "pass"), (TENSORFLOW, "pass"), (TORCH, "pass")]
+    assert log[:3] == there  # which do not count
+    rounds = [log[3 + 5 * i : 8 + 5 * i] for i in range(3)]
+    assert [round_[:3] for round_ in rounds] == [there, there[::-1], there]
+    assert [round_[3:] for round_ in rounds] == [[(TORCH, "multiply", i), (MATRICES, "multiply", i)] for i in range(3)]
+    assert {name: len(of) for name, of in answers.items()} == dict.fromkeys(workers, 3)
+    assert [product.name for product in products] == [TORCH, MATRICES] * 3
+    assert steps == [("passes in turn", i, 3) for i in range(3)]
+
+
+@given(st.lists(st.tuples(*[st.floats(0.01, 10)] * 2), min_size=3, max_size=9))
+def test_a_ratio_is_that_of_passes_made_in_the_same_round(times):
+    answers = {
+        OURS: [{"seconds": ours, "peak_mib": 1} for ours, _ in times],
+        TORCH: [{"seconds": its, "peak_mib": 2 + i} for i, (_, its) in enumerate(times)],
+    }
+    result = measuring._result(TORCH, answers, (0.0, 0.0), {"start_up": 1, "first_pass": 2})
+    assert median(result.ratios) == median(ours / its for ours, its in times)
+    assert result.seconds == [its for _, its in times]
+    assert result.peak_mib == 2
+
+
+def errors_of(ours, theirs, tmp_path):
+    log = []
+    workers = {OURS: Pretender(log, OURS, ours), TORCH: Pretender(log, TORCH, theirs)}
+    return measuring._errors(workers, tmp_path)[TORCH], log
+
+
+SAME = (-3.0, [3.0, 4.0])
+
+
+def test_a_rival_that_agrees_is_asked_once(tmp_path):
+    (loss, gradient), log = errors_of([SAME], [(-3.00002, [3.0, 4.0001])], tmp_path)
+    assert (loss, gradient) == pytest.approx((6.67e-6, 2e-5), rel=0.01)
+    assert measuring._agree((loss, gradient))
+    assert len(log) == 2
+
+
+def test_a_last_digit_that_sends_a_gradient_elsewhere_is_forgiven_once_another_picture_agrees(tmp_path):
+    errors, log = errors_of([SAME, SAME], [(-3.0, [3.0, 4.1]), SAME], tmp_path)
+    assert errors == (0, 0)
+    assert len(log) == 4
+
+
+@pytest.mark.parametrize("other", [(-3.0, [3.0, 4.1]), (-3.1, [3.0, 4.0]), (np.nan, [3.0, 4.0]), (-3, [np.nan, 4])])
+def test_what_computes_something_else_agrees_in_no_picture(other, tmp_path):
+    errors, log = errors_of([SAME] * 3, [other] * 3, tmp_path)
+    assert not measuring._agree(errors)
+    assert len(log) == 6
+
+
+def test_all_rivals_run_where_all_can(settings, monkeypatch):
+    monkeypatch.setattr(measuring, "find_spec", lambda name: name)
+    assert measuring._left_out(settings, PREPARED) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"measure": "mean"}, 'measure = "mean" of block2_conv1 '),
+        ({"features": {"block2_conv1": {"weight": 1, "channels": [3]}}}, "a choice of channels, as of block2_conv1, "),
+        ({"penalties": {"total_variation": 0.1}}, "penalties.total_variation "),
+        ({"penalties": {"diversity": 0.1}}, "penalties.diversity "),
+        ({"tiles": {"kind": "tutorial", "size": 64}}, "tiles under a random roll "),
+        ({"precision": "tf32"}, 'precision = "tf32" '),
+    ],
+)
+def test_a_loss_that_the_rivals_do_not_know_is_measured_without_them(changes, says, settings):
+    left_out = measuring._left_out(changed(settings, **changes), PREPARED)
+    assert left_out.keys() == RIVALS.keys()
+    assert all(reason.startswith(says) for reason in left_out.values())
+
+
+def test_exact_tiles_are_measured_beside_all(settings, monkeypatch):
+    monkeypatch.setattr(measuring, "find_spec", lambda name: name)
+    assert measuring._left_out(changed(settings, tiles={"kind": "exact", "size": 64}), PREPARED) == {}
+
+
+@pytest.mark.parametrize(
+    ("prepared", "torch", "expected"),
+    [
+        ({"backend": "jax"}, True, dict.fromkeys([TENSORFLOW, NO_ONEDNN], "Keras runs on jax here")),
+        ({"not_keras": "it has no such layer"}, True, dict.fromkeys([TENSORFLOW, NO_ONEDNN], "it has no such layer")),
+        ({"not_a_chain": "it branches"}, True, {TORCH: "it branches"}),
+        ({"not_a_chain": "it branches"}, False, {TORCH: "PyTorch is not installed"}),
+    ],
+)
+def test_rivals_that_cannot_run_are_left_out_with_the_reason(prepared, torch, expected, settings, monkeypatch):
+    monkeypatch.setattr(measuring, "find_spec", lambda name: name if torch else None)
+    assert measuring._left_out(settings, PREPARED | prepared) == expected
+
+
+def test_a_size_whose_process_dies_is_told_and_costs_nothing_else(monkeypatch):
+    size = measuring._measure_size({"side": 64}, 0, 1, lambda *step: None)  # a task without settings
+    assert size.seconds == []
+    assert "the process of 64×64 died with exit code 1; its last words: KeyError" in size.died

@@ -1,0 +1,122 @@
+import io
+import json
+import re
+from dataclasses import replace
+from statistics import median
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dreamscripts.benchmarks.scoreboard import Iteration, Product, Result, Scoreboard, Size
+from dreamscripts.reports.scoreboard import markdown, notes, passes_sheet, record, verdict, write_report
+from dreamscripts.settings import Settings
+
+
+def a_result(name, seconds, ours, error):
+    ratios = [mine / its for mine, its in zip(ours, seconds, strict=True)]
+    return Result(name, seconds, ratios, error / 10, error, 800.4, 3.5, 0.75)
+
+
+OURS = [0.5, 0.6, 0.4, 0.5]
+BOARD = Scoreboard(
+    settings=Settings(network="vgg16", weights="random", size=400, features={"block4_conv1": 1, "block4_conv3": 2}),
+    about={
+        "command": "dreamscripts bench --size 400",
+        "started": "2030-01-02 03:04:05",
+        "device": "CPU: some",
+        "cores": 2,
+        "system": "Linux x86_64",
+        "versions": {"keras": "3.1", "torch": "2.9"},
+        "xla": True,
+    },
+    import_seconds=0.02,
+    help_seconds=0.2,
+    multiplications=10**10,
+    results=[
+        a_result("dreamscripts", OURS, OURS, 0.0),
+        a_result("plain tf.function", [1.0, 0.9, 1.1, 1.0], OURS, 3e-6),
+        a_result("PyTorch channels-last", [0.625, 0.6, 0.8, 0.7], OURS, 2e-5),
+    ],
+    left_out={"plain tf.function, no oneDNN": "it is tired"},
+    products=[Product("NumPy", 512, 90.0), Product("PyTorch channels-last", 1024, 100.0)],
+    iteration=Iteration(4.0, 8, 0.05),
+    sizes=[
+        Size(1000, [2.0, 3.0, 2.5], peak_mib=1500.0, mib_before=500.0),
+        Size(2000, [10.0, 10.4, 9.9], peak_mib=2500.0, mib_before=500.0, tiles=512),
+        Size(20000, [], died="the process was ended by signal 9"),
+    ],
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_report(BOARD, tmp_path)
+    return tmp_path
+
+
+def test_the_json_holds_every_time_and_what_follows_from_it(folder):
+    bench = json.loads((folder / "bench.json").read_text())
+    assert [result["seconds"] for result in bench["results"]] == [result.seconds for result in BOARD.results]
+    for result in bench["results"]:
+        assert result["median_seconds"] == median(result["seconds"])
+        assert result["ratios"] == pytest.approx(np.divide(OURS, result["seconds"]))
+        assert result["median_ratio"] == median(result["ratios"])
+    assert bench["gflop_a_pass"] == 40  # a multiplication and an addition, there and back
+    assert bench["ceiling"] == {"name": "PyTorch channels-last", "side": 1024, "gflops": 100.0}
+    assert bench["results"][0]["share_of_ceiling"] == pytest.approx(40 / 0.5 / 100)
+    one, four, none = bench["sizes"]
+    assert (one["seconds_per_megapixel"], one["mib_per_megapixel"]) == (2.5, 1000)
+    assert (four["seconds_per_megapixel"], four["mib_per_megapixel"], four["tiles"]) == (2.5, 500, 512)
+    assert none["died"].endswith("signal 9")
+    assert bench["command"] == "dreamscripts bench --size 400"
+    assert bench["settings"]["features"] == {"block4_conv1": 1, "block4_conv3": 2}
+
+
+def test_the_markdown_says_the_same_in_tables(folder):
+    page = (folder / "bench.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    assert all(len(row) in (6, 7) for row in rows)
+    cells = {row[0]: row[1:] for row in rows}
+    assert cells["dreamscripts"] == ["0.500 (0.400–0.600)", "·", "·", "80%", "800"]
+    torch = BOARD.results[2].ratios
+    ratio = f"{median(torch):.2f} ({min(torch):.2f}–{max(torch):.2f})"
+    assert cells["PyTorch channels-last"] == ["0.662 (0.600–0.800)", ratio, "2e-05", "60%", "800"]
+    assert cells["1000×1000"] == ["1.00", "2.50 (2.00–3.00)", "2.50", "1500", "1000", "none"]
+    assert cells["2000×2000"] == ["4.00", "10.0 (9.9–10.4)", "2.50", "2500", "500", "512 px"]
+    assert set(cells["20000×20000"][1:]) == {"·"}
+    assert "20000×20000 was not measured: the process was ended by signal 9." in page
+    assert "plain tf.function, no oneDNN is left out: it is tired." in page
+    assert page.startswith("## vgg16 through block4_conv3, 400×400 pixels\n")
+    assert "- command: `dreamscripts bench --size 400`\n" in page
+
+
+def test_the_verdict_names_the_fastest_rival():
+    fastest = median(BOARD.results[2].ratios)
+    assert f"takes 0.500 s, {fastest:.2f} of what the fastest of the others takes, PyTorch" in verdict(BOARD)
+    assert "80% of the machine's ceiling" in verdict(BOARD)
+
+
+def test_alone_and_without_a_ceiling_there_is_still_a_report():
+    alone = replace(BOARD, results=BOARD.results[:1], products=[], sizes=[])
+    assert verdict(alone) == "A pass takes 0.500 s."
+    assert passes_sheet(alone).rows == [("dreamscripts", "0.500 (0.400–0.600)", "·", "·", "·", "800")]
+    assert not any("ceiling" in note for note in notes(alone))
+    assert record(alone)["ceiling"] is None
+    assert "Over the size" not in markdown(alone)
+
+
+@pytest.mark.parametrize("sizes", [BOARD.sizes, BOARD.sizes[2:], []])
+def test_the_plot_is_a_picture(sizes, tmp_path):
+    write_report(replace(BOARD, sizes=sizes), tmp_path)
+    with Image.open(io.BytesIO((tmp_path / "bench.png").read_bytes())) as picture:
+        width, height = picture.size
+        assert (width > 1200) == (len(sizes) > 1)  # costs over the size stand beside the contestants
+        assert height > 300
+        assert len(np.unique(picture.convert("L").resize((80, 40)))) > 10
+
+
+def test_no_number_has_an_exponent_but_the_differences():
+    tiny = replace(BOARD, results=[a_result("dreamscripts", [3e-5] * 4, [3e-5] * 4, 0.0)])
+    assert "0.0000300 (0.0000300–0.0000300)" in passes_sheet(tiny).rows[0]
+    assert not re.search(r"\de-", verdict(tiny))

@@ -1,0 +1,126 @@
+import logging
+
+import psutil
+import pytest
+from conftest import changed
+
+from dreamscripts import memory
+from dreamscripts.dreaming import build_evaluator, open_network
+from dreamscripts.errors import PictureError, SettingsError
+from dreamscripts.memory import available, of_pass, of_run, tiles_for
+from dreamscripts.networks import load_network
+from dreamscripts.settings import Optimizer, Settings, Tiles
+
+LARGE = 8000, 12_000  # height and width
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Let there be so many gigabytes."""
+    return lambda gigabytes: monkeypatch.setattr(memory, "available", lambda: int(gigabytes * 1e9))
+
+
+@pytest.fixture
+def network(settings):
+    return open_network(settings)
+
+
+def test_what_is_available_is_what_the_machine_and_its_container_leave(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory.backends, "device", lambda: "CPU: some")
+    limit, usage, parts = (tmp_path / name for name in ("max", "current", "stat"))
+    monkeypatch.setattr(memory, "CGROUPS", ((limit, usage, parts),))
+    assert available() == pytest.approx(psutil.virtual_memory().available, rel=0.2)  # no cgroups
+    usage.write_text("37000000\n")
+    parts.write_text("anon 30000000\ninactive_file 7000000\n")
+    limit.write_text("max\n")
+    assert available() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+    limit.write_text("50000000\n")
+    assert available() == 20_000_000
+    limit.write_text("20000000\n")
+    assert available() == 0
+    monkeypatch.setattr(memory.backends, "device", lambda: "GPU: some")
+    monkeypatch.setattr(memory.backends, "free_on_gpu", lambda: 7)
+    assert available() == 7
+
+
+# Bytes per pixel at the peak of a pass over 1024×1024, less those of a small one: TensorFlow on a CPU.
+MEASURED = {
+    ("vgg16", "block4_conv3"): 1628,
+    ("vgg16", "block5_conv3"): 1447,
+    ("pocket", "block4_conv3"): 575,
+    ("squeezenet", "fire6"): 448,
+    ("resnet50", "conv4_block3_out"): 866,
+}
+
+
+@pytest.mark.parametrize(("name", "layer"), MEASURED)
+def test_a_pass_takes_about_as_much_as_was_measured_and_no_more(name, layer):
+    estimate = of_pass(load_network(name, "random", [layer]))
+    assert 1.1 * MEASURED[name, layer] < estimate < 2 * MEASURED[name, layer]
+
+
+def test_lbfgs_by_scipy_keeps_25_vectors_in_double_precision():
+    scipy = of_run(Optimizer())
+    assert scipy == pytest.approx(25 * 3 * 8, rel=0.1)
+    short, long = (of_run(Optimizer(where="device", history=history)) for history in (3, 7))
+    assert long - short == 4 * 2 * 3 * 4  # a history of pairs of float32
+    assert of_run(Optimizer(name="adam")) < long < scipy
+
+
+def test_a_picture_that_fits_is_not_tiled(network, settings, free, caplog):
+    free(1000)
+    assert tiles_for(network, settings, *LARGE) is None
+    assert not caplog.records
+
+
+def test_a_picture_that_does_not_fit_is_tiled_and_the_run_says_so_once(network, settings, free, caplog):
+    free(64)
+    evaluator = build_evaluator(network, settings, *LARGE)
+    assert evaluator._exact == Tiles(kind="exact", size=1024)
+    says = "12000×8000 does not fit in memory at once: it is computed in exact tiles of 1024 pixels"
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, says)]
+
+
+def test_where_there_is_little_room_tiles_are_as_large_as_it_allows(network, settings, free, caplog):
+    said = changed(settings, tiles="exact")
+    kept = LARGE[0] * LARGE[1] * of_run(settings.optimizer) / 1e9
+    sizes = []
+    for room in (0.01, 0.1, 100):
+        free(kept + room)
+        tiles = tiles_for(network, said, *LARGE)
+        assert tiles.kind == "exact"
+        assert tiles.size**2 * of_pass(network) <= room * 1e9
+        sizes.append(tiles.size)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == 1024
+    assert not caplog.records  # as asked for
+
+
+def test_tiles_of_a_size_stay_as_they_are_said(network, settings, free):
+    free(0)
+    for tiles in (Tiles(kind="exact", size=700), Tiles(kind="notebook"), Tiles()):
+        assert tiles_for(network, settings.model_copy(update={"tiles": tiles}), *LARGE) == tiles
+
+
+def test_too_little_for_the_smallest_tile_is_said_with_what_is_there_and_needed(network, settings, free):
+    free(2)
+    says = (
+        r"^a picture of 12000×8000 takes 62\.\d GB of memory with pocket even in the smallest exact tiles, and 2\.0 GB "
+        r"are free: give a smaller --size, or --set optimizer\.where=device$"
+    )
+    for said in (settings, changed(settings, tiles="exact")):
+        with pytest.raises(PictureError, match=says):
+            tiles_for(network, said, *LARGE)
+    with pytest.raises(PictureError, match=r"give a smaller --size$"):
+        tiles_for(network, changed(settings, optimizer={"where": "device"}), *LARGE)
+
+
+def test_what_no_tiles_can_serve_goes_on_as_it_is(network, settings, free, caplog):
+    free(64)
+    assert tiles_for(network, changed(settings, penalties={"diversity": 1}), *LARGE) is None
+    gated = Settings(network="efficientnet_b0", weights="random", features={"block1a_project_conv": 1})
+    network = open_network(gated)
+    assert tiles_for(network, gated, *LARGE) is None
+    assert not caplog.records
+    with pytest.raises(SettingsError, match="exact tiles cannot serve it"):
+        tiles_for(network, changed(gated, tiles="exact"), *LARGE)
