@@ -61,6 +61,8 @@ def dream(
     network = evaluator.network if evaluator else open_network(settings)
     preprocessing = network.preprocessing
     base = preprocessing.enter(picture if settings.start == "noise" else fit(picture, settings.size))
+    base = base.astype(np.float32)  # as evaluators see it: of a large picture a copy in float64 is much
+    del picture
     schedule, left_out = _schedule(network, settings, base)
     octaves = left_out + len(schedule.sizes)
     if evaluator:

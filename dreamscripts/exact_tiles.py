@@ -53,8 +53,8 @@ class Axis:
 
     @property
     def ample(self) -> int:
-        """The side of a crop that larger ones gain little on: a tenth of it is margins."""
-        return max(1024, 10 * sum(self.margins))
+        """The side of a crop that larger ones gain little on: at most an eighth of it is margins."""
+        return max(768, 8 * sum(self.margins))
 
     def spans(self, size: int) -> list[tuple[int, int, int, int]]:
         """Of each crop of at most `size` pixels: where it begins and ends, and where what its tile owns does."""

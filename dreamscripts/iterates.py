@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -26,9 +25,9 @@ class Iterate:
     memory: Mapping[str, np.ndarray]  # the optimizer's
     stretched: bool = False  # whether x grew out of noise, beyond any range, and is shown with its contrast evened out
 
-    @cached_property
+    @property
     def picture(self) -> np.ndarray:
-        """The picture: float32 (H, W, 3), RGB, 0..255; of a batch (N, H, W, 3)."""
+        """The picture, worked out each time: float32 (H, W, 3), RGB, 0..255; of a batch (N, H, W, 3)."""
         preprocessing = PREPROCESSINGS[self.preprocessing]
         return preprocessing.stretched(self.x) if self.stretched else preprocessing.undo(self.x)
 

@@ -179,11 +179,25 @@ class Continuity:
     name: str = "continuity"
 
     def __call__(self, x, features, parts):
-        corner = x[:, :-1, :-1, :]
-        down = ops.square(x[:, 1:, :-1, :] - corner)
-        right = ops.square(x[:, :-1, 1:, :] - corner)
+        count, height, width, channels = ops.shape(x)
+        rows = ops.reshape(x, (count, height, width * channels))  # a last axis of three is slow to go along
+        corner = rows[:, :-1, :-channels]
+        down = ops.square(rows[:, 1:, :-channels] - corner)
+        right = ops.square(rows[:, :-1, channels:] - corner)
+        differences = ops.reshape(_to_the_five_fourths(down + right), (count, height - 1, width - 1, channels))
         part = parts.get(PICTURE, WHOLE)
-        return ops.sum(part.owned(ops.power(down + right, 1.25))) / _size(x, part)
+        return ops.sum(part.owned(differences)) / _size(x, part)
+
+
+@ops.custom_gradient
+def _to_the_five_fourths(a):
+    """a^(5/4) for a ≥ 0, by square roots: a power takes several times as long, forward and back."""
+    root = ops.sqrt(ops.sqrt(a))
+
+    def gradient(*arguments, upstream=None):  # which of them it comes in depends on the backend
+        return (arguments[-1] if upstream is None else upstream) * (1.25 * root)
+
+    return a * root, gradient
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def run(
         about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
+    del photo, picture  # which are in the folder; of a large picture they would take as much memory as a tile
     try:
         yield from _record(run_folder, on_pass)
     finally:

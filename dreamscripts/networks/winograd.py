@@ -54,26 +54,24 @@ def convolve(x, transformed, padding: int):
     rows, columns = 4 * down + 2, 4 * right + 2
     beyond = (padding, rows - height - 2 + padding), (padding, columns - width - 2 + padding)
     x = ops.reshape(ops.pad(x, ((0, 0), *beyond, (0, 0))), (count * rows * columns, channels))
-    tiles = ops.take(x, _places(count, down, right), axis=0)
+
+    # Tiles are cut out of the picture, and laid back into it, by gathering whole rows of channels: cutting patches and
+    # transposing take twice as long.
+    row, column, picture, tile_down, tile_right = _grid(6, 6, count, down, right)
+    places = (picture * rows + 4 * tile_down + row) * columns + 4 * tile_right + column
+    tiles = ops.take(x, ops.reshape(places, [-1]), axis=0)
     products = ops.matmul(TO_PRODUCTS, ops.reshape(tiles, (36, -1)))
     products = ops.matmul(ops.reshape(products, (36, -1, channels)), transformed)
-    y = ops.matmul(FROM_PRODUCTS, ops.reshape(products, (36, -1)))
-    y = ops.transpose(ops.reshape(y, (4, 4, count, down, right, -1)), (2, 3, 0, 4, 1, 5))
-    return ops.reshape(y, (count, 4 * down, 4 * right, transformed.shape[-1]))[:, :height, :width]
+    y = ops.reshape(ops.matmul(FROM_PRODUCTS, ops.reshape(products, (36, -1))), (-1, transformed.shape[-1]))
+    picture, row, column = _grid(count, height, width)
+    places = ((row % 4 * 4 + column % 4) * count + picture) * down * right + row // 4 * right + column // 4
+    return ops.reshape(ops.take(y, ops.reshape(places, [-1]), axis=0), (count, height, width, -1))
 
 
-def _places(count, down, right):
-    """The rows of a flattened padded picture that make up its tiles, by place in the tile first.
-
-    Gathering whole rows of channels is what a tile's transform spends least on; cutting patches took twice as long.
-    """
-
-    def along(axis: int, length):
-        return ops.reshape(ops.arange(length), [-1 if a == axis else 1 for a in range(5)])
-
-    row = along(0, 6) + 4 * along(3, down) + (4 * down + 2) * along(2, count)
-    column = along(1, 6) + 4 * along(4, right)
-    return ops.reshape(row * (4 * right + 2) + column, [-1])
+def _grid(*lengths):
+    """The index along each axis of an array with these lengths, in shapes that spread over one another."""
+    axes = range(len(lengths))
+    return [ops.reshape(ops.arange(lengths[i]), [-1 if axis == i else 1 for axis in axes]) for i in axes]
 
 
 class WinogradConv2D(keras.layers.Conv2D):

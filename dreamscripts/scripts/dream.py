@@ -86,11 +86,10 @@ def dream(
                 f"{named}: is one of several pictures that were made together, to be unlike each other; "
                 "`dreamscripts visualize` with --diversity makes them again"
             )
-        opened = open_photo(photo) if photo else None
-        for note in opened.notes if opened else ():
+        for note in open_photo(photo).notes if photo else ():
             console.print(f"{photo}: {note}")
         folder, picture = output or free_folder(default_folder), str(photo or NOISE)
-        start = partial(recording.run, opened, chosen, folder, keep_every=keep_every)
+        start = partial(recording.run, photo, chosen, folder, keep_every=keep_every)
     console.print(f"{Path(picture).name} → {folder}/  ({chosen.network}, {named if not resume else 'as it was begun'})")
     _watch(console, start, chosen, folder)
 
