@@ -3,6 +3,7 @@
 All are the same affine map, x = (picture − mean) / scale, on RGB or BGR channels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,10 @@ class Preprocessing:
 
     def undo(self, x: np.ndarray) -> np.ndarray:
         """The picture for an x: float32, clipped to 0..255."""
-        return self.pixels(x).clip(0, 255).astype(np.float32)
+        picture = np.empty(x.shape, np.float32)
+        for i, pixels in enumerate(self._by_channel(x)):
+            picture[..., i] = pixels.clip(0, 255)
+        return picture
 
     def stretched(self, x: np.ndarray) -> np.ndarray:
         """A picture for an x that grew out of noise: its mean is grey, its standard deviation a tenth of the range.
@@ -44,13 +48,17 @@ class Preprocessing:
 
     def beyond(self, x: np.ndarray) -> float:
         """The share of x's values that are beyond 0..255 as pixels, and clipped in `undo`: 0..1."""
-        pixels = self.pixels(x)
-        return float(((pixels < -0.5) | (pixels > 255.5)).mean())
+        return float(np.mean([((pixels < -0.5) | (pixels > 255.5)).mean() for pixels in self._by_channel(x)]))
 
     @property
     def limits(self) -> tuple[np.ndarray, np.ndarray]:
         """The x of 0 and of 255, by channel."""
         return (0 - np.array(self.mean)) / self.scale, (255 - np.array(self.mean)) / self.scale
+
+    def _by_channel(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """The pixel values for an x, red, green and blue: of a large picture all at once in float64 would be much."""
+        for channel in (2, 1, 0) if self.channels == "BGR" else (0, 1, 2):
+            yield x[..., channel] * self.scale[channel] + self.mean[channel]
 
     def _reorder(self, x: np.ndarray) -> np.ndarray:
         return x[..., ::-1] if self.channels == "BGR" else x
