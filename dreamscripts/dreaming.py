@@ -155,7 +155,7 @@ def open_network(settings: Settings) -> Network:
 
 
 def _as_computed(model: keras.Model, settings: Settings) -> keras.Model:
-    """`model` with its layers in the place that compute as the settings say."""
+    """`model` with layers that compute as the settings say."""
     if settings.precision == "mixed_bfloat16":
         return in_bfloat16(model)
     above = {"auto": backends.least_winograd_gain(), "direct": math.inf, "winograd": 0}[settings.convolutions]
