@@ -147,8 +147,9 @@ def open_network(settings: Settings) -> Network:
         seed=settings.seed,
     )
     backends.allow_tf32(settings.precision == "tf32")
-    if settings.precision == "tf32" and backends.device().startswith("CPU"):
-        log.warning('precision = "tf32" is for GPUs: a CPU computes in float32')
+    if settings.precision != "float32" and backends.device().startswith("CPU"):
+        instead = "computes in float32" if settings.precision == "tf32" else "takes longer with it"
+        log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
     network = replace(network, model=_as_computed(network.model, settings))
     with_edge = any((feature.measure or settings.measure) == "l2" for feature in settings.features.values())
     return network if with_edge else replace(network, edge=0)

@@ -98,7 +98,7 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
             field = max(reach.field for reach in axis.reaches)
             raise SettingsError(
                 f"tiles.size = {size} is too small for exact tiles of {network.name} at {axis.widest}, "
-                f"which sees {field} pixels: at least {axis.least}"
+                f"which sees {field} pixels: at least {axis.least}, and {axis.ample} to be quick"
             )
     return [
         Crop(slice(*rows[:2]), slice(*columns[:2]), np.stack([down.numbers(rows), across.numbers(columns)], axis=1))

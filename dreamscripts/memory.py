@@ -77,10 +77,10 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int) -> 
     """The settings' tiles, with a size where it is left to the memory at hand.
 
     Without any, exact ones where a picture of that size would not fit in memory at once, which is logged; none for a
-    loss or a network that they cannot serve. Raises PictureError where there is no room for the smallest.
+    loss or a network that they cannot serve. Raises PictureError where there is no room for exact ones.
     """
     tiles = settings.tiles
-    if tiles and tiles.size:
+    if tiles and tiles.kind != "exact":
         return tiles
     free, each = available(), of_pass(network)
     kept = height * width * of_run(settings.optimizer)
@@ -92,14 +92,17 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int) -> 
         if tiles:
             raise
         return None
-    size = min(max(axis.ample for axis in axes), math.isqrt(max(int((free - kept) / each), 0)))
-    if any(axis.least > size < axis.side for axis in axes):
-        needed = kept + each * math.prod(min(axis.least, axis.side) for axis in axes)
+    asked = tiles.size if tiles else None
+    needed = kept + each * math.prod(min(asked or axis.least, axis.side) for axis in axes)
+    if needed > free:
+        how = f"in exact tiles of {asked} pixels" if asked else "even in the smallest exact tiles"
         advice = ", or --set optimizer.where=device" if _by_scipy(settings.optimizer) else ""
         raise PictureError(
-            f"a picture of {width}×{height} takes {needed / 1e9:.1f} GB of memory with {network.name} even in the "
-            f"smallest exact tiles, and {free / 1e9:.1f} GB are free: give a smaller --size{advice}"
+            f"a picture of {width}×{height} takes {needed / 1e9:.1f} GB of memory with {network.name} {how}, and "
+            f"{free / 1e9:.1f} GB are free: give a smaller --size{advice}"
         )
+    ample, room = max(axis.ample for axis in axes), math.isqrt(int((free - kept) / each))
+    size = asked or max(*(axis.least for axis in axes), min(ample, room))
     if tiles is None:
         log.warning(
             "%d×%d does not fit in memory at once: it is computed in exact tiles of %d pixels", width, height, size

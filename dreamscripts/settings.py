@@ -334,6 +334,8 @@ def parse_override(text: str) -> tuple[str, Any]:
 def _assign(table: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
+        if parent == "tiles" and isinstance(table.get(parent), str):
+            table[parent] = {"kind": table[parent]}  # which may be written as a bare word
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
             raise SettingsError(f"--set {key}: '{parent}' is a value, not a table")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dreamscripts.errors import DreamError
 
+BACKENDS = ("tensorflow", "jax", "torch")
+
 
 def wake() -> None:
     """Import Keras and find its device, keeping what native code prints on stderr unless that fails.
@@ -22,6 +24,10 @@ def wake() -> None:
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
         try:
+            import keras
+
+            if keras.backend.backend() not in BACKENDS:
+                raise ValueError(f"it gives no gradients; there are {', '.join(BACKENDS)}")
             from dreamscripts import backends
 
             backends.device()

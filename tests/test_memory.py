@@ -76,8 +76,8 @@ def test_a_picture_that_fits_is_not_tiled(network, settings, free, caplog):
 def test_a_picture_that_does_not_fit_is_tiled_and_the_run_says_so_once(network, settings, free, caplog):
     free(64)
     evaluator = build_evaluator(network, settings, *LARGE)
-    assert evaluator._exact == Tiles(kind="exact", size=1024)
-    says = "12000×8000 does not fit in memory at once: it is computed in exact tiles of 1024 pixels"
+    assert evaluator._exact == Tiles(kind="exact", size=768)
+    says = "12000×8000 does not fit in memory at once: it is computed in exact tiles of 768 pixels"
     assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, says)]
 
 
@@ -92,14 +92,21 @@ def test_where_there_is_little_room_tiles_are_as_large_as_it_allows(network, set
         assert tiles.size**2 * of_pass(network) <= room * 1e9
         sizes.append(tiles.size)
     assert sizes == sorted(sizes)
-    assert sizes[-1] == 1024
+    assert sizes[-1] == 768
     assert not caplog.records  # as asked for
 
 
 def test_tiles_of_a_size_stay_as_they_are_said(network, settings, free):
-    free(0)
-    for tiles in (Tiles(kind="exact", size=700), Tiles(kind="notebook"), Tiles()):
+    for gigabytes, tiles in ((64, Tiles(kind="exact", size=700)), (0, Tiles(kind="notebook")), (0, Tiles())):
+        free(gigabytes)
         assert tiles_for(network, settings.model_copy(update={"tiles": tiles}), *LARGE) == tiles
+
+
+def test_of_tiles_of_a_size_too_it_is_said_where_there_is_no_room(network, settings, free):
+    free(2)
+    said = changed(settings, tiles={"kind": "exact", "size": 700})
+    with pytest.raises(PictureError, match=r"takes 6\d\.\d GB .* in exact tiles of 700 pixels, and 2\.0 GB are free"):
+        tiles_for(network, said, *LARGE)
 
 
 def test_too_little_for_the_smallest_tile_is_said_with_what_is_there_and_needed(network, settings, free):

@@ -334,3 +334,9 @@ def test_a_folder_and_a_strangers_picture_are_no_settings(tmp_path, picture):
     save_picture(picture, tmp_path / "plain.png")
     with pytest.raises(SettingsError, match="holds no settings"):
         Settings.load(tmp_path / "plain.png")
+
+
+def test_tiles_as_a_bare_word_take_a_size_as_well():
+    said = Settings.load("bad_trip", **{"tiles": "exact", "tiles.size": 600})
+    assert (said.tiles.kind, said.tiles.size) == ("exact", 600)
+    assert Settings.load("bad_trip", **{"tiles": "exact"}).tiles.size is None

@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BACKENDS
+from conftest import BACKENDS, mistake
 
 COMPILE = """
 from dreamscripts import waking
@@ -30,6 +30,11 @@ def test_what_xla_compiles_is_kept(backend, tmp_path):
         kept.append(sorted(path.name for path in tmp_path.rglob("*") if path.is_file() and "atime" not in path.name))
     assert answers[0] == answers[1]
     assert kept[0] == kept[1] != []
+
+
+def test_a_backend_without_gradients_is_refused(command):
+    done = command("layers", "pocket", env={"KERAS_BACKEND": "numpy"})
+    assert "Keras cannot use the backend 'numpy': it gives no gradients" in mistake(done)
 
 
 def test_what_the_user_has_set_stays(monkeypatch, tmp_path):

@@ -33,6 +33,7 @@ def test_the_loss_and_the_picture_stay_in_float32(settings, picture):
     assert before == pytest.approx(0.02 * (x.astype(np.float64) ** 2).mean(), rel=1e-6)
 
 
-def test_tf32_on_a_cpu_is_said(settings, caplog):
-    open_network(changed(settings, precision="tf32"))
-    assert "tf32" in caplog.text
+@pytest.mark.parametrize("precision", ["float32", "tf32", "mixed_bfloat16"])
+def test_what_is_for_gpus_is_said_on_a_cpu(precision, settings, caplog):
+    open_network(changed(settings, precision=precision))
+    assert [precision in record.getMessage() for record in caplog.records] == [True] * (precision != "float32")
