@@ -121,11 +121,13 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def fit(picture: np.ndarray, size: int | None) -> np.ndarray:
     """Scale a picture so that its longer side is `size` pixels, keeping its aspect ratio; None leaves it alone."""
-    if size is None:
-        return picture
-    height, width = picture.shape[:2]
-    scale = size / max(height, width)
-    return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    return picture if size is None else resize(picture, *fitted(*picture.shape[:2], size))
+
+
+def fitted(height: int, width: int, size: int | None) -> tuple[int, int]:
+    """The height and width that `fit` scales a picture to."""
+    scale = size / max(height, width) if size else 1
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> None:

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dreamscripts.errors import Diverged
-from dreamscripts.images import Photo, fit, noise, open_photo
+from psutil import virtual_memory
+
+from dreamscripts.errors import Diverged, PictureError
+from dreamscripts.images import Photo, fit, fitted, noise, open_photo
 from dreamscripts.iterates import Iterate
 from dreamscripts.settings import Settings
 from dreamscripts.snapshots import RunFolder
 from dreamscripts.waking import wake
+
+COPIES = 8  # of a picture in float32, as it is scaled and enters a network in float64
 
 
 def run(
@@ -30,6 +34,7 @@ def run(
     else:
         photo = photo if isinstance(photo, Photo) else open_photo(photo)
         about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
+        _check_room(*fitted(*photo.pixels.shape[:2], settings.size))
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
     del photo, picture  # which are in the folder; of a large picture they would take as much memory as a tile
@@ -38,6 +43,16 @@ def run(
     finally:
         if run_folder.last is None:
             run_folder.discard()
+
+
+def _check_room(height: int, width: int) -> None:
+    """Raise PictureError where a picture of that size has no room, whatever the network, before it is enlarged."""
+    needed, free = height * width * 3 * 4 * COPIES, virtual_memory().available
+    if needed > free:
+        raise PictureError(
+            f"a picture of {width}×{height} takes at least {needed / 1e9:.1f} GB of memory, "
+            f"and {free / 1e9:.1f} GB are free: give a smaller --size"
+        )
 
 
 def resume(folder: str | Path | RunFolder, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:
