@@ -243,7 +243,7 @@ def _run(
     for budget in budgets:
         trial.pictures.setdefault(budget, preprocessing.undo(meter.best))  # after a divergence
     short = table.model_copy(update={"evaluations": 1})
-    if trial.optimizer != "lbfgs" or table.where == "scipy":
+    if not table.on_device:
         trial.mebibytes = _memory(lambda: optimize(evaluator, start, short, preprocessing))
     return meter.best
 

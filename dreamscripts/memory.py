@@ -62,15 +62,11 @@ def _is_curved(layer: keras.Layer) -> bool:
 
 def of_run(optimizer: Optimizer) -> float:
     """Bytes that a run keeps, beside the pass, where passes run, per pixel of the whole picture."""
-    scipy, on_device = _by_scipy(optimizer), optimizer.name == "lbfgs" and not _by_scipy(optimizer)
-    if backends.device().startswith("GPU") and not on_device:
+    if backends.device().startswith("GPU") and not optimizer.on_device:
         return 0  # all of it is in main memory
-    vectors = 2 * optimizer.history + 6 if on_device else 2 * 25 if scipy else 12  # as many float32 pictures
+    # As many float32 pictures.
+    vectors = 2 * optimizer.history + 6 if optimizer.on_device else 2 * 25 if optimizer.by_scipy else 12
     return (vectors + 4) * 3 * FLOAT32  # and the evaluator's picture, noise and gradients
-
-
-def _by_scipy(optimizer: Optimizer) -> bool:
-    return optimizer.name == "lbfgs" and optimizer.where == "scipy"
 
 
 def tiles_for(network: Network, settings: Settings, height: int, width: int) -> Tiles | None:
@@ -96,7 +92,7 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int) -> 
     needed = kept + each * math.prod(min(asked or axis.least, axis.side) for axis in axes)
     if needed > free:
         how = f"in exact tiles of {asked} pixels" if asked else "even in the smallest exact tiles"
-        advice = ", or --set optimizer.where=device" if _by_scipy(settings.optimizer) else ""
+        advice = ", or --set optimizer.where=device" if settings.optimizer.by_scipy else ""
         raise PictureError(
             f"a picture of {width}×{height} takes {needed / 1e9:.1f} GB of memory with {network.name} {how}, and "
             f"{free / 1e9:.1f} GB are free: give a smaller --size{advice}"

@@ -154,6 +154,16 @@ class Optimizer(Table):
     normalise: Literal["mean", "notebook", "std", "none"] = "mean"  # what gradient ascent divides the gradient by
     max_score: float | None = Field(None, allow_inf_nan=False)  # an octave ends once −loss passes it
 
+    @property
+    def by_scipy(self) -> bool:
+        """Whether it is SciPy's L-BFGS, which keeps its vectors in main memory, in float64."""
+        return self.name == "lbfgs" and self.where == "scipy"
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it is L-BFGS that keeps its vectors where the network runs, in float32."""
+        return self.name == "lbfgs" and self.where == "device"
+
     @model_validator(mode="after")
     def _a_spectrum_is_no_picture(self) -> Self:
         if self.parameters == "fourier" and self.laplacian:
