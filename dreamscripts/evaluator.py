@@ -30,7 +30,8 @@ class Evaluator:
     of a pass without tiles, rotation or scaling nothing but the terms comes to the host. It is known again by being
     the same object, or by an array that was asked for last; it must not be changed in place.
 
-    `passes` counts the passes so far and `seconds` the time they took; `on_pass(passes, loss)` is called after each.
+    `exact` are the tiles, where they are exact ones. `passes` counts the passes so far and `seconds` the time they
+    took; `on_pass(passes, loss)` is called after each.
     """
 
     def __init__(
@@ -51,8 +52,8 @@ class Evaluator:
         self.network = network
         self._names = loss.names
         self._jitter = jitter or Jitter()
-        self._exact = tiles if tiles and tiles.kind == "exact" else None
-        self._tiles = None if self._exact else tiles
+        self.exact = tiles if tiles and tiles.kind == "exact" else None
+        self._tiles = None if self.exact else tiles
         self._seed = seed
         self._on_pass = on_pass
         self._x = None  # an array or a tensor, with self._terms and self._gradient
@@ -120,7 +121,7 @@ class Evaluator:
     def _pass(self, x) -> tuple[np.ndarray, Any]:
         """The terms (float64, an array) and the gradient (float32, what x is) of x under the current draw."""
         shake = self._drawn_shake(tuple(x.shape))
-        if self._exact and len(crops := self._crops_of(*x.shape[-3:-1])) > 1:
+        if self.exact and len(crops := self._crops_of(*x.shape[-3:-1])) > 1:
             return self._in_crops(x, shake, crops)
         if self._tiles and ops.is_tensor(x):  # tiles are put together on the host
             terms, gradient = self._pass(ops.convert_to_numpy(x))
@@ -161,7 +162,7 @@ class Evaluator:
 
     def _crops_of(self, height: int, width: int) -> list[Crop]:
         if (height, width) not in self._crops:
-            self._crops[height, width] = exact_crops(self.network, height, width, self._exact.size)
+            self._crops[height, width] = exact_crops(self.network, height, width, self.exact.size)
         return self._crops[height, width]
 
     def _drawn_shake(self, shape: tuple[int, ...]) -> Shake:

@@ -76,7 +76,7 @@ def test_a_picture_that_fits_is_not_tiled(network, settings, free, caplog):
 def test_a_picture_that_does_not_fit_is_tiled_and_the_run_says_so_once(network, settings, free, caplog):
     free(64)
     evaluator = build_evaluator(network, settings, *LARGE)
-    assert evaluator._exact == Tiles(kind="exact", size=768)
+    assert evaluator.exact == Tiles(kind="exact", size=768)
     says = "12000×8000 does not fit in memory at once: it is computed in exact tiles of 768 pixels"
     assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, says)]
 

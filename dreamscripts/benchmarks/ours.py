@@ -16,11 +16,10 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     wake()
     from dreamscripts import backends
     from dreamscripts.dreaming import build_evaluator, dream, open_network
-    from dreamscripts.memory import tiles_for
 
     network = open_network(settings)
-    tiles = tiles_for(network, settings, side, side)
     evaluator = build_evaluator(network, settings, side, side)
+    tiles = evaluator.exact or settings.tiles
     start_up = time.perf_counter() - started
     passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)))
 
