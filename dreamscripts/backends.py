@@ -15,10 +15,10 @@ Pass = Callable[..., tuple]
 
 
 def compile_pass(terms_of: Callable, variables: Sequence, xla: bool) -> Pass:
-    """Compile `terms_of(x, *numbers) -> (n,)` into a function of float32 pictures x (N, H, W, 3), of any N, H and W.
+    """Compile `terms_of(x, *others) -> (n,)` into a function of float32 pictures x (N, H, W, 3), of any N, H and W.
 
-    x is an array, or a tensor of the backend; `numbers`, where `terms_of` takes any, are arrays of int32, and others
-    of the same shape need no compiling. The answer stays on the device, as float32 tensors: the n terms, and the
+    x is an array, or a tensor of the backend; `others`, where `terms_of` takes any, are arrays, and those of the same
+    shapes and types need no compiling. The answer stays on the device, as float32 tensors: the n terms, and the
     gradient of their sum with respect to x (N, H, W, 3). `variables` are all that `terms_of` reads; `xla` is a choice
     that only TensorFlow leaves open (`choose_xla`).
     """
@@ -31,22 +31,22 @@ def _tensorflow(terms_of, variables, xla) -> Pass:
     # Height and width are open, so that octaves and tiles share one trace; XLA compiles for each size by itself. Each
     # number of pictures has a trace of its own: where it is open, too, a pass takes 3 % longer.
     @cache
-    def trace(count: int, *shapes: tuple[int, ...]):
+    def trace(count: int, *others: tf.TensorSpec):
         picture = tf.TensorSpec((count, None, None, 3), tf.float32)
-        signature = [picture, *(tf.TensorSpec(shape, tf.int32) for shape in shapes)]
 
-        @tf.function(input_signature=signature, jit_compile=xla)
-        def terms_and_gradient(x, *numbers):
+        @tf.function(input_signature=[picture, *others], jit_compile=xla)
+        def terms_and_gradient(x, *others):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                terms = terms_of(x, *numbers)
+                terms = terms_of(x, *others)
                 loss = tf.reduce_sum(terms)
             return terms, tape.gradient(loss, x)
 
         return terms_and_gradient
 
-    def run(x, *numbers):
-        return trace(len(x), *(n.shape for n in numbers))(tf.convert_to_tensor(x), *map(tf.convert_to_tensor, numbers))
+    def run(x, *others):
+        specs = (tf.TensorSpec(other.shape, other.dtype) for other in others)
+        return trace(len(x), *specs)(*map(tf.convert_to_tensor, (x, *others)))
 
     return run
 
@@ -54,27 +54,27 @@ def _tensorflow(terms_of, variables, xla) -> Pass:
 def _jax(terms_of, variables, xla) -> Pass:
     import jax
 
-    def loss(x, values, *numbers):
+    def loss(x, values, *others):
         # The weights come in as arguments: closed over, they would be compiled into the program as constants.
         with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
-            terms = terms_of(x, *numbers)
+            terms = terms_of(x, *others)
         return terms.sum(), terms
 
     @jax.jit
-    def terms_and_gradient(x, values, *numbers):
-        (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, values, *numbers)
+    def terms_and_gradient(x, values, *others):
+        (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, values, *others)
         return terms, gradient
 
     # Read at every pass, as they may be assigned in between.
-    return lambda x, *numbers: terms_and_gradient(x, [variable.value for variable in variables], *numbers)
+    return lambda x, *others: terms_and_gradient(x, [variable.value for variable in variables], *others)
 
 
 def _torch(terms_of, variables, xla) -> Pass:
     import torch
 
-    def terms_and_gradient(x, *numbers):
+    def terms_and_gradient(x, *others):
         x = keras.ops.convert_to_tensor(x).detach().requires_grad_()  # Keras knows on which device
-        terms = terms_of(x, *map(keras.ops.convert_to_tensor, numbers))
+        terms = terms_of(x, *map(keras.ops.convert_to_tensor, others))
         (gradient,) = torch.autograd.grad(terms.sum(), x)
         return terms.detach(), gradient
 

@@ -68,7 +68,8 @@ def dream(
     if evaluator:
         evaluator.restart()
     else:
-        evaluator = build_evaluator(network, settings, *schedule.sizes[-1], on_pass=on_pass)
+        pictures = math.prod(base.shape[:-3])
+        evaluator = build_evaluator(network, settings, *schedule.sizes[-1], pictures=pictures, on_pass=on_pass)
     each = settings.optimizer.iterations
     started = time.perf_counter()
 
@@ -164,19 +165,26 @@ def _as_computed(model: keras.Model, settings: Settings) -> keras.Model:
 
 
 def build_evaluator(
-    network: Network, settings: Settings, height: int, width: int, *, xla: bool = True, on_pass: OnPass | None = None
+    network: Network,
+    settings: Settings,
+    height: int,
+    width: int,
+    *,
+    pictures: int = 1,
+    xla: bool = True,
+    on_pass: OnPass | None = None,
 ) -> Evaluator:
-    """The evaluator of the settings' loss, for pictures of up to that size; without `xla` it is not considered.
+    """The evaluator of the settings' loss, for so many pictures at once of up to that size.
 
-    Pictures that would not fit in memory at once are computed in exact tiles, which is logged; PictureError where not
-    even the smallest of them fits.
+    Those that would not fit in memory at once are computed in exact tiles, which is logged; PictureError where not
+    even the smallest of them fits. Without `xla` it is not considered.
     """
     passes = settings.optimizer.iterations * settings.optimizer.evaluations
     return Evaluator(
         network,
         build_loss(settings, network),
         jitter=settings.jitter,
-        tiles=tiles_for(network, settings, height, width),
+        tiles=tiles_for(network, settings, height, width, pictures),
         seed=settings.seed,
         xla=xla and backends.choose_xla(network.multiplications(height, width), height * width, passes),
         on_pass=on_pass,

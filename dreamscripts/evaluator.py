@@ -50,6 +50,7 @@ class Evaluator:
         self.drawn = 0
         self.xla = xla
         self.network = network
+        self._loss = loss
         self._names = loss.names
         self._jitter = jitter or Jitter()
         self.exact = tiles if tiles and tiles.kind == "exact" else None
@@ -60,8 +61,11 @@ class Evaluator:
         self._shake: tuple[tuple, Shake] | None = None  # the last, with what it was drawn for
         variables = [*network.model.variables, *loss.variables]
 
-        def terms(x, numbers=None):
-            parts = {} if numbers is None else parts_of(network.model.output, numbers)
+        def terms(x, numbers=None, *sums):
+            parts = {}
+            if numbers is not None:
+                summed = (undivided.term.layer for undivided in loss.undivided)
+                parts = parts_of(network.model.output, numbers, dict(zip(summed, sums, strict=True)))
             return loss(x, network.features(x), parts)
 
         self._run = backends.compile_pass(terms, variables, xla)
@@ -152,13 +156,25 @@ class Evaluator:
         if shake.warp is not None:  # it takes the whole picture
             terms, gradient = self._in_crops(shake(x), STILL, crops)
             return terms, shake.back(gradient)
+        sums = self._sums(x, shake, crops)
         terms, gradient = np.zeros(len(self._names)), np.zeros(tuple(x.shape), np.float32)
         for crop in crops:
             part = shake.crop(x, crop.rows, crop.columns)
-            some, slope = self._run(ops.reshape(part, (-1, *part.shape[-3:])), crop.numbers)
+            some, slope = self._run(ops.reshape(part, (-1, *part.shape[-3:])), crop.numbers, *sums)
             terms += ops.convert_to_numpy(some)
             shake.add_back(gradient, ops.convert_to_numpy(slope).reshape(part.shape), crop.rows, crop.columns)
         return terms, ops.convert_to_tensor(gradient) if ops.is_tensor(x) else gradient
+
+    def _sums(self, x, shake: Shake, crops: list[Crop]) -> list[np.ndarray]:
+        """Over all crops, what each of the terms is made of that are no sums over positions: a sweep of their own."""
+        sums = [0.0] * len(self._loss.undivided)
+        for crop in crops if sums else []:
+            part = ops.convert_to_tensor(shake.crop(x, crop.rows, crop.columns))
+            features = self.network.features(ops.reshape(part, (-1, *part.shape[-3:])))
+            parts = parts_of(self.network.model.output, ops.convert_to_tensor(crop.numbers))
+            for i, term in enumerate(self._loss.undivided):
+                sums[i] = sums[i] + ops.convert_to_numpy(term.sums(features, parts)).astype(float)
+        return [total.astype(np.float32) for total in sums]
 
     def _crops_of(self, height: int, width: int) -> list[Crop]:
         if (height, width) not in self._crops:

@@ -151,7 +151,7 @@ class Diversity:
     Alike is the cosine between the Gram matrices of their features, averaged over the other pictures (Olah et al.
     2017, "Feature Visualization"). Times the batch's mean excitement |E|, which counts as a constant here, because
     layers differ by orders of magnitude: at weight 1 others just like it cost a picture as much as it has gained.
-    Pictures that are equal to begin with stay so. It is no sum over positions, and knows only whole pictures.
+    Pictures that are equal to begin with stay so.
     """
 
     term: LayerTerm
@@ -161,15 +161,24 @@ class Diversity:
         return f"diversity of {self.term.layer}"
 
     def __call__(self, x, features, parts):
-        f = features[self.term.layer]
+        part = parts.get(self.term.layer, WHOLE)
+        sums = part.summed(self.sums(features, parts))
+        grams, gained = sums[:, :-1], ops.abs(ops.stop_gradient(sums[0, -1]))
+        grams = grams / ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True) + 1e-20)
+        alike = ops.sum(ops.square(ops.sum(grams, axis=0))) - ops.sum(ops.square(grams))
+        count = ops.shape(sums)[0]
+        others = ops.cast(ops.maximum(count - 1, 1), "float32")
+        return part.once(gained / ops.cast(count, "float32") * alike / others)
+
+    def sums(self, features, parts):
+        """(N, c·c + 1): the Gram matrix of each picture, and E. Both are sums over positions, which the term is not."""
+        part = parts.get(self.term.layer, WHOLE)
+        f = part.owned(features[self.term.layer])
         count, height, width, channels = ops.shape(f)
         flat = ops.reshape(f, (count, height * width, channels))
         grams = ops.reshape(ops.matmul(ops.transpose(flat, (0, 2, 1)), flat), (count, channels * channels))
-        grams = grams / ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True) + 1e-20)
-        alike = ops.sum(ops.square(ops.sum(grams, axis=0))) - ops.sum(ops.square(grams))
-        others = ops.cast(ops.maximum(count - 1, 1), "float32")
-        gained = ops.abs(ops.stop_gradient(self.term.excitement(self.term.chosen(features), WHOLE)))
-        return gained / ops.cast(count, "float32") * alike / others
+        excitement = self.term.excitement(self.term.chosen(features), part)
+        return ops.concatenate([grams, ops.broadcast_to(excitement, (count, 1))], axis=1)
 
 
 @dataclass(frozen=True)
@@ -248,6 +257,11 @@ class Loss:
     def variables(self) -> list:
         """The Keras variables that the terms read."""
         return [variable for _, term in self.terms for variable in getattr(term, "variables", [])]
+
+    @property
+    def undivided(self) -> list[Diversity]:
+        """The terms that are no sums over positions, each of another layer."""
+        return [term for _, term in self.terms if isinstance(term, Diversity)]
 
     def __call__(self, x, features, parts: Mapping[str, Part] = MappingProxyType({})):
         """The weighted terms, as a tensor (n,); the loss is their sum, and that of a picture the sum over its parts."""

@@ -69,18 +69,18 @@ def of_run(optimizer: Optimizer) -> float:
     return (vectors + 4) * 3 * FLOAT32  # and the evaluator's picture, noise and gradients
 
 
-def tiles_for(network: Network, settings: Settings, height: int, width: int) -> Tiles | None:
+def tiles_for(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Tiles | None:
     """The settings' tiles, with a size where it is left to the memory at hand.
 
-    Without any, exact ones where a picture of that size would not fit in memory at once, which is logged; none for a
-    loss or a network that they cannot serve. Raises PictureError where there is no room for exact ones.
+    Without any, exact ones where a batch of so many pictures of that size would not fit in memory at once, which is
+    logged; none for a network that they cannot serve. Raises PictureError where there is no room for exact ones.
     """
     tiles = settings.tiles
     if tiles and tiles.kind != "exact":
         return tiles
-    free, each = available(), of_pass(network)
-    kept = height * width * of_run(settings.optimizer)
-    if tiles is None and (kept + height * width * each <= free or settings.penalties.diversity):
+    free, each = available(), pictures * of_pass(network)
+    kept = height * width * pictures * of_run(settings.optimizer)
+    if tiles is None and kept + height * width * each <= free:
         return None
     try:
         axes = look(network, height, width)
@@ -93,9 +93,12 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int) -> 
     if needed > free:
         how = f"in exact tiles of {asked} pixels" if asked else "even in the smallest exact tiles"
         advice = ", or --set optimizer.where=device" if settings.optimizer.by_scipy else ""
+        what = f"a picture of {width}×{height} takes"
+        if pictures > 1:
+            what = f"{pictures} pictures of {width}×{height} take"
         raise PictureError(
-            f"a picture of {width}×{height} takes {needed / 1e9:.1f} GB of memory with {network.name} {how}, and "
-            f"{free / 1e9:.1f} GB are free: give a smaller --size{advice}"
+            f"{what} {needed / 1e9:.1f} GB of memory with {network.name} {how}, and {free / 1e9:.1f} GB are free: "
+            f"give a smaller --size{advice}"
         )
     ample, room = max(axis.ample for axis in axes), math.isqrt(int((free - kept) / each))
     size = asked or max(*(axis.least for axis in axes), min(ample, room))

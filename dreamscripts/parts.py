@@ -1,11 +1,13 @@
 """Where a tensor lies in the picture that it is of: all of it, or a part that an exact tile owns.
 
 The terms of a loss are sums over positions. A tile counts those that it owns, and measures them against the whole
-picture's edges and size, so that the terms of all tiles, and their gradients, add up to the picture's.
+picture's edges and size, so that the terms of all tiles, and their gradients, add up to the picture's. A term that is
+made of such sums, but is none, is given the whole picture's in place of the tile's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from keras import ops
@@ -30,6 +32,14 @@ class Whole:
         _, height, width, _ = ops.shape(f)
         return ops.cast(height * width, "float32")
 
+    def summed(self, sums):
+        """The whole picture's `sums` over what counts."""
+        return sums
+
+    def once(self, term):
+        """What `term`, made of the whole picture's sums, adds to the loss."""
+        return term
+
 
 @dataclass(frozen=True)
 class Part:
@@ -37,10 +47,11 @@ class Part:
 
     `numbers` is a tensor of integers (2, 4), down and across: the position in the whole where the tile begins, the
     first that it owns, the one after the last, and how many the whole has. As a tensor they serve all tiles in one
-    trace.
+    trace. `sums` are those over all tiles that a term of this layer is made of.
     """
 
     numbers: Any
+    sums: Any = None
 
     def owned(self, f, edge: int = 0):
         """f, with zeros where it does not count: not owned, or in an edge of the whole picture."""
@@ -57,6 +68,15 @@ class Part:
         """How many positions the whole picture has, as float32."""
         return ops.prod(ops.cast(self.numbers[:, 3], "float32"))
 
+    def summed(self, sums):
+        """The whole picture's sums, with the gradient of `sums`, which are what the tile adds to them."""
+        return sums + ops.stop_gradient(self.sums - sums)
+
+    def once(self, term):
+        """`term` with its gradient; its value counts only in the tile that owns the first position."""
+        counts = ops.cast(ops.all(self.numbers[:, 1] == 0), "float32")
+        return term - (1 - counts) * ops.stop_gradient(term)
+
     def _columns(self):
         return [self.numbers[:, i] for i in range(4)]
 
@@ -71,6 +91,6 @@ class Part:
 WHOLE = Whole()
 
 
-def parts_of(layers: Iterable[str], numbers) -> dict[str, Part]:
+def parts_of(layers: Iterable[str], numbers, sums: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Part]:
     """The parts of the picture and of each of these layers, whose numbers (1 + layers, 2, 4) are in that order."""
-    return {layer: Part(numbers[i]) for i, layer in enumerate((PICTURE, *layers))}
+    return {layer: Part(numbers[i], sums.get(layer)) for i, layer in enumerate((PICTURE, *layers))}

@@ -210,12 +210,6 @@ class Settings(Table):
         return self
 
     @model_validator(mode="after")
-    def _exact_tiles_see_no_whole(self) -> Self:
-        if self.penalties.diversity and self.tiles and self.tiles.kind == "exact":
-            raise ValueError("penalties.diversity compares whole pictures, which exact tiles never see: leave one out")
-        return self
-
-    @model_validator(mode="after")
     def _noise_has_a_size(self) -> Self:
         if self.start == "noise" and self.size is None:
             raise ValueError('start = "noise" has no size of its own: say size, the pixels of a side')

@@ -60,7 +60,7 @@ def compiled_once(monkeypatch):
             prepared[key] = network, build_evaluator(network, settings, 64, 64)
         return prepared[key][0]
 
-    def built(network, settings, height, width, *, on_pass=None):
+    def built(network, settings, height, width, *, pictures, on_pass):
         evaluator = copy.copy(prepared[settings.model_dump_json()][1])  # which was asked nothing yet
         evaluator._on_pass = on_pass
         return evaluator

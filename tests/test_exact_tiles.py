@@ -134,6 +134,13 @@ def test_every_measure_and_penalty_adds_up(measure, pocket):
     assert max(difference(pocket, loss_of(pocket, **said), shape, 45)) < 1e-5
 
 
+@pytest.mark.parametrize("measure", ["l2", "mean"])
+def test_diversity_adds_up_though_it_is_no_sum_over_positions(measure, pocket):
+    features = {"block2_conv1": 0.3, "block3_conv1": {"weight": 0.1, "channels": [3, 40]}}
+    loss = loss_of(pocket, {"diversity": 1, "continuity": 0.1}, features=features, measure=measure)
+    assert max(difference(pocket, loss, (3, 61, 50, 3), 45, jitter=Jitter(noise=5, shift=20))) < 1e-5
+
+
 def test_a_guide_adds_up(pocket, picture, tmp_path):
     save_picture(picture, tmp_path / "guide.png")
     guide = {"picture": str(tmp_path / "guide.png"), "size": 40}
@@ -263,6 +270,8 @@ for graph in (here.strides, here.dilated, here.padded):
     network = here.own(graph)
     loss = here.loss_of(network, here.PENALTIES, features={"end": 1.0}, measure="l2")
     assert max(here.difference(network, loss, (61, 70, 3), 41)) < 1e-5, graph
+loss = here.loss_of(network, {"diversity": 1}, features={"end": 1.0})
+assert max(here.difference(network, loss, (2, 61, 70, 3), 41)) < 1e-5, "diversity"
 first = lambda x: keras.layers.Conv2D(4, 3, padding="same", data_format="channels_first")(x)
 if keras.backend.backend() != "tensorflow":  # whose CPU has no such convolution
     network = here.own(first, (3, None, None))

@@ -343,6 +343,7 @@ ADDED_UP = {
     **LAYER_TERMS,
     "directions": LayerDirections("a", np.random.default_rng(2).normal(0, 1, (2, 5)).astype(np.float32)),
     **{term.name: term for term in (Continuity(), ImageL2(), TotalVariation())},
+    "diversity": Diversity(LayerL2("a")),
 }
 
 
@@ -352,11 +353,17 @@ ADDED_UP = {
 def test_the_terms_of_the_parts_of_a_picture_add_up_to_its_own(name, data, height, width):
     rng = np.random.default_rng(0)
     f, x = rng.normal(1, 3, (2, height, width, 5)), rng.normal(0, 50, (2, height, width, 3))
-    term, total = ADDED_UP[name], 0
+    term, tiles = ADDED_UP[name], []
     for top, bottom, *rows in data.draw(pieces(height)):
         for left, right, *columns in data.draw(pieces(width)):
             numbers = ops.convert_to_tensor(np.array([[top, *rows, height], [left, *columns, width]], np.int32))
             crop, of_layer = (ops.convert_to_tensor(t[:, top:bottom, left:right], "float32") for t in (x, f))
-            total += float(term(crop, {"a": of_layer}, {"a": Part(numbers), PICTURE: Part(numbers)}))
+            tiles.append((crop, {"a": of_layer}, numbers))
+    summed = isinstance(term, Diversity)
+    sums = sum(term.sums(features, {"a": Part(numbers)}) for _, features, numbers in tiles) if summed else None
+    total = sum(
+        float(term(crop, features, {"a": Part(numbers, sums), PICTURE: Part(numbers)}))
+        for crop, features, numbers in tiles
+    )
     whole = term(ops.convert_to_tensor(x, "float32"), {"a": ops.convert_to_tensor(f, "float32")}, {})
     assert total == pytest.approx(float(whole), rel=1e-4, abs=1e-4)

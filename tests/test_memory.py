@@ -81,6 +81,16 @@ def test_a_picture_that_does_not_fit_is_tiled_and_the_run_says_so_once(network, 
     assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, says)]
 
 
+def test_pictures_that_are_made_together_share_the_room(network, settings, free):
+    free(13)
+    side, said = (1000, 1000), changed(settings, tiles="exact")
+    assert tiles_for(network, settings, *side, pictures=4) is None
+    assert tiles_for(network, settings, *side, pictures=16).kind == "exact"
+    assert tiles_for(network, said, *side, pictures=16).size < tiles_for(network, said, *side).size
+    with pytest.raises(PictureError, match=r"^40 pictures of 1000×1000 take 2\d\.\d GB"):
+        tiles_for(network, settings, *side, pictures=40)
+
+
 def test_where_there_is_little_room_tiles_are_as_large_as_it_allows(network, settings, free, caplog):
     said = changed(settings, tiles="exact")
     kept = LARGE[0] * LARGE[1] * of_run(settings.optimizer) / 1e9
@@ -124,7 +134,6 @@ def test_too_little_for_the_smallest_tile_is_said_with_what_is_there_and_needed(
 
 def test_what_no_tiles_can_serve_goes_on_as_it_is(network, settings, free, caplog):
     free(64)
-    assert tiles_for(network, changed(settings, penalties={"diversity": 1}), *LARGE) is None
     gated = Settings(network="efficientnet_b0", weights="random", features={"block1a_project_conv": 1})
     network = open_network(gated)
     assert tiles_for(network, gated, *LARGE) is None

@@ -117,10 +117,6 @@ def test_a_word_is_the_kind_of_tiles_and_only_exact_ones_leave_their_size_open(s
     [
         ({"tiles": "exacd"}, r"tiles\.kind = 'exacd'"),
         ({"tiles": {"kind": "exact", "size": 0}}, r"tiles\.size = 0"),
-        (
-            {"tiles": "exact", "penalties.diversity": 1},
-            r"penalties\.diversity compares whole pictures, .* leave one out",
-        ),
     ],
 )
 def test_tiles_that_cannot_be_are_refused(said, says):
