@@ -99,6 +99,7 @@ def measure(
         "system": f"{platform.system()} {platform.machine()}",
         "versions": ours["versions"] | {key: v for name in workers for key, v in abouts[name]["versions"].items()},
         "xla": ours["xla"],
+        "tiles": ours["tiles"],
     }
     return Scoreboard(
         settings=settings,
@@ -133,16 +134,16 @@ def _unknown_loss(settings: Settings) -> str:
     """What of the settings' computation is not written down in the rivals; nothing where all of it is."""
     for layer, feature in settings.features.items():
         if (measure := feature.measure or settings.measure) != "l2":
-            return f'measure = "{measure}" of {layer} is not written down for it'
+            return f'measure = "{measure}" of {layer} is ours alone'
         if feature.channels:
-            return f"a choice of channels, as of {layer}, is not written down for it"
+            return f"a choice of channels, as of {layer}, is ours alone"
     for name in ("total_variation", "diversity"):
         if getattr(settings.penalties, name):
-            return f"penalties.{name} is not written down for it"
+            return f"penalties.{name} is ours alone"
     if settings.tiles and settings.tiles.kind != "exact":
         return "tiles under a random roll make another loss"
     if settings.precision != "float32":
-        return f'precision = "{settings.precision}" is not written down for it'
+        return f'precision = "{settings.precision}" is ours alone'
     return ""
 
 
@@ -213,6 +214,7 @@ def _measure_size(task: Mapping[str, Any], number: int, sizes: int, on_step: OnS
     with Worker(f"{side}×{side}", "ours", task) as worker:
         try:
             about = worker.begin()
+            worker.ask("pass")  # does not count here, either
             answers = [worker.ask("pass") for _ in range(PASSES_OF_A_SIZE)]
         except MeasuringError as error:  # as where memory runs out; what was measured before is worth its report
             return Size(side, [], died=str(error))

@@ -76,7 +76,10 @@ def verdict(board: Scoreboard) -> str:
     said = f"A pass takes {digits(median(ours.seconds))} s"
     if rivals:
         fastest = min(rivals, key=lambda rival: median(rival.seconds))
-        said += f", {median(fastest.ratios):.2f} of what the fastest of the others takes, {fastest.name}"
+        least, ratio, most = min(fastest.ratios), median(fastest.ratios), max(fastest.ratios)
+        said += f", {ratio:.2f} of what the fastest of the others takes, {fastest.name}"
+        if least < 1 < most:
+            said += f", though not in every round ({least:.2f} to {most:.2f})"
     share = board.share(ours)
     return f"{said}." if share is None else f"{said}. It reaches {share:.0%} of the machine's ceiling."
 
@@ -87,6 +90,8 @@ def facts(board: Scoreboard) -> list[tuple[str, str]]:
     settings = board.settings
     layers = ", ".join(settings.features)
     kernels = f"convolutions {settings.convolutions}, {'XLA' if about['xla'] else 'without XLA'}, {settings.precision}"
+    if about["tiles"]:
+        kernels += f", ours in tiles of {about['tiles']} pixels"
     measured = [
         ("machine", f"{about['device']}, {about['cores']} cores, {about['system']}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in about["versions"].items())),
@@ -168,7 +173,10 @@ def notes(board: Scoreboard) -> list[str]:
             "matrices. An algorithm that multiplies less, such as Winograd's, may pass 100 %."
         )
     said.append("Peak MiB is the most memory resident in the process; what a GPU has of its own is not in it.")
-    said += [f"{name} is left out: {reason}." for name, reason in board.left_out.items()]
+    reasons = dict.fromkeys(board.left_out.values())
+    for reason in reasons:
+        names = [name for name, its in board.left_out.items() if its == reason]
+        said.append(f"Left out: {'; '.join(names)} ({reason}).")
     return said
 
 

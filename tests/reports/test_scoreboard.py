@@ -29,6 +29,7 @@ BOARD = Scoreboard(
         "system": "Linux x86_64",
         "versions": {"keras": "3.1", "torch": "2.9"},
         "xla": True,
+        "tiles": None,
     },
     import_seconds=0.02,
     help_seconds=0.2,
@@ -38,7 +39,7 @@ BOARD = Scoreboard(
         a_result("plain tf.function", [1.0, 0.9, 1.1, 1.0], OURS, 3e-6),
         a_result("PyTorch channels-last", [0.625, 0.6, 0.8, 0.7], OURS, 2e-5),
     ],
-    left_out={"plain tf.function, no oneDNN": "it is tired"},
+    left_out={"plain tf.function, no oneDNN": "it is tired", "JAX": "it is tired", "Caffe": "it is gone"},
     products=[Product("NumPy", 512, 90.0), Product("PyTorch channels-last", 1024, 100.0)],
     iteration=Iteration(4.0, 8, 0.05),
     sizes=[
@@ -86,7 +87,10 @@ def test_the_markdown_says_the_same_in_tables(folder):
     assert cells["2000×2000"] == ["4.00", "10.0 (9.9–10.4)", "2.50", "2500", "500", "512 px"]
     assert set(cells["20000×20000"][1:]) == {"·"}
     assert "20000×20000 was not measured: the process was ended by signal 9." in page
-    assert "plain tf.function, no oneDNN is left out: it is tired." in page
+    assert "Left out: plain tf.function, no oneDNN; JAX (it is tired)." in page
+    assert "Left out: Caffe (it is gone)." in page
+    assert "in tiles" not in page
+    assert "float32, ours in tiles of 512 pixels\n" in markdown(replace(BOARD, about=BOARD.about | {"tiles": 512}))
     assert page.startswith("## vgg16 through block4_conv3, 400×400 pixels\n")
     assert "- command: `dreamscripts bench --size 400`\n" in page
 
@@ -95,6 +99,13 @@ def test_the_verdict_names_the_fastest_rival():
     fastest = median(BOARD.results[2].ratios)
     assert f"takes 0.500 s, {fastest:.2f} of what the fastest of the others takes, PyTorch" in verdict(BOARD)
     assert "80% of the machine's ceiling" in verdict(BOARD)
+
+
+def test_the_verdict_says_where_not_every_round_was_won():
+    assert "round" not in verdict(BOARD)
+    close = replace(BOARD, results=[BOARD.results[0], a_result("JAX", [0.55, 0.5, 0.6, 0.5], OURS, 0.0)])
+    says = "takes 0.500 s, 0.95 of what the fastest of the others takes, JAX, though not in every round (0.67 to 1.20)."
+    assert says in verdict(close)
 
 
 def test_alone_and_without_a_ceiling_there_is_still_a_report():
