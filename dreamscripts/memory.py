@@ -2,10 +2,8 @@
 
 import logging
 import math
-from pathlib import Path
 
 import keras
-import psutil
 
 from dreamscripts import backends
 from dreamscripts.errors import PictureError, SettingsError
@@ -13,33 +11,22 @@ from dreamscripts.exact_tiles import look
 from dreamscripts.networks import Network
 from dreamscripts.networks.anatomy import describe_layers
 from dreamscripts.networks.googlenet import LocalResponseNorm
-from dreamscripts.settings import Optimizer, Settings, Tiles
+from dreamscripts.room import FLOAT32, free_memory, of_run
+from dreamscripts.settings import Settings, Tiles
 
 log = logging.getLogger(__name__)
 
-FLOAT32 = 4
 # Measured with TensorFlow on a CPU (VGG16 1.6 kB per pixel, pocket 0.6, SqueezeNet 0.4, ResNet50 0.9): what is kept of
 # the features 1.2 times and 220 bytes for pixels, gradients and penalties. A third more is to be on the safe side.
 FEATURES, PIXELS, SAFE = 1.2, 220, 1.3
 CURVED = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU, keras.layers.MaxPooling2D)
-CGROUPS = (  # limit, usage and its parts, of cgroup v2 and v1, as a container sees its own
-    [Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current", "memory.stat")],
-    [Path("/sys/fs/cgroup/memory") / f"memory.{name}" for name in ("limit_in_bytes", "usage_in_bytes", "stat")],
-)
 
 
 def available() -> int:
-    """Bytes that this process may still take where passes run: on the GPU, or in main memory under its cgroup."""
+    """Bytes that this process may still take where passes run: on the GPU, or in main memory."""
     if backends.device().startswith("GPU"):
         return backends.free_on_gpu()
-    free = psutil.virtual_memory().available
-    for limit, usage, parts in CGROUPS:
-        try:
-            cached = dict(line.split() for line in parts.read_text().splitlines())["inactive_file"]  # given up at need
-            free = min(free, int(limit.read_text()) - int(usage.read_text()) + int(cached))
-        except (OSError, ValueError, KeyError):  # another version, no Linux, or "max": no limit
-            continue
-    return max(free, 0)
+    return free_memory()
 
 
 def of_pass(network: Network) -> float:
@@ -60,15 +47,6 @@ def _is_curved(layer: keras.Layer) -> bool:
     return isinstance(layer, (*CURVED, LocalResponseNorm)) or getattr(layer, "activation", linear) is not linear
 
 
-def of_run(optimizer: Optimizer) -> float:
-    """Bytes that a run keeps, beside the pass, where passes run, per pixel of the whole picture."""
-    if backends.device().startswith("GPU") and not optimizer.on_device:
-        return 0  # all of it is in main memory
-    # As many float32 pictures.
-    vectors = 2 * optimizer.history + 6 if optimizer.on_device else 2 * 25 if optimizer.by_scipy else 12
-    return (vectors + 4) * 3 * FLOAT32  # and the evaluator's picture, noise and gradients
-
-
 def tiles_for(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Tiles | None:
     """The settings' tiles, with a size where it is left to the memory at hand.
 
@@ -79,7 +57,8 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
     if tiles and tiles.kind != "exact":
         return tiles
     free, each = available(), pictures * of_pass(network)
-    kept = height * width * pictures * of_run(settings.optimizer)
+    elsewhere = backends.device().startswith("GPU") and not settings.optimizer.on_device  # in main memory
+    kept = 0 if elsewhere else height * width * pictures * of_run(settings.optimizer)
     if tiles is None and kept + height * width * each <= free:
         return None
     try:

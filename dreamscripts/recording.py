@@ -3,16 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from psutil import virtual_memory
-
-from dreamscripts.errors import Diverged, PictureError
+from dreamscripts.errors import Diverged
 from dreamscripts.images import Photo, fit, fitted, noise, open_photo
 from dreamscripts.iterates import Iterate
+from dreamscripts.room import check_room
 from dreamscripts.settings import Settings
 from dreamscripts.snapshots import RunFolder
 from dreamscripts.waking import wake
-
-COPIES = 8  # of a picture in float32, as it is scaled and enters a network in float64
 
 
 def run(
@@ -30,11 +27,12 @@ def run(
     `final.png` is the picture with the lowest loss.
     """
     if photo is None:
+        check_room(settings.size, settings.size, settings.optimizer)
         about, picture = {"picture": None, "notes": []}, noise(settings.size, settings.seed)
     else:
         photo = photo if isinstance(photo, Photo) else open_photo(photo)
         about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
-        _check_room(*fitted(*photo.pixels.shape[:2], settings.size))
+        check_room(*fitted(*photo.pixels.shape[:2], settings.size), settings.optimizer)
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
     del photo, picture  # which are in the folder; of a large picture they would take as much memory as a tile
@@ -43,16 +41,6 @@ def run(
     finally:
         if run_folder.last is None:
             run_folder.discard()
-
-
-def _check_room(height: int, width: int) -> None:
-    """Raise PictureError where a picture of that size has no room, whatever the network, before it is enlarged."""
-    needed, free = height * width * 3 * 4 * COPIES, virtual_memory().available
-    if needed > free:
-        raise PictureError(
-            f"a picture of {width}×{height} takes at least {needed / 1e9:.1f} GB of memory, "
-            f"and {free / 1e9:.1f} GB are free: give a smaller --size"
-        )
 
 
 def resume(folder: str | Path | RunFolder, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:

@@ -1,15 +1,15 @@
 import logging
 
-import psutil
 import pytest
 from conftest import changed
 
 from dreamscripts import memory
 from dreamscripts.dreaming import build_evaluator, open_network
 from dreamscripts.errors import PictureError, SettingsError
-from dreamscripts.memory import available, of_pass, of_run, tiles_for
+from dreamscripts.memory import available, of_pass, tiles_for
 from dreamscripts.networks import load_network
-from dreamscripts.settings import Optimizer, Settings, Tiles
+from dreamscripts.room import of_run
+from dreamscripts.settings import Settings, Tiles
 
 LARGE = 8000, 12_000  # height and width
 
@@ -25,22 +25,12 @@ def network(settings):
     return open_network(settings)
 
 
-def test_what_is_available_is_what_the_machine_and_its_container_leave(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory.backends, "device", lambda: "CPU: some")
-    limit, usage, parts = (tmp_path / name for name in ("max", "current", "stat"))
-    monkeypatch.setattr(memory, "CGROUPS", ((limit, usage, parts),))
-    assert available() == pytest.approx(psutil.virtual_memory().available, rel=0.2)  # no cgroups
-    usage.write_text("37000000\n")
-    parts.write_text("anon 30000000\ninactive_file 7000000\n")
-    limit.write_text("max\n")
-    assert available() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
-    limit.write_text("50000000\n")
-    assert available() == 20_000_000
-    limit.write_text("20000000\n")
-    assert available() == 0
-    monkeypatch.setattr(memory.backends, "device", lambda: "GPU: some")
+def test_what_is_available_is_where_passes_run(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 8)
     monkeypatch.setattr(memory.backends, "free_on_gpu", lambda: 7)
-    assert available() == 7
+    for device, expected in (("CPU: some", 8), ("GPU: some", 7)):
+        monkeypatch.setattr(memory.backends, "device", lambda device=device: device)
+        assert available() == expected
 
 
 # Bytes per pixel at the peak of a pass over 1024×1024, less those of a small one: TensorFlow on a CPU.
@@ -57,14 +47,6 @@ MEASURED = {
 def test_a_pass_takes_about_as_much_as_was_measured_and_no_more(name, layer):
     estimate = of_pass(load_network(name, "random", [layer]))
     assert 1.1 * MEASURED[name, layer] < estimate < 2 * MEASURED[name, layer]
-
-
-def test_lbfgs_by_scipy_keeps_25_vectors_in_double_precision():
-    scipy = of_run(Optimizer())
-    assert scipy == pytest.approx(25 * 3 * 8, rel=0.1)
-    short, long = (of_run(Optimizer(where="device", history=history)) for history in (3, 7))
-    assert long - short == 4 * 2 * 3 * 4  # a history of pairs of float32
-    assert of_run(Optimizer(name="adam")) < long < scipy
 
 
 def test_a_picture_that_fits_is_not_tiled(network, settings, free, caplog):

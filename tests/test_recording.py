@@ -2,14 +2,13 @@ import csv
 import errno
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import changed
 from PIL import Image
 
-from dreamscripts import files, recording
+from dreamscripts import files, recording, room
 from dreamscripts.errors import Diverged, NetworkError, OutputError, PictureError
 from dreamscripts.images import open_picture
 from dreamscripts.optimizers import OPTIMIZERS
@@ -371,10 +370,14 @@ def test_default_folders_are_numbered(tmp_path, monkeypatch):
         assert latest_folder("sky-dreamy") == Path(expected)
 
 
-def test_a_picture_without_room_is_refused_before_it_is_enlarged(photo, settings, folder, monkeypatch, asleep):
-    monkeypatch.setattr(recording, "virtual_memory", lambda: SimpleNamespace(available=2e9))
-    monkeypatch.setattr(recording, "fit", None)
-    says = r"a picture of 8000×6000 takes at least 4\.6 GB of memory, and 2\.0 GB are free: give a smaller --size"
+@pytest.mark.parametrize("start", ["photograph", "noise"])
+def test_a_picture_without_room_is_refused_before_it_is_there(start, photo, settings, folder, monkeypatch, asleep):
+    monkeypatch.setattr(room, "free_memory", lambda: 2e9)
+    for makes_it in ("fit", "noise"):
+        monkeypatch.setattr(recording, makes_it, None)
+    says = (
+        rf"a picture of 8000×{6000 if start == 'photograph' else 8000} takes at least \d+\.\d GB of memory, and 2\.0 GB"
+    )
     with pytest.raises(PictureError, match=says):
-        next(run(photo, changed(settings, size=8000), folder))
+        next(run(photo if start == "photograph" else None, changed(settings, start=start, size=8000), folder))
     assert not folder.exists()

@@ -1,0 +1,46 @@
+"""How much main memory there is, and whether a picture has room in it: what can be said before Keras wakes."""
+
+from pathlib import Path
+
+from psutil import virtual_memory
+
+from dreamscripts.errors import PictureError
+from dreamscripts.settings import Optimizer
+
+FLOAT32 = 4
+COPIES = 8  # of a picture in float32, as it is scaled and enters a network in float64
+CGROUPS = (  # limit, usage and its parts, of cgroup v2 and v1, as a container sees its own
+    [Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current", "memory.stat")],
+    [Path("/sys/fs/cgroup/memory") / f"memory.{name}" for name in ("limit_in_bytes", "usage_in_bytes", "stat")],
+)
+
+
+def free_memory() -> int:
+    """Bytes of main memory that this process may still take, under its cgroup."""
+    free = virtual_memory().available
+    for limit, usage, parts in CGROUPS:
+        try:
+            cached = dict(line.split() for line in parts.read_text().splitlines())["inactive_file"]  # given up at need
+            free = min(free, int(limit.read_text()) - int(usage.read_text()) + int(cached))
+        except (OSError, ValueError, KeyError):  # another version, no Linux, or "max": no limit
+            continue
+    return max(free, 0)
+
+
+def of_run(optimizer: Optimizer) -> float:
+    """Bytes that a run keeps, beside its passes, per pixel of the whole picture."""
+    # As many float32 pictures.
+    vectors = 2 * optimizer.history + 6 if optimizer.on_device else 2 * 25 if optimizer.by_scipy else 12
+    return (vectors + 4) * 3 * FLOAT32  # and the evaluator's picture, noise and gradients
+
+
+def check_room(height: int, width: int, optimizer: Optimizer) -> None:
+    """Raise PictureError where a picture of that size has no room, whatever the network and wherever it runs."""
+    free, entering = free_memory(), height * width * 3 * FLOAT32 * COPIES
+    needed = max(entering, height * width * of_run(optimizer)) if optimizer.by_scipy else entering
+    if needed > free:
+        advice = ", or --set optimizer.where=device" if entering <= free else ""
+        raise PictureError(
+            f"a picture of {width}×{height} takes at least {needed / 1e9:.1f} GB of memory, "
+            f"and {free / 1e9:.1f} GB are free: give a smaller --size{advice}"
+        )
