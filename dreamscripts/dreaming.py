@@ -15,7 +15,7 @@ from dreamscripts.errors import Diverged, PictureError
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.exact_tiles import exact_crops
 from dreamscripts.fourier import FourierEvaluator
-from dreamscripts.images import fit
+from dreamscripts.images import as_picture, fit
 from dreamscripts.iterates import Iterate
 from dreamscripts.losses import build_loss
 from dreamscripts.memory import tiles_for
@@ -47,7 +47,7 @@ def dream(
     on_pass: OnPass | None = None,
     evaluator: Evaluator | None = None,
 ) -> Iterator[Iterate]:
-    """Turn a picture (float32 (H, W, 3) RGB in 0..255) into iterates, from the picture itself to the last iteration.
+    """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
     Out of noise (`images.noise`) several pictures may be made together: a batch (N, H, W, 3). Iterations are numbered
     through all octaves; where one ends early, or is left out because its pictures would be too small for the network
@@ -58,6 +58,7 @@ def dream(
     Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
     the numbers.
     """
+    picture = as_picture(picture)
     network = evaluator.network if evaluator else open_network(settings)
     preprocessing = network.preprocessing
     base = preprocessing.enter(picture if settings.start == "noise" else fit(picture, settings.size))

@@ -54,7 +54,7 @@ class RunFolder:
         with output_errors(folder):
             if (folder / "run.json").exists():
                 raise OutputError(
-                    f"{folder}: already holds a run; --resume goes on with it, another --output begins anew"
+                    f"{folder}: already holds a run; resume it (--resume), or name another folder (--output)"
                 )
         make_folder(folder)
         record = {

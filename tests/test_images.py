@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from dreamscripts.errors import OutputError, PictureError
-from dreamscripts.images import fit, noise, open_photo, open_picture, read_settings, resize, save_picture
+from dreamscripts.images import as_picture, fit, noise, open_photo, open_picture, read_settings, resize, save_picture
 
 RGB = np.array([200, 100, 50], np.uint8)
 
@@ -105,6 +105,21 @@ def test_what_is_no_picture_is_refused_with_the_reason(tmp_path):
     assert "not a picture" in refusal(tmp_path / "words.jpg")
     (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     assert "HEIC" in refusal(tmp_path / "phone.heic")
+
+
+def test_what_others_read_is_a_picture_if_it_looks_like_one(picture):
+    assert as_picture(picture) is picture
+    whole = picture.astype(np.uint8)
+    assert as_picture(whole).dtype == np.float32
+    np.testing.assert_array_equal(as_picture(whole), whole)
+    for other, says in [
+        ("a.jpg", "as open_picture reads it; this is a str"),
+        (picture[:, :, 0], r"this is an array \(\d+, \d+\)$"),
+        (np.dstack([picture, picture[:, :, :1]]), r", 4\)$"),
+        (picture * np.nan, "NaN or infinite"),
+    ]:
+        with pytest.raises(PictureError, match=says):
+            as_picture(other)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.gif", "a.webp", "a.tif", "a.bmp"])

@@ -1,5 +1,6 @@
 """The command `dreamscripts`: one thin module per subcommand, each imported when it is called."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +48,7 @@ app.add_typer(settings.app, name="settings")
 
 def main() -> None:
     """Run the command. A person's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's way to say Ctrl-C
     try:
         if sys.argv[1:] and Path(sys.argv[1]).is_file():
             raise DreamError(f"say what to do with it: dreamscripts dream {sys.argv[1]}")

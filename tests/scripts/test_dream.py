@@ -80,7 +80,8 @@ def test_out_of_noise_a_dream_needs_no_photograph_and_with_one_begins_from_it(co
 
 
 @pytest.mark.slow
-def test_what_a_person_sees_in_a_terminal_and_ctrl_c_stops_tidily(command, photo):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_what_a_person_sees_in_a_terminal_and_ctrl_c_stops_tidily(stop, command, photo):
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "dreamscripts", "dream", photo, *FAST, "--set", "optimizer.iterations=500"],
@@ -94,7 +95,7 @@ def test_what_a_person_sees_in_a_terminal_and_ctrl_c_stops_tidily(command, photo
     deadline = time.monotonic() + 120
     while not state.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     seen = b""
     while True:
         try:
