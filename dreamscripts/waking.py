@@ -5,11 +5,13 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from dreamscripts.errors import DreamError
 
 BACKENDS = ("tensorflow", "jax", "torch")
+KEPT = 90 * 24 * 3600  # seconds: every size of picture is compiled by itself, and nobody else clears up
 
 
 def wake() -> None:
@@ -53,10 +55,13 @@ def _keep_what_is_compiled() -> None:
     folder = home / "dreamscripts" / f"compiled-{hashlib.sha256(processor().encode()).hexdigest()[:8]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if time.time() - path.stat().st_mtime > KEPT:
+                path.unlink(missing_ok=True)
     except OSError:
         return
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
+    os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory='{folder}'")
 
 
 def processor() -> str:
