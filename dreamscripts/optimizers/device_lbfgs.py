@@ -173,7 +173,10 @@ def _look(evaluator: Evaluator, x: Tensor) -> _Place:
 
 
 def _clipped(x: Tensor, limits: Limits) -> Tensor:
-    return x if limits is None else ops.clip(x, *limits)
+    if limits is None:
+        return x
+    low, high = limits
+    return ops.minimum(ops.maximum(x, low), high)  # half the time of ops.clip
 
 
 def _tensor(x: np.ndarray | Tensor) -> Tensor:
