@@ -20,7 +20,7 @@ from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images import fit, open_picture
 from dreamscripts.networks import Network
 from dreamscripts.networks.anatomy import EDGE
-from dreamscripts.parts import PICTURE, WHOLE, Part
+from dreamscripts.parts import PICTURE, WHOLE, Part, window
 from dreamscripts.settings import Settings
 
 
@@ -188,12 +188,8 @@ class Continuity:
     name: str = "continuity"
 
     def __call__(self, x, features, parts):
-        count, height, width, channels = ops.shape(x)
-        rows = ops.reshape(x, (count, height, width * channels))  # a last axis of three is slow to go along
-        corner = rows[:, :-1, :-channels]
-        down = ops.square(rows[:, 1:, :-channels] - corner)
-        right = ops.square(rows[:, :-1, channels:] - corner)
-        differences = ops.reshape(_to_the_five_fourths(down + right), (count, height - 1, width - 1, channels))
+        here, below, beside = (window(x, i, j, -1, -1) for i, j in ((0, 0), (1, 0), (0, 1)))
+        differences = _to_the_five_fourths(ops.square(below - here) + ops.square(beside - here))
         part = parts.get(PICTURE, WHOLE)
         return ops.sum(part.owned(differences)) / _size(x, part)
 
@@ -228,8 +224,8 @@ class TotalVariation:
 
     def __call__(self, x, features, parts):
         part = parts.get(PICTURE, WHOLE)
-        down = ops.sum(part.owned(ops.abs(x[:, 1:, :, :] - x[:, :-1, :, :])))
-        right = ops.sum(part.owned(ops.abs(x[:, :, 1:, :] - x[:, :, :-1, :])))
+        down = ops.sum(part.owned(ops.abs(window(x, 1, 0, -1, 0) - window(x, 0, 0, -1, 0))))
+        right = ops.sum(part.owned(ops.abs(window(x, 0, 1, 0, -1) - window(x, 0, 0, 0, -1))))
         return (down + right) / _size(x, part)
 
 
