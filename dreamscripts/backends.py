@@ -88,7 +88,7 @@ def choose_xla(multiplications: int, pixels: int, passes: int) -> bool:
     cuDNN's. On other processors a pass of VGG16 takes a fifth to a third less under XLA, and a narrow network gains
     nothing. Compiling costs about 3 s, which a wide network has won back after about 10¹² multiplications.
     """
-    if keras.backend.backend() != "tensorflow" or device().startswith("GPU") or _suits_onednn():
+    if keras.backend.backend() != "tensorflow" or on_gpu() or _suits_onednn():
         return False
     return multiplications >= 100_000 * pixels and multiplications * passes >= 1e12
 
@@ -121,7 +121,7 @@ def least_winograd_gain() -> float:
     512→512. PyTorch gains from 128→128 as well. JAX gathers slowly, and gains from 256→512 (171). A GPU's library
     has its own.
     """
-    if device().startswith("GPU"):
+    if on_gpu():
         return math.inf
     return 150 if keras.backend.backend() == "jax" else 50
 
@@ -151,6 +151,12 @@ def device() -> str:
         if torch.cuda.is_available():
             return f"GPU: {torch.cuda.get_device_name()}"
     return f"CPU: {processor()}"
+
+
+@cache
+def on_gpu() -> bool:
+    """Whether passes run on a GPU; if not, tensors are in main memory, where NumPy sees them without copying."""
+    return device().startswith("GPU")
 
 
 def free_on_gpu() -> int:

@@ -149,7 +149,7 @@ def open_network(settings: Settings) -> Network:
         seed=settings.seed,
     )
     backends.allow_tf32(settings.precision == "tf32")
-    if settings.precision != "float32" and backends.device().startswith("CPU"):
+    if settings.precision != "float32" and not backends.on_gpu():
         instead = "computes in float32" if settings.precision == "tf32" else "takes longer with it"
         log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
     network = replace(network, model=_as_computed(network.model, settings))

@@ -54,7 +54,7 @@ class Axis:
     @property
     def ample(self) -> int:
         """The side of a crop that larger ones gain little on: at most an eighth of it is margins."""
-        return max(768, 8 * sum(self.margins))
+        return max(1024, 8 * sum(self.margins))
 
     def spans(self, size: int) -> list[tuple[int, int, int, int]]:
         """Of each crop of at most `size` pixels: where it begins and ends, and where what its tile owns does."""

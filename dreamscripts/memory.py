@@ -24,9 +24,7 @@ CURVED = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.l
 
 def available() -> int:
     """Bytes that this process may still take where passes run: on the GPU, or in main memory."""
-    if backends.device().startswith("GPU"):
-        return backends.free_on_gpu()
-    return free_memory()
+    return backends.free_on_gpu() if backends.on_gpu() else free_memory()
 
 
 def of_pass(network: Network) -> float:
@@ -57,7 +55,7 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
     if tiles and tiles.kind != "exact":
         return tiles
     free, each = available(), pictures * of_pass(network)
-    elsewhere = backends.device().startswith("GPU") and not settings.optimizer.on_device  # in main memory
+    elsewhere = backends.on_gpu() and not settings.optimizer.on_device  # in main memory
     kept = 0 if elsewhere else height * width * pictures * of_run(settings.optimizer)
     if tiles is None and kept + height * width * each <= free:
         return None

@@ -90,11 +90,12 @@ class Part:
         return [self.numbers[:, i] for i in range(4)]
 
     def _between(self, f, first, last):
-        for axis, shape in ((0, (-1, 1, 1)), (1, (-1, 1))):
+        inside = []
+        for axis in (0, 1):
             place = self.numbers[axis, 0] + ops.arange(ops.shape(f)[axis + 1], dtype="int32")
-            inside = ops.logical_and(place >= first[axis], place < last[axis])
-            f = f * ops.reshape(ops.cast(inside, "float32"), shape)
-        return f
+            inside.append(ops.logical_and(place >= first[axis], place < last[axis]))
+        down, across = (ops.cast(along, "float32") for along in inside)
+        return f * (down[:, None, None] * across[:, None])
 
 
 WHOLE = Whole()

@@ -109,5 +109,5 @@ def test_xla_is_chosen_where_a_whole_run_gains(suits_onednn, multiplications_per
     if backends.keras.backend.backend() != "tensorflow":
         pytest.skip("other backends leave no choice")
     monkeypatch.setattr(backends, "_suits_onednn", lambda: suits_onednn)
-    monkeypatch.setattr(backends, "device", lambda: "CPU: some")
+    monkeypatch.setattr(backends, "on_gpu", lambda: False)
     assert backends.choose_xla(multiplications_per_pixel * 400**2, 400**2, passes) is expected

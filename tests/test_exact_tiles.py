@@ -234,7 +234,7 @@ def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(si
 def test_a_tile_smaller_than_its_margins_is_refused_and_the_least_named(picture):
     network = load_network("vgg16", "random", ["block4_conv3"])
     says = "tiles.size = 64 is too small for exact tiles of vgg16 at block4_conv3, which sees 92 pixels: at least 104, "
-    says += "and 768 to be quick"
+    says += "and 1024 to be quick"
     with pytest.raises(SettingsError, match=f"^{says}$"):
         exact_crops(network, 800, 64, 64)
     assert len(exact_crops(network, 800, 64, 104)) > 1

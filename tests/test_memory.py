@@ -28,8 +28,8 @@ def network(settings):
 def test_what_is_available_is_where_passes_run(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 8)
     monkeypatch.setattr(memory.backends, "free_on_gpu", lambda: 7)
-    for device, expected in (("CPU: some", 8), ("GPU: some", 7)):
-        monkeypatch.setattr(memory.backends, "device", lambda device=device: device)
+    for on_gpu, expected in ((False, 8), (True, 7)):
+        monkeypatch.setattr(memory.backends, "on_gpu", lambda on_gpu=on_gpu: on_gpu)
         assert available() == expected
 
 
@@ -58,8 +58,8 @@ def test_a_picture_that_fits_is_not_tiled(network, settings, free, caplog):
 def test_a_picture_that_does_not_fit_is_tiled_and_the_run_says_so_once(network, settings, free, caplog):
     free(64)
     evaluator = build_evaluator(network, settings, *LARGE)
-    assert evaluator.exact == Tiles(kind="exact", size=768)
-    says = "12000×8000 does not fit in memory at once: it is computed in exact tiles of 768 pixels"
+    assert evaluator.exact == Tiles(kind="exact", size=1024)
+    says = "12000×8000 does not fit in memory at once: it is computed in exact tiles of 1024 pixels"
     assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, says)]
 
 
@@ -84,7 +84,7 @@ def test_where_there_is_little_room_tiles_are_as_large_as_it_allows(network, set
         assert tiles.size**2 * of_pass(network) <= room * 1e9
         sizes.append(tiles.size)
     assert sizes == sorted(sizes)
-    assert sizes[-1] == 768
+    assert sizes[-1] == 1024
     assert not caplog.records  # as asked for
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from dreamscripts import backends
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.optimizers import wolfe
 from dreamscripts.optimizers.step import Step
@@ -109,9 +110,13 @@ def direction(gradient: Tensor, pairs: Sequence[Pair]) -> Tensor:
 def dot(a: Tensor, b: Tensor) -> float:
     """The inner product of two pictures, or two batches of them.
 
-    The device adds up each row, in float32, and float64 the rows: so much smaller than the whole, they lose few digits.
+    Each row is added up in float32, and float64 the rows: so much smaller than the whole, they lose few digits.
     """
-    return float(ops.convert_to_numpy(ops.sum(a * b, axis=(-2, -1))).sum(dtype=np.float64))
+    if backends.on_gpu():
+        rows = ops.convert_to_numpy(ops.sum(a * b, axis=(-2, -1)))
+    else:  # in half the time, as there is no product in between
+        rows = np.vecdot(*(np.asarray(t).reshape(-1, math.prod(t.shape[-2:])) for t in (a, b)))
+    return float(rows.sum(dtype=np.float64))
 
 
 @dataclass(frozen=True)

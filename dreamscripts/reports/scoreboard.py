@@ -158,21 +158,20 @@ def _size_row(size: Size) -> tuple[str, ...]:
 def notes(board: Scoreboard) -> list[str]:
     """How to read the tables, a sentence or two each."""
     passes = len(board.results[0].seconds)
+    loss, gradient = TOLERANCES
     said = [
-        f"Each contestant is a process of its own on the same picture of noise; {passes} passes of each, in turn, from "
-        "NumPy to NumPy. Given are the median and, in brackets, the least and the most; a ratio is that of passes made "
-        "in the same round. “Differs by” is the larger relative difference of loss and gradient from ours, mostly that "
-        "of the gradient: where two values under a pooling, or a value and 0 under a ReLU, are nearly equal, a last "
-        f"digit decides where it goes. Whose loss differs by more than {TOLERANCES[0]:.0e}, or gradient by more than "
-        f"{TOLERANCES[1]:.0e}, on each of {PICTURES} pictures is left out.",
+        f"Each is a process of its own on the same picture of noise: {passes} passes in turn, from NumPy to NumPy, as "
+        "median (least–most); a ratio is of passes in the same round.",
+        "“Differs by” is the larger of the relative differences of loss and gradient from ours. In float32 the last "
+        "digit decides which of two nearly equal values under a pooling has the gradient. Who differs by more than "
+        f"{loss:.0e} or {gradient:.0e} on each of {PICTURES} pictures is left out.",
     ]
     if board.ceiling:
         said.append(
-            f"Of the ceiling: {FLOPS_PER_MULTIPLICATION} floating-point operations for each multiplication of a "
-            "direct convolution, forward and back to the picture, in the median time, against the fastest product of "
-            "matrices. An algorithm that multiplies less, such as Winograd's, may pass 100 %."
+            "The ceiling is the fastest product of matrices. Of a pass, each multiplication of a direct convolution "
+            f"counts as {FLOPS_PER_MULTIPLICATION} operations; Winograd's algorithm has fewer, and may pass 100 %."
         )
-    said.append("Peak MiB is the most memory resident in the process; what a GPU has of its own is not in it.")
+    said.append("Peak MiB are of main memory.")
     reasons = dict.fromkeys(board.left_out.values())
     for reason in reasons:
         names = [name for name, its in board.left_out.items() if its == reason]
@@ -183,9 +182,8 @@ def notes(board: Scoreboard) -> list[str]:
 def size_notes(board: Scoreboard) -> list[str]:
     """How to read the table of sizes."""
     said = [
-        "Each size is a process of its own; MP are megapixels. MiB/MP leaves out what the program and the network "
-        "take before the first picture, but not what compiling takes, which is most of it in small pictures; the "
-        "optimizer is not asked here."
+        "Each size is a process of its own, without the optimizer. MiB/MP leaves out what program and network take "
+        "before the first picture, but not what compiling takes, which is most of it in small pictures."
     ]
     return said + [f"{size.side}×{size.side} was not measured: {size.died}." for size in board.sizes if size.died]
 

@@ -113,8 +113,10 @@ def test_a_pair_is_curved_where_the_loss_curves_upwards(rng):
         assert Pair.of(tensor(s), tensor(factor * s)).curved is curved
 
 
+@pytest.mark.parametrize("on_gpu", [False, True])
 @pytest.mark.parametrize("shape", [(1500, 1000, 3), (2, 700, 1000, 3)])
-def test_inner_products_of_large_pictures_keep_their_digits(shape, rng):
+def test_inner_products_of_large_pictures_keep_their_digits(shape, on_gpu, rng, monkeypatch):
+    monkeypatch.setattr(module.backends, "on_gpu", lambda: on_gpu)
     a, b = (rng.normal(0.1, 1, shape).astype(np.float32) for _ in range(2))
     exact = np.vdot(a.astype(float), b.astype(float))
     assert abs(dot(tensor(a), tensor(b)) - exact) <= 1e-7 * np.linalg.norm(a) * np.linalg.norm(b)
