@@ -58,7 +58,7 @@ def dream(
     Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
     the numbers.
     """
-    picture = as_picture(picture)
+    picture = as_picture(picture, batch=settings.start == "noise")
     network = evaluator.network if evaluator else open_network(settings)
     preprocessing = network.preprocessing
     base = preprocessing.enter(picture if settings.start == "noise" else fit(picture, settings.size))

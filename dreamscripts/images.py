@@ -57,11 +57,12 @@ def open_picture(path: str | Path) -> np.ndarray:
     return open_photo(path).pixels
 
 
-def as_picture(pixels: np.ndarray) -> np.ndarray:
-    """Pixels that somebody else read, as float32 (H, W, 3), or a batch of them; PictureError where they are none."""
-    if not isinstance(pixels, np.ndarray) or pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:
-        found = f"an array {pixels.shape}" if isinstance(pixels, np.ndarray) else f"a {type(pixels).__name__}"
-        raise PictureError(f"a picture is an array (H, W, 3), RGB in 0..255, as open_picture reads it; this is {found}")
+def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
+    """Pixels that somebody else read, as float32 (H, W, 3), or a `batch` of them; PictureError where they are none."""
+    is_array = isinstance(pixels, np.ndarray)
+    if not is_array or pixels.ndim not in (3, 3 + batch) or pixels.shape[-1] != 3 or not pixels.size:
+        found = f"array {pixels.shape}" if is_array else type(pixels).__name__
+        raise PictureError(f"a picture is an array (H, W, 3), RGB in 0..255, as open_picture reads it; got: {found}")
     pixels = pixels.astype(np.float32, copy=False)
     if not np.isfinite(pixels).all():
         raise PictureError("the picture has values that are NaN or infinite")

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 # Measured with TensorFlow on a CPU (VGG16 1.6 kB per pixel, pocket 0.6, SqueezeNet 0.4, ResNet50 0.9): what is kept of
 # the features 1.2 times and 220 bytes for pixels, gradients and penalties. A third more is to be on the safe side.
 FEATURES, PIXELS, SAFE = 1.2, 220, 1.3
+MUCH = 2  # times the pixels of the picture, in all tiles together
 CURVED = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU, keras.layers.MaxPooling2D)
 
 
@@ -83,4 +84,13 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
         log.warning(
             "%d×%d does not fit in memory at once: it is computed in exact tiles of %d pixels", width, height, size
         )
+    if asked and asked >= max(axis.least for axis in axes):  # others are refused with their crops
+        work = math.prod(sum(end - start for start, end, *_ in axis.spans(asked)) / axis.side for axis in axes)
+        if work > MUCH:
+            log.warning(
+                "exact tiles of %d pixels overlap so far that a pass takes %.0f times as long: %d are quick",
+                asked,
+                work,
+                ample,
+            )
     return Tiles(kind="exact", size=size)

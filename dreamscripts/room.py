@@ -34,10 +34,11 @@ def of_run(optimizer: Optimizer) -> float:
     return (vectors + 4) * 3 * FLOAT32  # and the evaluator's picture, noise and gradients
 
 
-def check_room(height: int, width: int, optimizer: Optimizer) -> None:
-    """Raise PictureError where a picture of that size has no room, whatever the network and wherever it runs."""
-    free, entering = free_memory(), height * width * 3 * FLOAT32 * COPIES
-    needed = max(entering, height * width * of_run(optimizer)) if optimizer.by_scipy else entering
+def check_room(height: int, width: int, optimizer: Optimizer, pictures: int = 1) -> None:
+    """Raise PictureError where so many pictures of that size have no room, whatever the network, wherever it runs."""
+    free, pixels = free_memory(), pictures * height * width
+    entering = pixels * 3 * FLOAT32 * COPIES
+    needed = max(entering, pixels * of_run(optimizer)) if optimizer.by_scipy else entering
     if needed > free:
         advice = ", or --set optimizer.where=device" if entering <= free else ""
         raise PictureError(

@@ -206,7 +206,9 @@ class Settings(Table):
         if self.guide and not guided:
             raise ValueError('a guide is named, but no layer has measure = "guide"; caffe_guided has')
         if guided and self.guide is None:
-            raise ValueError('measure = "guide" wants a picture to look for: name it with --guide, or as guide.picture')
+            raise ValueError(
+                'measure = "guide" wants a picture to look for: name it with --guide or --set guide.picture=FILE'
+            )
         return self
 
     @model_validator(mode="after")

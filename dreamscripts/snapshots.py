@@ -53,9 +53,9 @@ class RunFolder:
         folder = Path(folder)
         with output_errors(folder):
             if (folder / "run.json").exists():
-                raise OutputError(
-                    f"{folder}: already holds a run; resume it (--resume), or name another folder (--output)"
-                )
+                ended = '"status": "complete"' in (folder / "run.json").read_text("utf-8")
+                advice = "" if ended else "resume it (--resume), or "
+                raise OutputError(f"{folder}: already holds a run; {advice}name another folder (--output)")
         make_folder(folder)
         record = {
             "status": "running",

@@ -109,12 +109,15 @@ def test_what_is_no_picture_is_refused_with_the_reason(tmp_path):
 
 def test_what_others_read_is_a_picture_if_it_looks_like_one(picture):
     assert as_picture(picture) is picture
+    assert as_picture(picture[None], batch=True).shape == (1, *picture.shape)
     whole = picture.astype(np.uint8)
     assert as_picture(whole).dtype == np.float32
     np.testing.assert_array_equal(as_picture(whole), whole)
     for other, says in [
-        ("a.jpg", "as open_picture reads it; this is a str"),
-        (picture[:, :, 0], r"this is an array \(\d+, \d+\)$"),
+        ("a.jpg", "as open_picture reads it; got: str"),
+        (picture[:, :, 0], r"got: array \(\d+, \d+\)$"),
+        (picture[None], r"got: array \(1, "),
+        (picture[:0], r"got: array \(0, "),
         (np.dstack([picture, picture[:, :, :1]]), r", 4\)$"),
         (picture * np.nan, "NaN or infinite"),
     ]:

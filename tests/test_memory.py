@@ -1,4 +1,5 @@
 import logging
+import re
 
 import pytest
 from conftest import changed
@@ -92,6 +93,17 @@ def test_tiles_of_a_size_stay_as_they_are_said(network, settings, free):
     for gigabytes, tiles in ((64, Tiles(kind="exact", size=700)), (0, Tiles(kind="notebook")), (0, Tiles())):
         free(gigabytes)
         assert tiles_for(network, settings.model_copy(update={"tiles": tiles}), *LARGE) == tiles
+
+
+def test_of_tiles_that_are_mostly_overlap_it_is_said(network, settings, free, caplog):
+    free(64)
+    tiles_for(network, changed(settings, tiles={"kind": "exact", "size": 500}), 1000, 1000)
+    assert not caplog.records
+    tiles_for(network, changed(settings, tiles={"kind": "exact", "size": 24}), 1000, 1000)
+    (said,) = (record.message for record in caplog.records)
+    assert re.fullmatch(
+        r"exact tiles of 24 pixels overlap so far that a pass takes \d times as long: 1024 are quick", said
+    )
 
 
 def test_of_tiles_of_a_size_too_it_is_said_where_there_is_no_room(network, settings, free):

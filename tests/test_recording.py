@@ -149,7 +149,7 @@ def _finish_unless_killed(finish, killed):
 def test_an_output_that_holds_something_is_left_alone(photo, settings, folder):
     list(run(photo, settings, folder))
     before = {name: (folder / name).read_bytes() for name in names(folder)}
-    with pytest.raises(OutputError, match=r"already holds a run.*--resume"):
+    with pytest.raises(OutputError, match=r"already holds a run; name another folder"):
         next(run(photo, settings, folder))
     with pytest.raises(OutputError, match="complete; there is nothing to resume"):
         next(resume(folder))
@@ -163,6 +163,14 @@ def test_an_output_that_holds_something_is_left_alone(photo, settings, folder):
         next(resume(other))
     with pytest.raises(OutputError, match="Not a directory"):
         next(run(photo, settings, other / "thesis.txt" / "run"))
+
+
+def test_where_a_run_was_stopped_it_is_said_that_it_may_be_resumed(photo, settings, folder):
+    iterates = run(photo, settings, folder)
+    next(iterates)
+    iterates.close()
+    with pytest.raises(OutputError, match=r"already holds a run; resume it \(--resume\), or name another"):
+        next(run(photo, settings, folder))
 
 
 @pytest.mark.parametrize(

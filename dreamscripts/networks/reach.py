@@ -120,7 +120,7 @@ def _window(node, axis: int, size: int, channels_first: bool) -> tuple[int, int,
     # Of sums and products that are written as such, a constant may be a map of its own.
     constants = [] if isinstance(layer, keras.Layer) else node.arguments.args
     if not by_itself or not all(isinstance(one, (keras.KerasTensor, int, float)) for one in constants):
-        raise ValueError(f"({kind}) may see the whole picture")
+        raise ValueError(f"({kind}) is not known to see only a part of the picture")
     return 1, 1, 0, 0
 
 

@@ -162,10 +162,13 @@ def notes(board: Scoreboard) -> list[str]:
     said = [
         f"Each is a process of its own on the same picture of noise: {passes} passes in turn, from NumPy to NumPy, as "
         "median (least–most); a ratio is of passes in the same round.",
-        "“Differs by” is the larger of the relative differences of loss and gradient from ours. In float32 the last "
-        "digit decides which of two nearly equal values under a pooling has the gradient. Who differs by more than "
-        f"{loss:.0e} or {gradient:.0e} on each of {PICTURES} pictures is left out.",
     ]
+    if len(board.results) > 1:
+        said.append(
+            "“Differs by” is the larger of the relative differences of loss and gradient from ours. In float32 the "
+            "last digit decides which of two nearly equal values under a pooling has the gradient. A rival is left out "
+            f"if, on each of {PICTURES} pictures, its loss differs by {loss:.0e} or its gradient by {gradient:.0e}."
+        )
     if board.ceiling:
         said.append(
             "The ceiling is the fastest product of matrices. Of a pass, each multiplication of a direct convolution "

@@ -38,15 +38,18 @@ def bench(
 ) -> None:
     """Measure a pass (loss and gradient) beside a plain tf.function and PyTorch, in turn, and the machine's ceiling.
 
-    Every contestant is a process of its own and has to find the same loss and gradient. The picture is square and
-    made of noise; the weights are random unless you name some.
+    Every contestant is a process of its own and has to find the same loss and gradient. PyTorch has to be installed;
+    both are written for losses such as bad_trip's. The picture is square and made of noise; the weights are random
+    unless you name some.
     """
     from dreamscripts.benchmarks.measuring import measure
     from dreamscripts.files import make_folder
     from dreamscripts.reports.scoreboard import write_report
+    from dreamscripts.room import check_room
     from dreamscripts.settings import Settings
 
     chosen = Settings.load(settings, **options.overrides(network, weights, size, set_=set_))
+    check_room(chosen.size, chosen.size, chosen.optimizer)
     sides = _parse(sizes)
     console = options.open_console(False)
     begun = output is not None and not output.exists()

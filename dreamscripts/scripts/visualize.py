@@ -70,6 +70,7 @@ def visualize(
     files = _files(output or default, diversity, named=output is not None)
 
     from dreamscripts.images import noise, save_picture
+    from dreamscripts.room import check_room
     from dreamscripts.scripts.progress import Watch
     from dreamscripts.settings import Settings
     from dreamscripts.waking import wake
@@ -80,7 +81,8 @@ def visualize(
     if diversity > 1:
         changes.setdefault("penalties.diversity", 1.0)
     feature = {"weight": 1, "channels": {str(number): weight for number, weight in chosen.items()}}
-    Settings.load(SETTINGS[method], **changes, features={layer: feature})  # its mistakes come before Keras
+    begun = Settings.load(SETTINGS[method], **changes, features={layer: feature})  # its mistakes come before Keras
+    check_room(begun.size, begun.size, begun.optimizer, diversity)
     console = options.open_console(quiet)
     wake()
     from dreamscripts.dreaming import dream

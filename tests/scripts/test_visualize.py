@@ -159,6 +159,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2of2.png: is there already"),
         (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: there is no folder 'no' to save in"),
         (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
+        (["--channel", 3, "--size", 20_000, "--diversity", 16], "GB are free: give a smaller --size"),
         (["--channel", 3, "--diversity", 0], "'--diversity': should be greater than or equal to 1"),
         (["--channel", 3, "--size", 0], "size = 0: should be greater"),
         (["--channel", 3, "--set", "optimizer.steps=3"], "did you mean 'optimizer.step'"),
