@@ -51,7 +51,6 @@ class Evaluator:
         self.xla = xla
         self.network = network
         self._loss = loss
-        self._names = loss.names
         self._jitter = jitter or Jitter()
         self.exact = tiles if tiles and tiles.kind == "exact" else None
         self._tiles = None if self.exact else tiles
@@ -100,7 +99,7 @@ class Evaluator:
     def terms(self, x) -> dict[str, float]:
         """The weighted terms of the loss at x, by name; the loss is their sum."""
         self._evaluate(x)
-        return dict(zip(self._names, self._terms.tolist(), strict=True))
+        return dict(zip(self._loss.names, self._terms.tolist(), strict=True))
 
     def _evaluate(self, x) -> None:
         if self.knows(x):
@@ -112,7 +111,7 @@ class Evaluator:
         terms, gradient = self._pass(x)
         self.seconds += time.perf_counter() - started
         self.passes += 1
-        for name, value in zip(self._names, terms, strict=True):
+        for name, value in zip(self._loss.names, terms, strict=True):
             if not np.isfinite(value):
                 raise Diverged(f"the term '{name}' of the loss became {_word(value)} at pass {self.passes}")
         if not np.isfinite((ops if ops.is_tensor(gradient) else np).sum(gradient)):  # as quick as can be
@@ -144,7 +143,7 @@ class Evaluator:
     def _in_tiles(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same, summed over the tiles."""
         *_, height, width, _ = x.shape
-        terms, gradient = np.zeros(len(self._names)), np.zeros_like(x)
+        terms, gradient = np.zeros(len(self._loss.names)), np.zeros_like(x)
         for rows, columns in cut(height, width, self._tiles):
             some, gradient[..., rows, columns, :] = self._at_once(x[..., rows, columns, :])
             terms += some
@@ -156,7 +155,7 @@ class Evaluator:
             terms, gradient = self._in_crops(shake(x), STILL, crops)
             return terms, shake.back(gradient)
         sums = self._sums(x, shake, crops)
-        terms, gradient = np.zeros(len(self._names)), np.zeros(tuple(x.shape), np.float32)
+        terms, gradient = np.zeros(len(self._loss.names)), np.zeros(tuple(x.shape), np.float32)
         for crop in crops:
             part = shake.crop(x, crop.rows, crop.columns)
             some, slope = self._run(ops.reshape(part, (-1, *part.shape[-3:])), crop.numbers, *sums)
