@@ -147,6 +147,8 @@ class Optimizer(Table):
     iterations: int = Field(15, ge=1)  # in each octave
     evaluations: int = Field(7, ge=1)  # passes through the network in each iteration; for L-BFGS SciPy's maxfun
     clip: bool = False  # keep the pixels within 0..255
+    # How far a pixel may move in an iteration, in pixel values; with it the pixels stay within 0..255.
+    max_change: float | None = Field(None, gt=0, le=255)
     # The picture's Fourier coefficients, in colours without correlation, keep it within 0..255 by themselves.
     parameters: Literal["pixels", "fourier"] = "pixels"
     step: float = Field(1.5, gt=0, allow_inf_nan=False)  # pixel values times the normalised gradient; Adam's rate
@@ -168,6 +170,8 @@ class Optimizer(Table):
     def _a_spectrum_is_no_picture(self) -> Self:
         if self.parameters == "fourier" and self.laplacian:
             raise ValueError('optimizer.laplacian is for pixels: leave it out with parameters = "fourier"')
+        if self.parameters == "fourier" and self.max_change is not None:
+            raise ValueError('optimizer.max_change is for pixels: leave it out with parameters = "fourier"')
         return self
 
 

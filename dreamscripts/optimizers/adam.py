@@ -32,12 +32,11 @@ def adam(
             variable.assign(memory[str(number)])
 
     def move(x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        pixels.assign((x * scale + mean).astype(np.float32))
         rule.apply([keras.ops.convert_to_tensor((gradient / scale).astype(np.float32))])
-        if optimizer.clip:
-            pixels.assign(keras.ops.clip(pixels, 0, 255))
         return (keras.ops.convert_to_numpy(pixels) - mean) / scale
 
     def remember() -> dict[str, np.ndarray]:
         return {str(number): keras.ops.convert_to_numpy(v) for number, v in enumerate(rule.variables)}
 
-    return walk(evaluator, x, move, optimizer, start, memory, remember)
+    return walk(evaluator, x, move, optimizer, preprocessing, start, memory, remember)

@@ -1,10 +1,12 @@
-"""L-BFGS on the device, afresh for each iteration: what SciPy's L-BFGS-B does, in float32 tensors of the backend.
+"""L-BFGS on the device, afresh for each iteration, in float32 tensors of the backend; within bounds where there are any.
 
-Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search, the first step and the ends
-of L-BFGS-B. Only scalars cross to Python, so that a picture is moved as fast as its device can add. Of vectors as large
-as the picture there are, during a pass, two for each pair and five: the picture, its gradient, the direction, and the
-picture that is tried with its gradient. Bounds are kept by projection (Bertsekas 1982, "Projected Newton Methods for
-Optimization Problems with Simple Constraints").
+Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Bounds are kept
+by projection (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
+Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound that its
+gradient pushes outwards is bound, and the direction is that of L-BFGS over the free values alone.
+
+Only scalars come to Python. Of vectors as large as the picture there are, during a pass, two for each pair and five: the
+picture, its gradient, the direction, and the picture that is tried with its gradient; and two for bounds.
 """
 
 import math
@@ -17,18 +19,18 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dreamscripts import backends
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.optimizers import wolfe
-from dreamscripts.optimizers.step import Step
+from dreamscripts.optimizers.box import Box
+from dreamscripts.optimizers.step import Step, say_no_gain
+from dreamscripts.optimizers.vectors import combine, dot, products
 from dreamscripts.preprocessing import Preprocessing
 from dreamscripts.settings import Optimizer
 
-Tensor = Any  # the backend's own, float32
-Limits = tuple[Tensor, Tensor] | None  # the least and the greatest values of a picture; None for no bounds
+Vector = Any  # a float32 tensor of the backend, flat: a picture (H, W, 3), or a batch of them
 
 LEAST_CURVATURE = 2.2e-16  # of a pair, s·y over y·y (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
-LEAST_GAIN = 2.2e-9  # as a share of the loss: SciPy's ftol
+LEAST_GAIN = 2.2e-9  # of a step, as a share of the loss: less is nothing that float32 can tell apart
 
 
 def device_lbfgs(
@@ -40,149 +42,144 @@ def device_lbfgs(
 ) -> Iterator[Step]:
     """Yield a Step per iteration, its x float32, each under a draw of the jitter of its own.
 
-    The loss of a step is that of the shaken picture. After `optimizer.evaluations` passes in an iteration no new search
-    along a line is begun; the one under way is finished. `optimizer.history` is how many pairs are kept within an
-    iteration; nothing is remembered from one to the next. `optimizer.clip` keeps every picture that is tried within
-    0..255. Raises Diverged, as the evaluator does, where the loss leaves the numbers.
+    The loss of a step is that of its picture under the iteration's draw. After `optimizer.evaluations` passes no new
+    line search is begun; the one under way is finished. `optimizer.history` is how many pairs are kept within an
+    iteration; nothing is kept from one to the next. `optimizer.max_change` and `optimizer.clip` bound every picture
+    that is tried (box.py). An iteration that finds no lower loss is the last one, and a warning says so. Raises
+    Diverged, as the evaluator does, where the loss is no longer a finite number.
     """
-    limits = None
-    if optimizer.clip:  # as wide as the picture, because a last axis of three is slow to spread
-        limits = tuple(_tensor(np.tile(limit, (x.shape[-2], 1))) for limit in preprocessing.limits)
-    x = _clipped(_tensor(x), limits)
+    x = ops.convert_to_tensor(x, "float32")
+    if limits := Box.around(x, optimizer, preprocessing):
+        x = ops.reshape(limits.clipped(ops.reshape(x, (-1,))), x.shape)  # what lies beyond 0..255 comes within
+    picture = x
     for iteration in count(start):
         evaluator.draw(iteration)
-        here, x = _look(evaluator, x), None  # so that the first picture goes as soon as there is another
-        passes, pairs = 1, deque()
-        while passes <= optimizer.evaluations:
-            there, more = _step(evaluator, here, pairs, limits)
-            passes += more
+        objective = _Objective(evaluator, picture.shape)
+        box = Box.around(picture, optimizer, preprocessing)
+        here, picture = objective.at(picture), None  # so that the first is freed as soon as there is another
+        begun, pairs = here.loss, deque()
+        while objective.passes <= optimizer.evaluations:
+            there = _line_search(objective, here, pairs, box)
             if there is None:
-                if not pairs:
-                    break  # not even against the gradient: this is the bottom, as far as float32 can see
-                pairs.clear()
-                continue
-            if len(pairs) == optimizer.history:
-                pairs.popleft()  # before there is another, as there may not be room for both
-            pairs.append(Pair.of(there.x - here.x, there.gradient - here.gradient))
-            if not pairs[-1].curved:
-                pairs.pop()
-            gain, size = here.loss - there.loss, max(abs(here.loss), abs(there.loss), 1)
-            here = there
-            if gain <= LEAST_GAIN * size:
                 break
+            if len(pairs) == optimizer.history:
+                pairs.popleft()  # before there is another, as there may not be memory for both
+            pairs.append(Pair(there.x - here.x, there.gradient - here.gradient))
+            before, here = here.loss, there
+            if not _lower(here.loss, before):
+                break
+        if stuck := not _lower(here.loss, begun):
+            say_no_gain(iteration + 1)
         pairs.clear()
-        x = here.x
-        yield Step(ops.convert_to_numpy(x), here.loss, evaluator.terms(x))
+        picture = here.picture
+        yield Step(ops.convert_to_numpy(picture), here.loss, here.terms, done=stuck)
+        if stuck:
+            return
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What a step s changed, and by how much it changed the gradient, y: all that is known of the curvature."""
+    """A step s, and by how much it changed the gradient, y: together they tell the curvature along s."""
 
-    s: Tensor
-    y: Tensor
-    sy: float  # s·y
-    yy: float  # y·y
-
-    @classmethod
-    def of(cls, s: Tensor, y: Tensor) -> "Pair":
-        """The pair of s and y."""
-        return cls(s, y, dot(s, y), dot(y, y))
-
-    @property
-    def curved(self) -> bool:
-        """Whether the loss curves upwards along s; a pair that does not would turn the direction uphill."""
-        return self.sy > LEAST_CURVATURE * self.yy
+    s: Vector
+    y: Vector
 
 
-def direction(gradient: Tensor, pairs: Sequence[Pair]) -> Tensor:
-    """−H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4)."""
-    q, alphas = gradient, []
-    for pair in reversed(pairs):
-        alphas.append(dot(pair.s, q) / pair.sy)
-        q = q - alphas[-1] * pair.y
-    r = pairs[-1].sy / pairs[-1].yy * q if pairs else q  # γ, 7.20
-    for pair in pairs:
-        r = r + (alphas.pop() - dot(pair.y, r) / pair.sy) * pair.s
-    return -r
+def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = None) -> Vector | None:
+    """−H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4).
 
+    `free` is 1 where a value may move and 0 where it may not: both loops then run over the free values alone, as if
+    there were no others. A pair along which the loss does not curve upwards there would turn the direction uphill, and
+    is left out. None where no pair is left.
 
-def dot(a: Tensor, b: Tensor) -> float:
-    """The inner product of two pictures, or two batches of them.
-
-    Each row is added up in float32, and float64 the rows: so much smaller than the whole, they lose few digits.
+    Every vector in the two loops is a sum of the s, the y and g. So the loops run on the factors of that sum, given
+    all inner products, and vectors are read twice in all (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using
+    MapReduce").
     """
-    if backends.on_gpu():
-        rows = ops.convert_to_numpy(ops.sum(a * b, axis=(-2, -1)))
-    else:  # in half the time, as there is no product in between
-        rows = np.vecdot(*(np.asarray(t).reshape(-1, math.prod(t.shape[-2:])) for t in (a, b)))
-    return float(rows.sum(dtype=np.float64))
+    vectors = [*(pair.s for pair in pairs), *(pair.y for pair in pairs), gradient]
+    product = products(vectors, free)
+    s, y = range(len(pairs)), range(len(pairs), 2 * len(pairs))
+    curved = [(i, j) for i, j in zip(s, y, strict=True) if product[i, j] > LEAST_CURVATURE * product[j, j]]
+    if not curved:
+        return None
+    factors = np.zeros(len(vectors))
+    factors[-1] = -1  # minus g
+    alphas = []
+    for i, j in reversed(curved):
+        alphas.append(product[i] @ factors / product[i, j])
+        factors[j] -= alphas[-1]
+    i, j = curved[-1]
+    factors *= product[i, j] / product[j, j]  # γ, 7.20
+    for i, j in curved:
+        factors[i] += alphas.pop() - product[j] @ factors / product[i, j]
+    return combine(factors, vectors, free)
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A picture, its loss and its gradient."""
+    """A picture, and as a flat vector x; its loss and terms, and the gradient, flat."""
 
-    x: Tensor
+    picture: Any
+    x: Vector
     loss: float
-    gradient: Tensor
+    terms: dict[str, float]
+    gradient: Vector
 
 
-class _Line:
-    """The losses along the line from a place in the direction d; one is a pass, and `there` the place that it saw."""
+class _Objective:
+    """The evaluator, asked about pictures or flat vectors of them; counts passes."""
 
-    def __init__(self, evaluator: Evaluator, here: _Place, d: Tensor, limits: Limits):
-        self._evaluator, self._here, self._d, self._limits = evaluator, here, d, limits
-        self.start = wolfe.Point(0.0, here.loss, dot(here.gradient, d))
-        self.there: _Place | None = None
+    def __init__(self, evaluator: Evaluator, shape: tuple[int, ...]):
         self.passes = 0
+        self._evaluator, self._shape = evaluator, shape
 
-    def __call__(self, step: float) -> wolfe.Point:
-        self.there = None  # before there is another, as there may not be room for both
-        self.there = _look(self._evaluator, _clipped(self._here.x + step * self._d, self._limits))
+    def at(self, x: Any) -> _Place:
+        """The place x: a pass."""
         self.passes += 1
-        return wolfe.Point(step, self.there.loss, dot(self.there.gradient, self._d))
+        picture = ops.reshape(x, self._shape) if len(x.shape) == 1 else x
+        loss, gradient = self._evaluator.loss(picture), self._evaluator.gradient(picture)
+        gradient = ops.reshape(ops.convert_to_tensor(gradient, "float32"), (-1,))
+        return _Place(picture, ops.reshape(x, (-1,)), loss, self._evaluator.terms(picture), gradient)
 
 
-def _step(evaluator: Evaluator, here: _Place, pairs: Sequence[Pair], limits: Limits) -> tuple[_Place | None, int]:
-    """A lower place, or None where there is none in the direction of the pairs; and how many passes that took."""
-    if limits:
-        line = _Line(evaluator, here, _descent_within(here, pairs, limits), limits)
-        first = longest = 1.0  # which may lie on a bound; without pairs, too, as L-BFGS-B has it
-    else:
-        line = _Line(evaluator, here, direction(here.gradient, pairs), limits)
-        first, longest = 1.0, math.inf
-    if line.start.slope >= 0:
-        return None, 0
-    if not (pairs or limits):
-        first = (-line.start.slope) ** -0.5  # 1/‖d‖, as d is −g
-    found = wolfe.search(line, line.start, first, longest)
-    return found and line.there, line.passes
+def _lower(loss: float, before: float) -> bool:
+    return before - loss > LEAST_GAIN * abs(before)
 
 
-def _descent_within(here: _Place, pairs: Sequence[Pair], limits: tuple[Tensor, Tensor]) -> Tensor:
-    """From here to where L-BFGS's direction leads, projected, for the values that are free; 0 for those that are held.
+def _line_search(objective: _Objective, here: _Place, pairs: Sequence[Pair], box: Box | None) -> _Place | None:
+    """A lower place in the direction of the pairs, or else against the gradient; None where none is found."""
+    free = box.free(here.x, here.gradient) if box else None
+    first, longest = 1.0, 1.0 if box else math.inf
+    d = direction(here.gradient, pairs, free) if pairs else None
+    if d is not None:
+        d = box.clipped(here.x + d) - here.x if box else d
+        slope = dot(here.gradient, d)
+    if d is None or slope >= 0:
+        d, first = _against(here, free, box)
+        slope = dot(here.gradient, d)
+    if slope >= 0:
+        return None
+    there = None
 
-    Held is a value at a bound that its gradient pushes outwards. Without it in y the pairs say nothing of it.
+    def at(step: float) -> wolfe.Point:
+        nonlocal there
+        there = None  # before there is another, as there may not be memory for both
+        x = here.x + step * d
+        there = objective.at(box.clipped(x) if box else x)  # for what rounding takes beyond the bounds
+        return wolfe.Point(step, there.loss, dot(there.gradient, d))
+
+    return there if wolfe.search(at, wolfe.Point(0.0, here.loss, slope), first, longest) else None
+
+
+def _against(here: _Place, free: Vector | None, box: Box | None) -> tuple[Vector, float]:
+    """The direction against the gradient, and how much of it is the first step.
+
+    Within a box it is as long as the box allows: the mean value that is free moves to its bound. Without, the first
+    step has a length of 1, as L-BFGS-B has it.
     """
-    (low, high), x, g = limits, here.x, here.gradient
-    held = ((x <= low) & (g > 0)) | ((x >= high) & (g < 0))
-    free = 1.0 - ops.cast(held, "float32")
-    freed = (Pair.of(pair.s, free * pair.y) for pair in pairs)
-    d = direction(free * g, [pair for pair in freed if pair.curved])
-    return _clipped(x + free * d, limits) - x
-
-
-def _look(evaluator: Evaluator, x: Tensor) -> _Place:
-    return _Place(x, evaluator.loss(x), _tensor(evaluator.gradient(x)))
-
-
-def _clipped(x: Tensor, limits: Limits) -> Tensor:
-    if limits is None:
-        return x
-    low, high = limits
-    return ops.minimum(ops.maximum(x, low), high)  # half the time of ops.clip
-
-
-def _tensor(x: np.ndarray | Tensor) -> Tensor:
-    return ops.convert_to_tensor(x, "float32")
+    if box is None:
+        length = math.sqrt(dot(here.gradient, here.gradient))
+        return -here.gradient, 1 / length if length else 1.0
+    g = here.gradient * free
+    mean = float(ops.sum(ops.abs(g))) / max(float(ops.sum(free)), 1.0)
+    return box.clipped(here.x - (box.reach / mean if mean else 1.0) * g) - here.x, 1.0

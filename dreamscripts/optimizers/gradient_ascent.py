@@ -28,13 +28,9 @@ def gradient_ascent(
 ) -> Iterator[Step]:
     """Walk along the gradient g of the score, −loss: x += step · g / norm(g), with `optimizer.step` in pixel values."""
     # As wide as the picture, because NumPy is slow over a last axis of three.
-    step, low, high = (
-        np.tile(by_channel.astype(np.float32), (x.shape[-2], 1))
-        for by_channel in (optimizer.step / np.array(preprocessing.scale), *preprocessing.limits)
-    )
+    step = np.tile((optimizer.step / np.array(preprocessing.scale)).astype(np.float32), (x.shape[-2], 1))
 
     def move(x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        x = x - step * NORMALISE[optimizer.normalise](gradient)
-        return np.clip(x, low, high, out=x) if optimizer.clip else x
+        return x - step * NORMALISE[optimizer.normalise](gradient)
 
-    return walk(evaluator, x.astype(np.float32), move, optimizer, start, memory)
+    return walk(evaluator, x.astype(np.float32), move, optimizer, preprocessing, start, memory)

@@ -7,8 +7,9 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 
 from dreamscripts.evaluator import Evaluator
+from dreamscripts.optimizers.box import bounds_around
 from dreamscripts.optimizers.device_lbfgs import device_lbfgs
-from dreamscripts.optimizers.step import Step
+from dreamscripts.optimizers.step import Step, say_no_gain
 from dreamscripts.preprocessing import Preprocessing
 from dreamscripts.settings import Optimizer
 
@@ -36,24 +37,31 @@ def scipy_lbfgs(
 ) -> Iterator[Step]:
     """Yield a Step per iteration, each under a draw of the jitter of its own.
 
-    The loss of a step is that of the shaken picture, as in the original, which adds the noise before an iteration
-    and takes it away after it. `optimizer.evaluations` is SciPy's `maxfun`: it finishes the step under way, so an
-    iteration takes a pass or more beyond it. `optimizer.clip` gives SciPy the bounds of the pixels, which the
-    original does not.
+    The loss of a step is that of its picture under the iteration's draw, as in the original, which adds the noise
+    before an iteration and takes it away after it. It is asked for once more: where a line search fails, SciPy returns
+    the picture from before it with the loss of its last trial. `optimizer.evaluations` is SciPy's `maxfun`: it finishes
+    the step under way, so an iteration takes a pass or more beyond it. `optimizer.max_change` and `optimizer.clip` give
+    SciPy bounds (box.py), which the original does not have. SciPy's tolerances are 0: they are absolute, and would stop
+    a large or a dark picture before it began. An iteration that finds no lower loss is the last one, and a warning
+    says so.
     """
     shape = x.shape
-    bounds = None
-    if optimizer.clip:
-        bounds = Bounds(*(np.broadcast_to(limit, shape).ravel() for limit in preprocessing.limits))
     for iteration in count(start):
         evaluator.draw(iteration)
+        bounds = bounds_around(x, optimizer, preprocessing)
+        if bounds is not None:
+            bounds = Bounds(*(bound.ravel() for bound in bounds))
         result = minimize(
             lambda flat: evaluator.loss(flat.reshape(shape)),
             x.ravel(),
             jac=lambda flat: evaluator.gradient(flat.reshape(shape)).ravel(),
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxfun": optimizer.evaluations},
+            options={"maxfun": optimizer.evaluations, "gtol": 0, "ftol": 0},
         )
         x = result.x.reshape(shape)
-        yield Step(x, float(result.fun), evaluator.terms(x))
+        if stuck := result.nit == 0:
+            say_no_gain(iteration + 1)
+        yield Step(x, evaluator.loss(x), evaluator.terms(x), done=stuck)
+        if stuck:
+            return

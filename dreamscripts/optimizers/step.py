@@ -1,5 +1,6 @@
 """Step: what an optimizer yields; and the walk of those that move the picture once for every pass."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -8,7 +9,11 @@ import numpy as np
 from dreamscripts import laplacian
 from dreamscripts.errors import Diverged
 from dreamscripts.evaluator import Evaluator
+from dreamscripts.optimizers.box import bounds_around
+from dreamscripts.preprocessing import Preprocessing
 from dreamscripts.settings import Optimizer
+
+log = logging.getLogger(__name__)
 
 EXPLODED = 100  # times the size of the first loss, above it
 
@@ -32,6 +37,7 @@ def walk(
     x: np.ndarray,
     move: Callable[[np.ndarray, np.ndarray], np.ndarray],
     optimizer: Optimizer,
+    preprocessing: Preprocessing,
     start: int,
     memory: Mapping[str, np.ndarray] | None,
     remember: Callable[[], Mapping[str, np.ndarray]] = dict,
@@ -39,16 +45,19 @@ def walk(
     """Yield a Step after every `optimizer.evaluations` moves, each under a draw of the jitter of its own.
 
     `move(x, gradient)` gives the next picture, for a gradient that is evened out over scales where the settings say
-    so; what `remember()` gives goes into the step's memory. The last step is `done` as soon as the score, −loss,
+    so, and is brought within the bounds of the iteration (box.py). What `remember()` gives goes into the step's memory. The last step is `done` as soon as the score, −loss,
     passes `optimizer.max_score`. Raises Diverged where the loss explodes.
     """
     drawn = start * optimizer.evaluations
     evaluator.draw(drawn)
     first = float(memory["first"]) if memory else evaluator.loss(x)
     while True:
+        bounds = bounds_around(x, optimizer, preprocessing)
         for _ in range(optimizer.evaluations):
             gradient = evaluator.gradient(x)
             x = move(x, laplacian.normalise(gradient, optimizer.laplacian) if optimizer.laplacian else gradient)
+            if bounds is not None:
+                x = np.clip(x, *bounds)
             drawn += 1
             evaluator.draw(drawn)
             loss = evaluator.loss(x)
@@ -59,3 +68,8 @@ def walk(
         yield Step(x, loss, evaluator.terms(x), {"first": np.array(first), **remember()}, done)
         if done:
             return
+
+
+def say_no_gain(iteration: int) -> None:
+    """Log that an iteration has found no lower loss, and that it is the last one for that."""
+    log.warning("iteration %d: the line search found no lower loss, so this is the last iteration here", iteration)

@@ -3,7 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 from keras import ops
-from landscapes import Bowl, Valley
+from landscapes import Bowl, Slope, Valley
 
 from dreamscripts.optimizers import lbfgs
 from dreamscripts.preprocessing import PREPROCESSINGS
@@ -69,3 +69,44 @@ def test_it_goes_where_the_settings_say(rng):
     assert isinstance(asked[0], np.ndarray)
     assert ops.is_tensor(asked[-1])
     np.testing.assert_allclose(found["device"], found["scipy"], atol=1e-3)
+
+
+def test_max_change_bounds_an_iteration_for_scipy_too(rng):
+    low, high = CAFFE.limits
+    bowl, x = Bowl(rng.uniform(-600, 600, (4, 5, 3))), rng.uniform(low, high, (4, 5, 3))
+    for step in steps(bowl, x, 3, max_change=10):
+        assert np.abs(step.x - x).max() <= 10 + 1e-9
+        assert ((step.x >= low) & (step.x <= high)).all()
+        x = step.x
+
+
+class Cliff(Bowl):
+    """A bowl whose gradient points up instead of down: a line search ends with nothing."""
+
+    def gradient(self, x):
+        return -super().gradient(x)
+
+
+def test_a_search_that_fails_leaves_the_loss_of_the_picture_and_is_the_last(rng, caplog):
+    """SciPy itself returns the loss of the last picture that it tried."""
+    x = rng.normal(0, 20, (4, 5, 3))
+    (step,) = steps(Cliff(np.zeros((4, 5, 3))), x, 15)
+    np.testing.assert_array_equal(step.x, x)
+    assert step.loss == Bowl(np.zeros((4, 5, 3))).loss(x)
+    assert step.done
+    assert caplog.text.count("iteration 1: ") == 1
+
+
+@pytest.mark.parametrize("where", ["scipy", "device"])
+@pytest.mark.parametrize("size", [1e-6, 1e-3])
+def test_small_gradients_do_not_stop_it_before_it_began(where, size, rng):
+    """SciPy's own tolerances would: those of a large picture shrink with the number of pixels."""
+
+    class Shallow(Slope):
+        def loss(self, x):
+            return super().loss(np.asarray(x))
+
+    x = np.zeros((4, 5, 3))
+    (step,) = steps(Shallow(size * rng.normal(size=(4, 5, 3)).astype(np.float32)), x, 1, where=where, max_change=10)
+    assert not step.done
+    assert np.abs(step.x).max() > 9

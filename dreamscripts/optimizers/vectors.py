@@ -1,0 +1,62 @@
+"""Inner products and weighted sums of vectors as large as a picture, on the device.
+
+On a CPU the vectors are in main memory, and reading them takes the time. So they are read once, in parts that fit into
+the processor's cache, by NumPy. On a GPU the parts are large, and the backend's own.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from dreamscripts import backends
+
+Vector = Any  # a float32 tensor of the backend, flat
+
+CACHED, LARGE = 2**14, 2**24  # values of a vector that are read at once on a CPU, and on a GPU
+
+
+def dot(a: Vector, b: Vector) -> float:
+    """The inner product of two vectors: float32 within a part, float64 over all of them."""
+    if backends.on_gpu():
+        return float(sum(float(ops.sum(one * other)) for one, other in _parts(a, b)))
+    return float(sum(float(np.dot(one, other)) for one, other in _parts(a, b)))
+
+
+def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarray:
+    """(n, n), float64: the inner products of n vectors, each with each, over the values where `free` is 1 and not 0."""
+    total = np.zeros((len(vectors), len(vectors)))
+    for part in _parts(*vectors, *([] if free is None else [free])):
+        if backends.on_gpu():
+            rows = ops.stack(part[: len(vectors)])
+            masked = rows if free is None else rows * part[-1]
+            total += ops.convert_to_numpy(ops.stack([ops.sum(masked * row, axis=1) for row in rows]))
+        else:
+            rows = np.stack(part[: len(vectors)])
+            masked = rows if free is None else rows * part[-1]
+            total += masked @ rows.T
+    return total
+
+
+def combine(factors: Sequence[float], vectors: Sequence[Vector], free: Vector | None = None) -> Vector:
+    """The sum of the vectors, each times its factor; 0 where `free` is 0."""
+    factors = np.asarray(factors, np.float32)
+    sums = []
+    for part in _parts(*vectors, *([] if free is None else [free])):
+        if backends.on_gpu():
+            total = sum(float(factor) * row for factor, row in zip(factors, part, strict=False) if factor)
+        else:
+            total = factors @ np.stack(part[: len(vectors)])
+        sums.append(total if free is None else total * part[-1])
+    return ops.convert_to_tensor(ops.concatenate(sums) if backends.on_gpu() else np.concatenate(sums))
+
+
+def _parts(*vectors: Vector) -> Iterator[tuple]:
+    """The same part of all vectors, one part after the other: tensors on a GPU, arrays on a CPU."""
+    if backends.on_gpu():
+        size = LARGE
+    else:
+        size, vectors = CACHED, [np.asarray(vector) for vector in vectors]
+    for start in range(0, vectors[0].shape[0], size):
+        yield tuple(vector[start : start + size] for vector in vectors)
