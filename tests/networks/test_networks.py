@@ -48,12 +48,14 @@ def test_the_embedded_networks_have_the_distilled_weights(name):
         for layer in load_network(name, layers=["block5_conv3"]).model.layers:
             for weight in layer.weights:
                 assert weight.dtype == "float32"
-                np.testing.assert_array_equal(weight, distilled[f"{layer.name}/{weight.name}"])
+                np.testing.assert_array_equal(
+                    keras.ops.convert_to_numpy(weight), distilled[f"{layer.name}/{weight.name}"]
+                )
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_embedded_networks_are_as_loud_as_vgg16(name):
-    """RMS of the activations: a layer's term grows with its square, and settings have the same weights for all three."""
+    """RMS of the activations: a layer's term grows with its square, and settings give all three the same weights."""
     layers = ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv1", "block4_conv3", "block5_conv1"]
     vgg16 = load_network("vgg16", str(shared("weights/vgg16_imagenet_notop.h5")), layers)
     x = vgg16.preprocessing.enter(fit(open_picture(shared("photos/castle.jpg")), 256))
