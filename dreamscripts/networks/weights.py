@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from dreamscripts.errors import NetworkError, did_you_mean
+from dreamscripts.networks.pocket import CHANNELS
 
 
 def fill_at_random(model: keras.Model, seed: int) -> None:
@@ -84,7 +85,8 @@ def unreachable_weights(name: str) -> str:
     """What to say when weights cannot be downloaded: the three ways on."""
     return (
         f"the weights of {name} are not on this machine and cannot be downloaded: connect once and run again, "
-        f"or give a file you have with --weights FILE, or take pocket, a network inside the package"
+        f"or give a file you have with --weights FILE, or take a network inside the package, "
+        f"{' or '.join(f'--network {embedded}' for embedded in CHANNELS)}"
     )
 
 
