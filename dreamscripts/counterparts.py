@@ -6,6 +6,7 @@ about the same size, not that they are the same patterns.
 
 FAMILIES = {
     "pocket": "vgg",
+    "pocket_large": "vgg",
     "vgg16": "vgg",
     "vgg19": "vgg",
     "squeezenet": "squeezenet",

@@ -235,13 +235,32 @@ class Settings(Table):
         Raises SettingsError, in one line that names the file, the key and what was expected.
         """
         table = parse_toml(read_text(name), str(name))
-        _choose_features(table, overrides.get("network"))
+        written_for = _choose_features(table, overrides.get("network"))
         for key, value in overrides.items():
             _assign(table, key, value)
         try:
-            return cls.model_validate(table)._with_stand_ins()
+            settings = cls.model_validate(table)
         except ValidationError as error:
             raise SettingsError(_explain(error, str(name), overrides)) from None
+        settings._refuse_channels_of(written_for, str(name), overrides)
+        return settings._with_stand_ins()
+
+    def _refuse_channels_of(self, network: str, source: str, overrides: dict[str, Any]) -> None:
+        """Raise SettingsError where channels that `source` chose for another network would be taken for this one's.
+
+        Two networks may share a layer's name; what channel 7 of it sees has nothing to do with the other's.
+        """
+        one_s_own = network.endswith(".keras") and self.network.endswith(".keras")  # which may be a copy, or retrained
+        if network == self.network or one_s_own or "features" in overrides:
+            return
+        for layer, feature in self.features.items():
+            said_anew = f"features.{layer}", f"features.{layer}.channels"
+            if feature.channels and not any(key in overrides for key in said_anew):
+                raise SettingsError(
+                    f"{source}: the channels of {layer} were chosen for {network}, and {self.network} has others; "
+                    f"name its own in a table [instead.{self.network}], or with "
+                    f"--set 'features={{LAYER={{weight=1, channels=[N]}}}}'"
+                )
 
     def _with_stand_ins(self) -> Self:
         """These settings with layers that the network has, where they name those of a network that it stands for."""
@@ -277,11 +296,17 @@ class Settings(Table):
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
-def _choose_features(table: dict[str, Any], network: str | None) -> None:
-    """Put those features in place that the table has for the network that is to be used, where it has any."""
-    instead, network = table.get("instead"), network or table.get("network")
+def _choose_features(table: dict[str, Any], network: str | None) -> str:
+    """Put those features in place that the table has for the network that is to be used, where it has any.
+
+    Returns the network that the features in place were written for.
+    """
+    own = str(table.get("network", Settings.model_fields["network"].default))
+    instead, network = table.get("instead"), network or own
     if isinstance(instead, dict) and isinstance(network, str) and network in instead:
         table["features"] = instead[network]
+        return network
+    return own
 
 
 def folder() -> Path:

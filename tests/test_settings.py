@@ -171,6 +171,33 @@ def test_another_network_may_have_features_of_its_own(tmp_path):
     assert Settings.load(file).features == fires
 
 
+def test_channels_chosen_for_one_network_are_never_taken_for_anothers(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        """
+        network = "vgg16"
+        [features]
+        block5_conv2 = {weight = 1, channels = [7]}
+        block5_conv1 = 2
+        [instead.pocket]
+        block5_conv2 = {weight = 1, channels = [3]}
+        """
+    )
+    assert Settings.load(file).features["block5_conv2"].channels == {7: 1}
+    assert Settings.load(file, network="pocket").features["block5_conv2"].channels == {3: 1}
+    for network in ("vgg19", "pocket_large", "mine.keras"):  # which may have a layer of the same name
+        with pytest.raises(SettingsError, match=rf"mine.toml: .*block5_conv2 were chosen for vgg16.*instead.{network}"):
+            Settings.load(file, network=network)
+        with pytest.raises(SettingsError, match="chosen for vgg16"):
+            Settings.load(file, network=network, **{"features.block5_conv2.weight": 2})
+    chosen = {"features.block5_conv2.channels": [8]}
+    assert Settings.load(file, network="vgg19", **chosen).features["block5_conv2"].channels == {8: 1}
+    assert Settings.load(file, network="vgg19", features={"block5_conv1": 2}).features.keys() == {"block5_conv1"}
+    # A model of one's own may have moved, or learned some more.
+    file.write_text('network = "mine.keras"\n[features]\nconv2d = {weight = 1, channels = [7]}')
+    assert Settings.load(file, network="folder/mine.keras").features["conv2d"].channels == {7: 1}
+
+
 def test_overrides_are_laid_over_the_other_networks_own_features(tmp_path):
     file = tmp_path / "some.toml"
     file.write_text(INSTEAD)

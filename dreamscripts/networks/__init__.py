@@ -20,8 +20,13 @@ from dreamscripts.networks.weights import fill_at_random, give_weights, load_fil
 from dreamscripts.networks.winograd import WinogradConv2D
 from dreamscripts.preprocessing import PREPROCESSINGS, Preprocessing
 
-NAMES = ("pocket", "squeezenet", "googlenet", *applications.CLASSES)
-_PREPROCESSING = {"pocket": "caffe", "squeezenet": "caffe", "googlenet": "googlenet", **applications.PREPROCESSING}
+NAMES = (*pocket.CHANNELS, "squeezenet", "googlenet", *applications.CLASSES)
+_PREPROCESSING = {
+    **dict.fromkeys(pocket.CHANNELS, "caffe"),
+    "squeezenet": "caffe",
+    "googlenet": "googlenet",
+    **applications.PREPROCESSING,
+}
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def load_network(
         )
     if not own_file and preprocessing is not None:
         raise NetworkError(f"{name} has its own preprocessing; leave 'preprocessing' out of the settings")
-    if weights == "imagenet" and (own_file or name == "pocket"):
+    if weights == "imagenet" and (own_file or name in pocket.CHANNELS):
         raise NetworkError(f"{name} has no ImageNet weights; leave 'weights' out and it comes with its own")
 
     if name == "googlenet":
@@ -148,8 +153,8 @@ def build(name: str, weights: str | None = None) -> keras.Model:
     with _plain_keras():
         if name.endswith(".keras"):
             return _load_own(Path(name))
-        if name == "pocket":
-            return pocket.build()
+        if name in pocket.CHANNELS:
+            return pocket.build(name)
         if name == "squeezenet":
             return squeezenet.build()
         if name == "googlenet":
@@ -177,8 +182,8 @@ def _with_own_weights(name: str) -> keras.Model:
         with _plain_keras():
             return applications.build(name, imagenet=True)
     model = build(name)
-    if name == "pocket":
-        load_file(model, pocket.WEIGHTS)
+    if name in pocket.CHANNELS:
+        load_file(model, pocket.weights(name))
     elif name == "squeezenet":
         load_file(model, squeezenet.download())
     return model

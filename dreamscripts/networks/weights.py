@@ -1,6 +1,8 @@
 """Weights for a network: from a file in any of Keras's formats, or random; and published files, fetched once."""
 
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -8,6 +10,7 @@ import keras
 import numpy as np
 
 from dreamscripts.errors import NetworkError, did_you_mean
+from dreamscripts.networks.pocket import CHANNELS
 
 
 def fill_at_random(model: keras.Model, seed: int) -> None:
@@ -32,9 +35,10 @@ def give_weights(layer: keras.Layer, weights: list[np.ndarray]) -> None:
 
 
 def load_file(model: keras.Model, path: str | Path) -> None:
-    """Load `.weights.h5`, the legacy `.h5` that was published for most networks, or a whole `.keras` model.
+    """Load `.weights.h5`, the legacy `.h5` that was published for most networks, a whole `.keras` model, or `.npz`.
 
-    Legacy files and models are read by layer name, so that a file with the network's top serves as well.
+    All but the first are read by layer name, so that a file with the network's top serves as well. The arrays of an
+    `.npz` are called `<layer>/<weight>`, as in `block1_conv1/kernel`, in any precision.
     Raises NetworkError where the file is no such thing or does not fit the network.
     """
     path = Path(path)
@@ -43,12 +47,17 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     if path.suffix == ".keras":
         _assign(model, {layer.name: layer.get_weights() for layer in load_keras_file(path).layers}, path)
         return
+    if path.suffix == ".npz":
+        _assign(model, _read_npz(model, path), path)
+        return
     try:
         with h5py.File(path) as file:
             legacy = file.get("model_weights", file)
             by_layer = _read_legacy(legacy) if "layer_names" in legacy.attrs else None
     except OSError:
-        raise NetworkError(f"{path}: is no file of weights (.weights.h5, .h5 or .keras), or a damaged one") from None
+        raise NetworkError(
+            f"{path}: is no file of weights (.weights.h5, .h5, .keras or .npz), or a damaged one"
+        ) from None
     if by_layer is not None:
         _assign(model, by_layer, path)
         return
@@ -76,7 +85,8 @@ def unreachable_weights(name: str) -> str:
     """What to say when weights cannot be downloaded: the three ways on."""
     return (
         f"the weights of {name} are not on this machine and cannot be downloaded: connect once and run again, "
-        f"or give a file you have with --weights FILE, or take pocket, a network inside the package"
+        f"or give a file you have with --weights FILE, or take a network inside the package, "
+        f"{' or '.join(f'--network {embedded}' for embedded in CHANNELS)}"
     )
 
 
@@ -100,6 +110,17 @@ def _read_legacy(file: h5py.Group) -> dict[str, list[np.ndarray]]:
         ]
         for layer in file.attrs["layer_names"]
     }
+
+
+def _read_npz(model: keras.Model, path: Path) -> dict[str, list[np.ndarray]]:
+    try:
+        with np.load(path) as file:
+            arrays = {name: np.asarray(file[name]) for name in file}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise NetworkError(f"{path}: is no archive of arrays that NumPy saved as .npz, or a damaged one") from None
+    # In the order that the layers have them.
+    named = {layer.name: [f"{layer.name}/{weight.name}" for weight in layer.weights] for layer in model.layers}
+    return {layer: [arrays[key] for key in keys] for layer, keys in named.items() if all(key in arrays for key in keys)}
 
 
 def _assign(model: keras.Model, by_layer: dict[str, list[np.ndarray]], path: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dreamscripts.settings import Settings
 
 DEFAULT = "dreamy"
+EMBEDDED = "pocket_large"  # dreams it where neither settings nor a network are named: it is inside the package
 NOISE = "noise"  # in the place of a picture's name
 BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
 
@@ -43,9 +44,10 @@ def dream(
 ) -> None:
     """Turn PHOTO into a dream: a folder with a snapshot per iteration, final.png and the record of the run.
 
-    Without --settings it is dreamy. Settings that start with noise, as notebook_lapnorm does, need no PHOTO.
+    Without --settings it is dreamy, and without --network as well a network inside the package dreams it. Settings
+    that start with noise, as notebook_lapnorm does, need no PHOTO.
 
-    For a first one: dreamscripts dream samples/sky.jpg --settings bad_trip --network pocket
+    For a first one: dreamscripts dream samples/sky.jpg
     """
     if settings and from_:
         raise SettingsError("give --settings or --from, not both")
@@ -77,10 +79,15 @@ def dream(
         refuse_other(changes, chosen, folder)
         start = partial(recording.resume, begun)
     else:
+        unnamed = not (settings or from_ or changes.keys() & {"network", "weights"})
+        if unnamed:
+            changes["network"] = EMBEDDED
         chosen = Settings.load(named, **changes)
         if photo is None and chosen.start == "photograph":
-            said = f"--from {from_}" if from_ else f"--settings {named} --network {network or 'pocket'}"
-            raise DreamError(f"name a picture: dreamscripts dream PHOTO {said}")
+            said = f" --from {from_}" if from_ else f" --settings {settings}" if settings else ""
+            raise DreamError(
+                f"name a picture: dreamscripts dream PHOTO{said}{f' --network {network}' if network else ''}"
+            )
         if photo is None and chosen.penalties.diversity:
             raise SettingsError(
                 f"{named}: is one of several pictures that were made together, to be unlike each other; "
@@ -88,6 +95,8 @@ def dream(
             )
         for note in open_photo(photo).notes if photo else ():
             console.print(f"{photo}: {note}")
+        if unnamed:
+            console.print(f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)")
         folder, picture = output or free_folder(default_folder), str(photo or NOISE)
         start = partial(recording.run, photo, chosen, folder, keep_every=keep_every)
     console.print(f"{Path(picture).name} → {folder}/  ({chosen.network}, {named if not resume else 'as it was begun'})")
@@ -97,7 +106,8 @@ def dream(
 def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) -> None:
     """A resumed run keeps its settings: raise SettingsError where the command line asks for another value."""
     for key, asked in changes.items():
-        if type(begun).load(folder / "settings.toml", **{key: asked}) != begun:
+        other = key == "network" and asked != begun.network  # whose layers and channels may be others
+        if other or type(begun).load(folder / "settings.toml", **{key: asked}) != begun:
             raise SettingsError(
                 f"{folder}: this run was begun with {key} = {begun.value(key)}; leave it out, or begin another run"
             )

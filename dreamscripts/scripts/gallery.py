@@ -35,8 +35,9 @@ def gallery(
     from dreamscripts.waking import wake
 
     console = options.open_console(quiet)
-    changes = options.overrides(network, weights, size, seed, set_=set_) | {"start": "noise"}
-    chosen = Settings.load(settings, **changes)
+    changes = options.overrides(network, weights, size, seed, set_=set_)
+    # Each layer has its turn, whichever the settings name.
+    chosen = Settings.load(settings, **changes | {"start": "noise", "features": {"each": 1}})
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         what = 'measure = "mean" and no [penalties], as in the settings called gallery'
         raise SettingsError(f"{settings}: the pictures of a gallery are made with {what}")

@@ -81,7 +81,9 @@ def visualize(
     if diversity > 1:
         changes.setdefault("penalties.diversity", 1.0)
     feature = {"weight": 1, "channels": {str(number): weight for number, weight in chosen.items()}}
-    begun = Settings.load(SETTINGS[method], **changes, features={layer: feature})  # its mistakes come before Keras
+    begun = Settings.load(
+        SETTINGS[method], **changes | {"features": {layer: feature}}
+    )  # its mistakes come before Keras
     check_room(begun.size, begun.size, begun.optimizer, diversity)
     console = options.open_console(quiet)
     wake()
@@ -96,7 +98,7 @@ def visualize(
         raise NetworkError(f"'{layer}' is {1 + len(more)} layers of {network}; name one of them, such as {whole}")
     if direction is not None:
         _check_length(direction, describe_layers(model), whole)
-    settings = Settings.load(SETTINGS[method], **changes, features={seen: feature})
+    settings = Settings.load(SETTINGS[method], **changes | {"features": {seen: feature}})
     pictures = noise(settings.size, settings.seed, diversity if diversity > 1 else None)
     with Watch(console, settings) as watch, closing(dream(pictures, settings, on_pass=watch.on_pass)) as iterates:
         for last in iterates:

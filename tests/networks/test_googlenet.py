@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from dreamscripts import Settings, backends, dream
 from dreamscripts.errors import NetworkError
-from dreamscripts.networks import build, googlenet, load_network, pocket
+from dreamscripts.networks import build, googlenet, load_network
 from dreamscripts.networks.anatomy import describe_layers
 from dreamscripts.scripts import app
 
@@ -262,10 +262,11 @@ def refusal(weights, layers=()):
 
 def test_another_file_is_refused_with_the_right_ones_name(thin, written, tmp_path):
     Image.new("RGB", (40, 30)).save(tmp_path / "picture.png")
+    build("pocket").save_weights(tmp_path / "other.weights.h5")
     content = thin.SerializeToString()
     others = [
         str(tmp_path / "picture.png"),
-        str(pocket.WEIGHTS),
+        str(tmp_path / "other.weights.h5"),
         written(b"", "empty.pb"),
         written(b'node {\n  name: "input"\n}\n', "text.pb"),
         written(content[: len(content) // 2], "half.pb"),

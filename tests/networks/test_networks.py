@@ -3,7 +3,6 @@
 import hashlib
 import json
 import zipfile
-from pathlib import Path
 
 import h5py
 import keras
@@ -39,45 +38,39 @@ def small_model(shape=(None, None, 3), data_format="channels_last", **last):
     return model
 
 
-def test_pocket_has_its_published_weights_rescaled():
-    published = np.load(shared("weights/pocket_vgg16.npz"))
-    scales = {"block4_conv1": 1 / 4, "block4_conv3": 4, "block5_conv3": 4}
-    model = load_network("pocket", layers=["block5_conv3"]).model
-    before = 1
-    for layer in model.layers:
-        if layer.get_weights():
-            kernel, bias = layer.get_weights()
-            scale = scales.get(layer.name, 1)
-            # ReLU networks are positively homogeneous: what a layer gains, the next one's kernel gives back.
-            expected = published[f"{layer.name}/kernel"].astype("f") * scale / before
-            np.testing.assert_allclose(kernel, expected, rtol=1e-6, atol=1e-7)  # float16 drops a bit of its smallest
-            np.testing.assert_allclose(bias, published[f"{layer.name}/bias"].astype("f") * scale, rtol=1e-6)
-            before = scale
+SHIPPED = {"pocket": "weights/pocket_quarter.npz", "pocket_large": "weights/pocket_half.npz"}
 
 
-def test_pocket_speaks_as_loudly_as_the_named_settings_expect():
-    """RMS of its activations on the sample pictures at 384 pixels, as they stood when the dreams were judged.
-
-    Layer terms grow with their square: twice block4_conv3, and bad_trip leaps into noise on most pictures of 400
-    pixels; half of it, and the photograph fades to grey before anything grows.
-    """
-    expected = {"block4_conv1": 14, "block4_conv2": 63, "block4_conv3": 152, "block5_conv1": 26, "block5_conv3": 17}
-    network = load_network("pocket", layers=expected)
-    samples = Path(__file__).parents[2] / "samples"
-    squares = {layer: [] for layer in expected}
-    for name in ("sky", "hills", "shore", "pebbles"):
-        x = network.preprocessing.enter(fit(open_picture(samples / f"{name}.jpg"), 384))
-        for layer, features in run(network, x).items():
-            squares[layer].append((features**2).mean())
-    assert {layer: np.sqrt(np.mean(s)) for layer, s in squares.items()} == pytest.approx(expected, rel=0.05)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_embedded_networks_have_the_distilled_weights(name):
+    assert pocket.weights(name).read_bytes() == shared(SHIPPED[name]).read_bytes()
+    with np.load(pocket.weights(name)) as distilled:
+        for layer in load_network(name, layers=["block5_conv3"]).model.layers:
+            for weight in layer.weights:
+                assert weight.dtype == "float32"
+                np.testing.assert_array_equal(
+                    keras.ops.convert_to_numpy(weight), distilled[f"{layer.name}/{weight.name}"]
+                )
 
 
-def test_pocket_is_vgg16_at_a_quarter_of_its_width():
-    ours, vgg16 = build("pocket"), build("vgg16")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_embedded_networks_are_as_loud_as_vgg16(name):
+    """RMS of the activations: a layer's term grows with its square, and settings give all three the same weights."""
+    layers = ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv1", "block4_conv3", "block5_conv1"]
+    vgg16 = load_network("vgg16", str(shared("weights/vgg16_imagenet_notop.h5")), layers)
+    x = vgg16.preprocessing.enter(fit(open_picture(shared("photos/castle.jpg")), 256))
+    theirs, ours = run(vgg16, x), run(load_network(name, layers=layers), x)
+    for layer in layers:
+        assert np.sqrt((ours[layer] ** 2).mean() / (theirs[layer] ** 2).mean()) == pytest.approx(1, abs=0.15), layer
+
+
+@pytest.mark.parametrize(("name", "times", "megabytes"), [("pocket", 4, 2), ("pocket_large", 2, 8)])
+def test_the_embedded_networks_are_vgg16_at_a_part_of_its_width(name, times, megabytes):
+    ours, vgg16 = build(name), build("vgg16")
     assert [layer.name for layer in ours.layers[1:]] == [layer.name for layer in vgg16.layers[1:]]
     for mine, theirs in zip(ours.layers[1:], vgg16.layers[1:], strict=True):
-        assert mine.output.shape[-1] * 4 == theirs.output.shape[-1]
-    assert pocket.WEIGHTS.stat().st_size < 2_000_000
+        assert mine.output.shape[-1] * times == theirs.output.shape[-1]
+    assert pocket.weights(name).stat().st_size < megabytes * 1_000_000
 
 
 @pytest.mark.parametrize("name", ["vgg19", "resnet50", "mobilenet_v2", "inception_v3", "efficientnet_b0"])
@@ -207,7 +200,7 @@ def test_mistakes_are_answered_with_what_there_is(tmp_path):
     assert "did you mean 'vgg16'" in refusal("vgg_16")
     assert "did you mean 'block4_conv1'" in refusal("pocket", layers=["block4conv1"])
     assert "`dreamscripts layers pocket`" in refusal("pocket", layers=["mixed3"])
-    assert "no ImageNet weights" in refusal("pocket", "imagenet")
+    assert all("no ImageNet weights" in refusal(name, "imagenet") for name in SHIPPED)
     assert "has its own preprocessing" in refusal("pocket", preprocessing="tf")
     assert "no such model file" in refusal(str(tmp_path / "own.keras"))
     (tmp_path / "own.keras").write_bytes(b"not a zip")
@@ -225,10 +218,18 @@ def test_mistakes_are_answered_with_what_there_is(tmp_path):
 
 def test_weights_that_do_not_fit_are_refused_with_the_place(tmp_path):
     assert "no such file" in refusal("vgg16", str(tmp_path / "none.h5"), ["block1_conv1"])
-    (tmp_path / "text.h5").write_text("weights")
+    for name in ("text.h5", "text.npz"):
+        (tmp_path / name).write_text("weights")
     assert "is no file of weights" in refusal("vgg16", str(tmp_path / "text.h5"), ["block1_conv1"])
+    assert "is no archive of arrays" in refusal("vgg16", str(tmp_path / "text.npz"), ["block1_conv1"])
+    damaged = bytearray(pocket.weights("pocket").read_bytes())
+    damaged[1000:2000] = bytes(1000)
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    assert "or a damaged one" in refusal("pocket", str(tmp_path / "damaged.npz"), ["block1_conv1"])
+    np.savez(tmp_path / "few.npz", **{"block1_conv1/kernel": np.zeros((3, 3, 3, 16))})
+    assert "no weights for the layer 'block1_conv1'" in refusal("pocket", str(tmp_path / "few.npz"), ["block1_conv1"])
     # pocket's names are VGG16's, its shapes are not
-    assert "does not fit vgg16" in refusal("vgg16", str(pocket.WEIGHTS), ["block1_conv1"])
+    assert "does not fit vgg16" in refusal("vgg16", str(pocket.weights("pocket")), ["block1_conv1"])
     build("pocket").save(tmp_path / "pocket.keras")
     said = refusal("vgg16", str(tmp_path / "pocket.keras"), ["block1_conv1"])
     assert "'block1_conv1' have the shapes 3×3×3×16, 16, not 3×3×3×64, 64" in said
@@ -246,7 +247,7 @@ def test_without_weights_and_connection_the_three_ways_on_are_said(name, monkeyp
     monkeypatch.setattr(keras.utils, "get_file", no_connection)
     monkeypatch.setattr(keras.src.applications.vgg16.file_utils, "get_file", no_connection)
     said = refusal(name, layers=["block1_conv1"])
-    assert all(way in said for way in ("connect once", "--weights FILE", "pocket"))
+    assert all(way in said for way in ("connect once", "--weights FILE", *(f"--network {one}" for one in SHIPPED)))
 
 
 def test_a_failure_that_is_not_the_connections_keeps_its_traceback(monkeypatch):

@@ -10,7 +10,7 @@ from dreamscripts.images import open_picture
 
 FAST_TOML = """
 [features]
-block2_conv1 = 0.05
+block2_conv1 = 0.005
 [penalties]
 dream_l2 = 0.02
 [optimizer]

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 
+import keras
 import pytest
 from conftest import mistake
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.images import fit, open_picture
-from dreamscripts.scripts.dream import refuse_other
+from dreamscripts.scripts.dream import EMBEDDED, refuse_other
 from dreamscripts.settings import Settings
 
 FAST = ("--network", "pocket", "--settings", "fast.toml")
@@ -22,7 +23,7 @@ FAST_TOML = """
 network = "vgg16"
 size = 64
 [features]
-block2_conv1 = 0.05
+block2_conv1 = 0.005
 [penalties]
 continuity = 0.1
 dream_l2 = 0.02
@@ -77,6 +78,24 @@ def test_out_of_noise_a_dream_needs_no_photograph_and_with_one_begins_from_it(co
     assert first.shape == (60, 80, 3)
     assert abs(first - fit(open_picture(photo), 80)).max() <= 0.5
     assert Settings.load(folder / "settings.toml").start == "photograph"
+
+
+def test_a_photograph_alone_is_dreamt_by_a_network_inside_the_package(command_here, photo, monkeypatch):
+    def no_connection(*arguments, **options):
+        raise AssertionError("downloads")
+
+    monkeypatch.setattr(keras.utils, "get_file", no_connection)
+    monkeypatch.setattr(keras.src.applications.vgg16.file_utils, "get_file", no_connection)
+    done = command_here("dream", photo, "--size", 72, "-i", 1, check=0)
+    assert done.stdout.splitlines()[0] == (
+        f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)"
+    )
+    settings = Settings.load(command_here.folder / "photo-dreamy" / "settings.toml")
+    assert settings.network == EMBEDDED
+    assert settings.features == Settings.load("dreamy").features
+    for named in (("--network", "vgg16"), ("--settings", "dreamy"), ("--weights", "imagenet")):
+        with pytest.raises(AssertionError, match="downloads"):
+            command_here("dream", photo, "--size", 72, "-i", 1, *named)
 
 
 @pytest.mark.slow
@@ -146,6 +165,8 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
     refuse_other(changes, begun, tmp_path)
     with pytest.raises(SettingsError, match="begun with optimizer"):
         refuse_other({"optimizer.iterations": 3}, begun, tmp_path)
+    with pytest.raises(SettingsError, match="begun with network = pocket"):
+        refuse_other({"network": "vgg16"}, begun, tmp_path)
 
 
 @pytest.mark.parametrize(
