@@ -114,7 +114,7 @@ class Evaluator:
         for name, value in zip(self._loss.names, terms, strict=True):
             if not np.isfinite(value):
                 raise Diverged(f"the term '{name}' of the loss became {_word(value)} at pass {self.passes}")
-        if not np.isfinite((ops if ops.is_tensor(gradient) else np).sum(gradient)):  # as quick as can be
+        if not np.isfinite(float((ops if ops.is_tensor(gradient) else np).sum(gradient))):  # as quick as can be
             raise Diverged(f"the gradient of the loss became infinite or NaN at pass {self.passes}")
         self._x, self._terms, self._gradient = x, terms, gradient
         if self._on_pass:

@@ -19,8 +19,9 @@ def bounds_around(x: Any, optimizer: Optimizer, preprocessing: Preprocessing) ->
     """
     xp = ops if ops.is_tensor(x) else np
 
-    def spread(by_channel: np.ndarray) -> np.ndarray:  # as wide as the picture: a last axis of three is slow
-        return np.tile(by_channel, (x.shape[-2], 1)).astype("float32" if xp is ops else x.dtype)
+    def spread(by_channel: np.ndarray) -> Any:  # as wide as the picture: a last axis of three is slow
+        row = np.tile(by_channel, (x.shape[-2], 1))
+        return ops.convert_to_tensor(row, "float32") if xp is ops else row.astype(x.dtype)
 
     low, high = map(spread, preprocessing.limits)
     if optimizer.max_change is not None:
