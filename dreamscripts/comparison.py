@@ -4,7 +4,8 @@ All of them get the same network, loss, starting picture, seed of the jitter, an
 ascent and Adam depend on their step, so theirs is searched, up and down as long as that helps; L-BFGS is tried with the
 settings' passes in an iteration, and with all of them in one. Each trial has the whole number of passes. The picture of
 a trial is the one with the lowest loss that it came by. All keep the pixels within 0..255: beyond, most of these losses
-have no lower bound, and whoever takes the longest step wins.
+have no lower bound, and whoever takes the longest step wins. Where the settings say how far a pixel may move in an
+iteration (`max_change`), that bounds all of them alike: an iteration has the same number of passes for each.
 """
 
 import logging
@@ -62,7 +63,7 @@ class Trial:
 
     def table(self, settings: Settings) -> Optimizer:
         """The settings' table of the optimizer, as this trial has it."""
-        each = self.restart or 1
+        each = self.restart or (_passes_of_iteration(settings) if settings.optimizer.max_change else 1)
         varied = {"name": self.optimizer, "step": self.step or settings.optimizer.step, "evaluations": each}
         varied |= {"iterations": max(1, len(self.passes) // each), "max_score": None}
         return settings.optimizer.model_copy(update=varied)
@@ -138,12 +139,18 @@ def compare(
     trials: list[Trial] = []
     for name in optimizers:
         if name == "lbfgs":
-            own = settings.optimizer.evaluations if settings.optimizer.name == name else Optimizer().evaluations
-            restarts = sorted({min(own, evaluations), evaluations})
-            trials += [attempt(Trial(name, restart=restart)) for restart in restarts]
+            restarts = {min(_passes_of_iteration(settings), evaluations)}
+            if settings.optimizer.max_change is None:
+                restarts.add(evaluations)
+            trials += [attempt(Trial(name, restart=restart)) for restart in sorted(restarts)]
         else:
             trials += _search(lambda step, name=name: attempt(Trial(name, step)), settings.optimizer.step)
     return Comparison(settings, evaluations, budgets, picture, start_loss, tuple(trials))
+
+
+def _passes_of_iteration(settings: Settings) -> int:
+    """Passes in an iteration of L-BFGS, where it is not the settings' own optimizer, too."""
+    return settings.optimizer.evaluations if settings.optimizer.name == "lbfgs" else Optimizer().evaluations
 
 
 def _search(attempt: Callable[[float], Trial], step: float) -> list[Trial]:

@@ -9,6 +9,7 @@ from dreamscripts.dreaming import dream
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.losses import build_loss
 from dreamscripts.networks import load_network
+from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
 from dreamscripts.settings import Settings
 
 PRESETS = ("bad_trip", "dreamy", "keras_bad_trip", "keras_dreamy", "cool_trip", "hardcore")
@@ -16,7 +17,7 @@ PRESETS = ("bad_trip", "dreamy", "keras_bad_trip", "keras_dreamy", "cool_trip", 
 
 def example(name, weights=None, seed=0) -> tuple[Settings, Example]:
     """Named settings on pocket, with its own weights or random ones, and the statement of the same."""
-    settings = Settings.load(name, network="pocket", size=None, weights=weights, seed=seed)
+    settings = Settings.load(name, network="pocket", size=None, weights=weights, seed=seed, **AS_IN_THE_EXAMPLE)
     model = load_network("pocket", weights, ["block5_conv3"], seed=settings.seed).model
     by_layer = {
         layer.name: [weight.astype(np.float64) for weight in layer.get_weights()]

@@ -1,12 +1,12 @@
-"""L-BFGS on the device, afresh for each iteration, in float32 tensors of the backend; within bounds where there are any.
+"""L-BFGS on the device, afresh for each iteration, in float32 tensors of the backend; with bounds or without.
 
 Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Bounds are kept
 by projection (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
 Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound that its
 gradient pushes outwards is bound, and the direction is that of L-BFGS over the free values alone.
 
-Only scalars come to Python. Of vectors as large as the picture there are, during a pass, two for each pair and five: the
-picture, its gradient, the direction, and the picture that is tried with its gradient; and two for bounds.
+Only scalars come to Python. Of vectors as large as the picture there are, during a pass, two for each pair and five:
+the picture, its gradient, the direction, and the picture that is tried with its gradient; and two for bounds.
 """
 
 import math

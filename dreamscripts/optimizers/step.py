@@ -45,8 +45,9 @@ def walk(
     """Yield a Step after every `optimizer.evaluations` moves, each under a draw of the jitter of its own.
 
     `move(x, gradient)` gives the next picture, for a gradient that is evened out over scales where the settings say
-    so, and is brought within the bounds of the iteration (box.py). What `remember()` gives goes into the step's memory. The last step is `done` as soon as the score, −loss,
-    passes `optimizer.max_score`. Raises Diverged where the loss explodes.
+    so; the picture is then brought within the bounds of the iteration (box.py). What `remember()` gives goes into the
+    step's memory. The last step is `done` as soon as the score, −loss, passes `optimizer.max_score`. Raises Diverged
+    where the loss explodes.
     """
     drawn = start * optimizer.evaluations
     evaluator.draw(drawn)

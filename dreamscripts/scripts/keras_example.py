@@ -9,6 +9,15 @@ import typer
 from dreamscripts.errors import OutputError
 from dreamscripts.scripts import options
 
+# What the example does, where named settings are bounded: SciPy's L-BFGS, at one size.
+AS_IN_THE_EXAMPLE = {
+    "jitter.shift": 0,
+    "octaves": {},
+    "optimizer.where": "scipy",
+    "optimizer.max_change": None,
+    "optimizer.iterations": 15,
+}
+
 
 def keras_example(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="The picture to dream of.")],
@@ -21,12 +30,19 @@ def keras_example(
     iterations: options.Iterations = None,
     set_: options.Set = None,
 ) -> None:
-    """Run the Keras L-BFGS example: BASE stretched to a square, each iteration saved as PREFIX_at_iteration_N.png."""
+    """Run the Keras L-BFGS example: BASE stretched to a square, each iteration saved as PREFIX_at_iteration_N.png.
+
+    It takes the features, penalties and noise of the settings. As in the example, the optimizer is SciPy's L-BFGS
+    without bounds, at one size.
+    """
     from dreamscripts.images import open_photo, resize, save_picture
     from dreamscripts.settings import Settings
     from dreamscripts.waking import wake
 
-    chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, iterations, set_))
+    changes = options.overrides(network, weights, size, seed, iterations, set_)
+    chosen = Settings.load(settings, **changes)
+    if chosen.optimizer.max_change is not None and "optimizer.max_change" not in changes:
+        chosen = Settings.load(settings, **(AS_IN_THE_EXAMPLE | changes))
     if not Path(prefix).parent.is_dir():
         raise OutputError(f"{prefix}: there is no folder '{Path(prefix).parent}' to save in")
     photo = open_photo(base)
