@@ -275,7 +275,7 @@ def test_a_divergence_names_its_iteration_also_after_an_octave_that_ended_early(
 def test_clipped_a_dream_stays_between_black_and_white(name, picture, settings):
     wild = changed(
         settings,
-        features={"block2_conv1": 5},
+        features={"block2_conv1": 1},
         jitter={"noise": 0},
         optimizer={"name": name, "step": 30, "clip": True, "iterations": 3, "evaluations": 9},
     )

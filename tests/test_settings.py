@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.images import save_picture
-from dreamscripts.settings import Feature, Jitter, Settings, Tiles, folder, named, parse_override
+from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
+from dreamscripts.settings import Feature, Jitter, Octaves, Optimizer, Settings, Tiles, folder, named, parse_override
 
 BLOCK4 = {"block4_conv1": 0.05, "block4_conv2": 0.01, "block4_conv3": 0.01}
 BLOCK5 = {"block5_conv1": 0.05, "block5_conv2": 0.02}
@@ -18,24 +19,33 @@ def as_features(weights):
 
 
 @pytest.mark.parametrize(
-    ("name", "features", "continuity", "dream_l2", "noise", "size", "iterations"),
+    ("name", "features", "continuity", "dream_l2", "noise", "size"),
     [
-        ("bad_trip", BLOCK4, 0.01, 0.8, 5, 800, 15),
-        ("dreamy", BLOCK5, 0.1, 0.02, 0, 800, 15),
-        ("keras_bad_trip", BLOCK4, 0.1, 0.8, 5, 600, 5),
-        ("keras_dreamy", BLOCK5, 0.1, 0.02, 0, 600, 5),
-        ("cool_trip", {"block5_conv3": 0.03}, 0.1, 0.02, 5, 800, 15),
-        ("hardcore", {"block5_conv3": 0.9, "block5_conv2": 0.9}, 0.1, 0.02, 5, 800, 15),
+        ("bad_trip", BLOCK4, 0.01, 0.8, 5, 800),
+        ("dreamy", BLOCK5, 0.1, 0.02, 0, 800),
+        ("keras_bad_trip", BLOCK4, 0.1, 0.8, 5, 600),
+        ("keras_dreamy", BLOCK5, 0.1, 0.02, 0, 600),
+        ("cool_trip", {"block5_conv3": 0.1}, 0.1, 0.02, 5, 800),
+        ("hardcore", {"block5_conv3": 0.9, "block5_conv2": 0.9}, 0.1, 0.02, 5, 800),
     ],
 )
-def test_the_named_settings_have_the_published_constants(name, features, continuity, dream_l2, noise, size, iterations):
+def test_the_named_settings_have_the_published_features_and_penalties(
+    name, features, continuity, dream_l2, noise, size
+):
     settings = Settings.load(name)
     assert settings.features == as_features(features)
     assert tomllib.loads(settings.to_toml())["features"] == features  # bare numbers, as they were written
     assert (settings.penalties.continuity, settings.penalties.dream_l2) == (continuity, dream_l2)
     assert (settings.jitter.noise, settings.size) == (noise, size)
-    assert (settings.optimizer.iterations, settings.optimizer.evaluations) == (iterations, 7)
     assert (settings.network, settings.weights, settings.optimizer.name) == ("vgg16", None, "lbfgs")
+    assert (settings.optimizer.max_change is None) == settings.optimizer.by_scipy == name.startswith("keras_")
+
+
+@pytest.mark.parametrize(("name", "iterations"), [("keras_bad_trip", 5), ("keras_dreamy", 5), ("bad_trip", 15)])
+def test_the_keras_example_runs_scipys_lbfgs_without_bounds_at_one_size(name, iterations):
+    settings = Settings.load(name, **({} if name.startswith("keras_") else AS_IN_THE_EXAMPLE))
+    assert settings.optimizer == Optimizer(iterations=iterations, evaluations=7)
+    assert (settings.octaves, settings.jitter.shift) == (Octaves(), 0)
 
 
 def test_every_named_settings_file_begins_with_a_line_of_comment():

@@ -69,7 +69,7 @@ def device_lbfgs(
             if not _lower(here.loss, before):
                 break
         if stuck := not _lower(here.loss, begun):
-            say_no_gain(iteration + 1)
+            say_no_gain(iteration + 1, optimizer)
         pairs.clear()
         picture = here.picture
         yield Step(ops.convert_to_numpy(picture), here.loss, here.terms, done=stuck)

@@ -61,7 +61,7 @@ def scipy_lbfgs(
         )
         x = result.x.reshape(shape)
         if stuck := result.nit == 0:
-            say_no_gain(iteration + 1)
+            say_no_gain(iteration + 1, optimizer)
         yield Step(x, evaluator.loss(x), evaluator.terms(x), done=stuck)
         if stuck:
             return

@@ -71,6 +71,10 @@ def walk(
             return
 
 
-def say_no_gain(iteration: int) -> None:
-    """Log that an iteration has found no lower loss, and that it is the last one for that."""
-    log.warning("iteration %d: the line search found no lower loss, so this is the last iteration here", iteration)
+def say_no_gain(iteration: int, optimizer: Optimizer) -> None:
+    """Log that an iteration has found no lower loss, so that it is the last one of its octave."""
+    bounded = optimizer.clip or optimizer.max_change is not None
+    advice = "" if bounded else "; optimizer.max_change = 10 would keep its steps near the picture"
+    log.warning(
+        "iteration %d: the line search found no lower loss, so no more are tried at this size%s", iteration, advice
+    )

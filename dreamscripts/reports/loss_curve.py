@@ -15,6 +15,8 @@ PENALTIES = {
     "dream_l2": {"color": "0.35", "linestyle": ":"},
 }
 
+WIDEST = 1e12  # the largest loss over the smallest that an axis shows apart from 0
+
 
 def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
     """A PNG of the loss and its weighted terms; `rows` are a run's record, one mapping per iterate."""
@@ -47,9 +49,13 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
 def loss_scale(values: Iterable[float]) -> "ScaleBase":
     """An axis for losses and their terms, which differ by orders of magnitude, and are negative where maximised.
 
-    It is linear around 0, within a power of ten, so that its ticks keep clear of each other.
+    It is linear around 0, up to the middle loss, so that a single loss that leapt away leaves the others legible; and
+    within a power of ten, with room for the ticks at its ends.
     """
     from matplotlib.scale import SymmetricalLogScale
 
-    most = max(abs(value) for value in values)
-    return SymmetricalLogScale(None, linthresh=10 ** math.floor(math.log10(max(most, 1e-9) / 100)))
+    sizes = sorted(abs(value) for value in values)
+    linear = math.floor(math.log10(max(sizes[len(sizes) // 2], sizes[-1] / WIDEST, 1e-9))) - 1
+    decades = math.log10(max(sizes[-1], 1e-9)) - linear
+    linthresh = 10**linear * (1 + 1e-9)  # so that Matplotlib, which rounds log 1000 / log 10 down, sets no tick within
+    return SymmetricalLogScale(None, linthresh=linthresh, linscale=max(1, decades / 4))

@@ -137,5 +137,5 @@ def _watch(console: "Console", start: Callable, settings: "Settings", folder: Pa
     if iterate.beyond > BLOWN_OUT:
         console.print(
             f"{iterate.beyond:.0%} of the picture is beyond black and white: it is blown out. "
-            "Try --set optimizer.clip=true, which keeps the pixels within them."
+            "Try --set optimizer.max_change=10, which keeps every iteration near the picture that it begins with."
         )
