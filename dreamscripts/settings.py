@@ -243,7 +243,7 @@ class Settings(Table):
         except ValidationError as error:
             raise SettingsError(_explain(error, str(name), overrides)) from None
         settings._refuse_channels_of(written_for, str(name), overrides)
-        return settings._with_stand_ins()
+        return settings._with_stand_ins(overrides)
 
     def _refuse_channels_of(self, network: str, source: str, overrides: dict[str, Any]) -> None:
         """Raise SettingsError where channels that `source` chose for another network would be taken for this one's.
@@ -262,7 +262,7 @@ class Settings(Table):
                     f"--set 'features={{LAYER={{weight=1, channels=[N]}}}}'"
                 )
 
-    def _with_stand_ins(self) -> Self:
+    def _with_stand_ins(self, overrides: dict[str, Any]) -> Self:
         """These settings with layers that the network has, where they name those of a network that it stands for."""
         features: dict[str, Feature] = {}
         for layer, feature in self.features.items():
@@ -279,9 +279,16 @@ class Settings(Table):
             features[layer] = feature
         optimizer = self.optimizer
         if optimizer.max_score is not None and features.keys() != self.features.keys():
-            # It ends an octave before the strongest spot has burnt out; within the pixels' range none does.
-            log.warning("optimizer.clip = true instead of max_score: scores of %s are on another scale", self.network)
-            optimizer = optimizer.model_copy(update={"max_score": None, "clip": True})
+            # It ends an octave before the strongest spot has burnt out. So do half the steps, and the pixels' range.
+            instead = {"max_score": None, "clip": True}
+            if "optimizer.iterations" not in overrides:
+                instead["iterations"] = max(1, optimizer.iterations // 2)
+            optimizer = optimizer.model_copy(update=instead)
+            log.warning(
+                "optimizer.clip = true and iterations = %d instead of max_score: scores of %s are on another scale",
+                optimizer.iterations,
+                self.network,
+            )
         return self.model_copy(update={"features": features, "optimizer": optimizer, "instead": None})
 
     def value(self, key: str) -> Any:

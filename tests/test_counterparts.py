@@ -17,14 +17,17 @@ MEMBERS = {"vgg": "pocket", "squeezenet": "squeezenet", "inception": "inception_
 
 @pytest.fixture(scope="module")
 def models(googlenet_graph):
-    """A member of each family."""
-    return {family: build(name, str(googlenet_graph)) for family, name in MEMBERS.items()}
+    """The networks that the named settings are loaded for, and a member of each family."""
+    return {name: build(name, str(googlenet_graph)) for name in (*MEMBERS.values(), "pocket_large", "vgg16")}
 
 
 @pytest.fixture(scope="module")
 def strides(models):
     """Of each layer, by family."""
-    return {family: {facts.name: facts.stride for facts in describe_layers(model)} for family, model in models.items()}
+    return {
+        family: {facts.name: facts.stride for facts in describe_layers(models[name])}
+        for family, name in MEMBERS.items()
+    }
 
 
 @pytest.fixture
@@ -69,14 +72,15 @@ def test_whatever_stands_in_is_a_layer_of_the_network_in_about_the_same_place(st
 
 
 @pytest.mark.parametrize("name", [*named()])
-@pytest.mark.parametrize("network", ["pocket", "squeezenet", "googlenet"])
+@pytest.mark.parametrize("network", ["pocket", "pocket_large", "vgg16", "squeezenet", "googlenet"])
 def test_every_named_settings_file_loads_for_the_networks_at_hand(name, network, models, load):
     guide = {"guide.picture": "any.jpg"} if name == "caffe_guided" else {}
     settings, said = load(name, network=network, **guide)
-    channels = {facts.name: facts.channels for facts in describe_layers(models[FAMILIES[network]])}
+    model = models[network]
+    channels = {facts.name: facts.channels for facts in describe_layers(model)}
     for layer, feature in settings.features.items():
         whole = layer if layer in channels else layer.removesuffix("_pre_relu")
-        assert whole == layer or has_relu(models[FAMILIES[network]].get_layer(whole))
+        assert whole == layer or has_relu(model.get_layer(whole))
         assert max(feature.channels or [0]) < channels[whole]
     instead = tomllib.loads(read_text(name)).get("instead", {})
     if network in instead:  # of its own choice, and nothing stands in for it
@@ -89,7 +93,7 @@ def test_every_named_settings_file_loads_for_the_networks_at_hand(name, network,
 
 
 def test_a_layer_that_the_network_has_needs_no_stand_in(load):
-    for network in ("pocket", "vgg16", "vgg19"):
+    for network in ("pocket", "pocket_large", "vgg16", "vgg19"):
         assert stand_in("block5_conv1", network) is None
         settings, said = load("bad_trip", network=network)
         assert (settings.features, said) == (load("bad_trip")[0].features, [])
@@ -120,8 +124,12 @@ def test_a_stand_in_beside_the_layer_itself_adds_to_it(load):
 
 def test_the_greatest_score_is_left_out_with_a_warning_where_layers_stand_in(load):
     settings, said = load("keras_inception", network="pocket")
-    assert (settings.optimizer.max_score, settings.optimizer.clip) == (None, True)
-    assert said[-1] == "optimizer.clip = true instead of max_score: scores of pocket are on another scale"
+    optimizer = settings.optimizer
+    assert (optimizer.max_score, optimizer.clip, optimizer.iterations) == (None, True, 10)
+    assert said[-1] == (
+        "optimizer.clip = true and iterations = 10 instead of max_score: scores of pocket are on another scale"
+    )
+    assert load("keras_inception", network="pocket", **{"optimizer.iterations": 7})[0].optimizer.iterations == 7
     settings, said = load("keras_inception")
     assert (settings.optimizer.max_score, said) == (15, [])
 

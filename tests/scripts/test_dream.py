@@ -86,7 +86,7 @@ def test_a_photograph_alone_is_dreamt_by_a_network_inside_the_package(command_he
 
     monkeypatch.setattr(keras.utils, "get_file", no_connection)
     monkeypatch.setattr(keras.src.applications.vgg16.file_utils, "get_file", no_connection)
-    done = command_here("dream", photo, "--size", 72, "-i", 1, check=0)
+    done = command_here("dream", photo, "--size", 108, "-i", 1, check=0)
     assert done.stdout.splitlines()[0] == (
         f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)"
     )
@@ -95,7 +95,7 @@ def test_a_photograph_alone_is_dreamt_by_a_network_inside_the_package(command_he
     assert settings.features == Settings.load("dreamy").features
     for named in (("--network", "vgg16"), ("--settings", "dreamy"), ("--weights", "imagenet")):
         with pytest.raises(AssertionError, match="downloads"):
-            command_here("dream", photo, "--size", 72, "-i", 1, *named)
+            command_here("dream", photo, "--size", 108, "-i", 1, *named)
 
 
 @pytest.mark.slow
