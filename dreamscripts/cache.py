@@ -40,9 +40,9 @@ def keep(key: Key, answer: Any) -> None:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump({"key": key, "answer": answer}, file, indent=1)
-            os.replace(beside, path)
+            Path(beside).replace(path)
         except OSError:
-            os.unlink(beside)
+            Path(beside).unlink(missing_ok=True)
             raise
 
 

@@ -124,9 +124,7 @@ def compare(
     choices = choose(network, settings, height, width)
     evaluator = build_evaluator(network, settings, height, width, choices=choices, on_pass=on_pass)
     still = settings.model_copy(update={"jitter": Jitter()})
-    judge = evaluator if still == settings else build_evaluator(
-        network, still, height, width, choices=choices
-    )
+    judge = evaluator if still == settings else build_evaluator(network, still, height, width, choices=choices)
     start = network.preprocessing.enter(picture)
     start_loss = judge.loss(start)
     evaluator.loss(start)  # compiles

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-import keras
 import numpy as np
 
 from dreamscripts import backends, tuning
@@ -169,9 +168,13 @@ def choose(network: Network, settings: Settings, height: int, width: int, pictur
     if settings.precision == "mixed_bfloat16":
         return Choices()
     passes = settings.optimizer.iterations * settings.optimizer.evaluations
-    choices = tuning.choose(network, height, width, pictures * passes)
-    said = {"auto": choices.winograd_from, "direct": None, "winograd": 0}[settings.convolutions]
-    return replace(choices, winograd_from=said)
+    return as_said(settings, tuning.choose(network, height, width, pictures * passes))
+
+
+def as_said(settings: Settings, choices: Choices) -> Choices:
+    """The choices, as far as the settings leave them open."""
+    said = {"auto": choices.winograd_from, "direct": None, "winograd": 0}
+    return replace(choices, winograd_from=said[settings.convolutions])
 
 
 def computed(network: Network, settings: Settings, choices: Choices) -> Network:
