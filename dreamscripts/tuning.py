@@ -165,7 +165,7 @@ def _compiled(layer: keras.Layer, kind: Kind) -> backends.Pass:
     """A pass through one layer, whose channels are all the first of the picture."""
 
     def terms_of(x):
-        features = layer(x[..., :1] * np.ones(kind.channels, np.float32))
+        features = layer(keras.ops.multiply(x[..., :1], np.ones(kind.channels, np.float32)))
         return keras.ops.reshape(keras.ops.sum(keras.ops.square(features)), (1,))
 
     return backends.compile_pass(terms_of, layer.variables, xla=False)
