@@ -8,13 +8,7 @@
 Nothing heavy is imported until it is used: `import dreamscripts` takes milliseconds, Keras and its backend seconds.
 """
 
-import os
 from importlib import import_module
-
-# TensorFlow reads both when it is imported. It leaves oneDNN off on AMD processors, where it is worth a sixth of
-# the time; and its start-up chatter is not for the person who dreams. What the user has set stays as it is.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __version__ = "0.1.0"
 
@@ -40,7 +34,7 @@ def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'dreamscripts' has no attribute '{name}'")
     if name in _NEED_KERAS:
-        import_module("dreamscripts.waking").wake()  # without the backend's chatter
+        import_module("dreamscripts.waking").wake()
     return getattr(import_module(f"dreamscripts.{_HOME[name]}"), name)
 
 

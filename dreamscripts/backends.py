@@ -1,15 +1,16 @@
 """The one place that knows TensorFlow, JAX and PyTorch apart: a loss and its gradient as one compiled pass."""
 
 import importlib
-import math
+import os
 import platform
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import keras
 import numpy as np
 
-from dreamscripts.waking import processor
+from dreamscripts.cache import processor
+from dreamscripts.waking import ONEDNN
 
 Pass = Callable[..., tuple]
 
@@ -20,7 +21,7 @@ def compile_pass(terms_of: Callable, variables: Sequence, xla: bool) -> Pass:
     x is an array, or a tensor of the backend; `others`, where `terms_of` takes any, are arrays, and those of the same
     shapes and types need no compiling. The answer stays on the device, as float32 tensors: the n terms, and the
     gradient of their sum with respect to x (N, H, W, 3). `variables` are all that `terms_of` reads; `xla` is a choice
-    that only TensorFlow leaves open (`choose_xla`).
+    that not every backend leaves open (`leaves_xla_open`).
     """
     return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](terms_of, variables, xla)
 
@@ -34,7 +35,6 @@ def _tensorflow(terms_of, variables, xla) -> Pass:
     def trace(count: int, *others: tf.TensorSpec):
         picture = tf.TensorSpec((count, None, None, 3), tf.float32)
 
-        @tf.function(input_signature=[picture, *others], jit_compile=xla)
         def terms_and_gradient(x, *others):
             with tf.GradientTape() as tape:
                 tape.watch(x)
@@ -42,7 +42,8 @@ def _tensorflow(terms_of, variables, xla) -> Pass:
                 loss = tf.reduce_sum(terms)
             return terms, tape.gradient(loss, x)
 
-        return terms_and_gradient
+        # A partial, as TensorFlow tells functions apart by their code, and warns where one is traced again and again.
+        return tf.function(partial(terms_and_gradient), input_signature=[picture, *others], jit_compile=xla)
 
     def run(x, *others):
         specs = (tf.TensorSpec(other.shape, other.dtype) for other in others)
@@ -81,16 +82,15 @@ def _torch(terms_of, variables, xla) -> Pass:
     return terms_and_gradient
 
 
-def choose_xla(multiplications: int, pixels: int, passes: int) -> bool:
-    """Whether a whole run under TensorFlow is faster with XLA; the same answer every time on the same machine.
+def leaves_xla_open() -> bool:
+    """Whether a pass may be compiled with XLA or without: TensorFlow's on a CPU."""
+    return keras.backend.backend() == "tensorflow" and not on_gpu()
 
-    On Intel's processors with AVX-512 oneDNN's own kernels are at least as fast as what XLA makes, and a GPU has
-    cuDNN's. On other processors a pass of VGG16 takes a fifth to a third less under XLA, and a narrow network gains
-    nothing. Compiling costs about 3 s, which a wide network has won back after about 10¹² multiplications.
-    """
-    if keras.backend.backend() != "tensorflow" or on_gpu() or _suits_onednn():
-        return False
-    return multiplications >= 100_000 * pixels and multiplications * passes >= 1e12
+
+def onednn() -> bool | None:
+    """Whether TensorFlow was told to use oneDNN; None where it decides by itself, and for other backends."""
+    told = os.environ.get(ONEDNN)
+    return None if told is None or keras.backend.backend() != "tensorflow" else told == "1"
 
 
 def allow_tf32(allowed: bool) -> None:
@@ -111,24 +111,6 @@ def allow_tf32(allowed: bool) -> None:
         import torch
 
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
-
-
-def least_winograd_gain() -> float:
-    """The `gain` (networks/winograd.py) above which a 3×3 convolution is faster by Winograd's algorithm.
-
-    Measured at 50 to 200 pixels a side and 64 to 512 channels, by CPU time: TensorFlow takes 1.2 times that of the
-    plain convolution at 64→64 channels (a gain of 32), 0.97 at 64→128 (43), 0.78 at 128→128 (64), 0.3 at 256→256 and
-    512→512. PyTorch gains from 128→128 as well. JAX gathers slowly, and gains from 256→512 (171). A GPU's library
-    has its own.
-    """
-    if on_gpu():
-        return math.inf
-    return 150 if keras.backend.backend() == "jax" else 50
-
-
-def _suits_onednn() -> bool:
-    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
-    return "Intel" in processor() and any(name.startswith(("X86_V4", "AVX512")) for name in found)
 
 
 def device() -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from keras import ops
 
-from dreamscripts.dreaming import build_evaluator, open_network
+from dreamscripts.dreaming import build_evaluator, choose, open_network
 from dreamscripts.errors import Diverged
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.images import fit
@@ -122,9 +122,10 @@ def compare(
     height, width, _ = picture.shape
     network = open_network(settings)
     network.check_size(height, width)
-    evaluator = build_evaluator(network, settings, height, width, on_pass=on_pass)
+    choices = choose(network, settings, height, width)
+    evaluator = build_evaluator(network, settings, height, width, choices=choices, on_pass=on_pass)
     still = settings.model_copy(update={"jitter": Jitter()})
-    judge = evaluator if still == settings else build_evaluator(network, still, height, width)
+    judge = evaluator if still == settings else build_evaluator(network, still, height, width, choices=choices)
     start = network.preprocessing.enter(picture)
     start_loss = judge.loss(start)
     evaluator.loss(start)  # compiles

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-import keras
 import numpy as np
 
-from dreamscripts import backends
+from dreamscripts import backends, tuning
 from dreamscripts.errors import Diverged, PictureError
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.exact_tiles import exact_crops
@@ -28,6 +27,7 @@ from dreamscripts.optimizers.step import Step
 from dreamscripts.preprocessing import PREPROCESSINGS
 from dreamscripts.settings import Optimizer, Settings
 from dreamscripts.tiles import smallest_tile
+from dreamscripts.tuning import Choices
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ def dream(
     after: Iterate | None = None,
     on_pass: OnPass | None = None,
     evaluator: Evaluator | None = None,
+    choices: Choices | None = None,
+    on_choices: Callable[[Choices], None] = lambda choices: None,
 ) -> Iterator[Iterate]:
     """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
@@ -54,6 +56,8 @@ def dream(
     (a warning is logged), its numbers are left out. `after` goes on from an iterate of an earlier run with the same
     picture and settings, to the same iterates as a run without a break. `on_pass(passes, loss)` is called after each
     pass through the network. `evaluator` is one to use again after other dreams of these settings; it has its own.
+    `choices` are those of the earlier run, without which its bytes cannot be had again; None lets a trial decide, where
+    the run is long enough. `on_choices` is called with what was chosen, before the first pass.
 
     Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
     the numbers.
@@ -69,8 +73,11 @@ def dream(
     if evaluator:
         evaluator.restart()
     else:
-        pictures = math.prod(base.shape[:-3])
-        evaluator = build_evaluator(network, settings, *schedule.sizes[-1], pictures=pictures, on_pass=on_pass)
+        size, pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
+        choices = choices or choose(network, settings, *size, pictures)
+        on_choices(choices)
+        evaluator = build_evaluator(network, settings, *size, pictures=pictures, choices=choices, on_pass=on_pass)
+        network = evaluator.network  # the weights of the other need not be kept
     each = settings.optimizer.iterations
     started = time.perf_counter()
 
@@ -152,17 +159,31 @@ def open_network(settings: Settings) -> Network:
     if settings.precision != "float32" and not backends.on_gpu():
         instead = "computes in float32" if settings.precision == "tf32" else "takes longer with it"
         log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
-    network = replace(network, model=_as_computed(network.model, settings))
     with_edge = any((feature.measure or settings.measure) == "l2" for feature in settings.features.values())
     return network if with_edge else replace(network, edge=0)
 
 
-def _as_computed(model: keras.Model, settings: Settings) -> keras.Model:
-    """`model` with layers that compute as the settings say."""
+def choose(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Choices:
+    """How a run of these settings computes, for so many pictures at once of up to that size; it may take a trial."""
     if settings.precision == "mixed_bfloat16":
-        return in_bfloat16(model)
-    above = {"auto": backends.least_winograd_gain(), "direct": math.inf, "winograd": 0}[settings.convolutions]
-    return with_winograd(model, above)
+        return Choices()
+    passes = settings.optimizer.iterations * settings.optimizer.evaluations
+    return as_said(settings, tuning.choose(network, height, width, pictures * passes))
+
+
+def as_said(settings: Settings, choices: Choices) -> Choices:
+    """The choices, as far as the settings leave them open."""
+    said = {"auto": choices.winograd_from, "direct": None, "winograd": 0}
+    return replace(choices, winograd_from=said[settings.convolutions])
+
+
+def computed(network: Network, settings: Settings, choices: Choices) -> Network:
+    """The network with layers that compute as the settings say, or as was chosen."""
+    if settings.precision == "mixed_bfloat16":
+        return replace(network, model=in_bfloat16(network.model))
+    if choices.winograd_from is None:
+        return network
+    return replace(network, model=with_winograd(network.model, choices.winograd_from))
 
 
 def build_evaluator(
@@ -172,22 +193,24 @@ def build_evaluator(
     width: int,
     *,
     pictures: int = 1,
-    xla: bool = True,
+    choices: Choices | None = None,
     on_pass: OnPass | None = None,
 ) -> Evaluator:
     """The evaluator of the settings' loss, for so many pictures at once of up to that size.
 
     Those that would not fit in memory at once are computed in exact tiles, which is logged; PictureError where not
-    even the smallest of them fits. Without `xla` it is not considered.
+    even the smallest of them fits. How it computes are the `choices`, or those for a run of the settings.
     """
-    passes = settings.optimizer.iterations * settings.optimizer.evaluations
+    tiles = tiles_for(network, settings, height, width, pictures)
+    choices = choices or choose(network, settings, height, width, pictures)
+    network = computed(network, settings, choices)
     return Evaluator(
         network,
         build_loss(settings, network),
         jitter=settings.jitter,
-        tiles=tiles_for(network, settings, height, width, pictures),
+        tiles=tiles,
         seed=settings.seed,
-        xla=xla and backends.choose_xla(network.multiplications(height, width), height * width, passes),
+        xla=choices.xla,
         on_pass=on_pass,
     )
 

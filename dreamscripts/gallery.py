@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tomli_w
 
-from dreamscripts.dreaming import dream, open_network
+from dreamscripts.dreaming import choose, computed, dream, open_network
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.images import noise
@@ -100,12 +100,15 @@ def paint(
     most = 1 if alone else together or max(1, PIXELS // settings.size**2)
     batch = ceil(len(channels) / ceil(len(channels) / most))  # as even as can be
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
+    network = network.at(layer)
+    choices = choose(network, settings, settings.size, settings.size, len(channels))
     evaluator = Evaluator(
-        network.at(layer),
+        computed(network, settings, choices),
         Loss(((1.0, LayerDirections(layer, directions)),)),
         jitter=settings.jitter,
         tiles=settings.tiles,
         seed=settings.seed,
+        xla=choices.xla,
     )
     start = np.repeat(noise(settings.size, settings.seed, 1), batch, axis=0)  # all begin with the same
     for first in range(0, len(channels), batch):

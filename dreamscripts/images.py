@@ -151,7 +151,9 @@ def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> N
     if settings:
         chunks.add_itxt(SETTINGS_CHUNK, settings)
     buffer = io.BytesIO()
-    Image.fromarray(np.rint(np.clip(picture, 0, 255)).astype(np.uint8)).save(buffer, "PNG", pnginfo=chunks)
+    rounded = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    # The least compression takes half the time, and pictures full of detail are 5 % larger with it.
+    Image.fromarray(rounded).save(buffer, "PNG", pnginfo=chunks, compress_level=1)
     write_atomically(path, buffer.getvalue())
 
 

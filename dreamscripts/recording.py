@@ -50,14 +50,27 @@ def resume(folder: str | Path | RunFolder, *, on_pass: Callable[[int, float], No
 
 
 def _record(folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> Iterator[Iterate]:
-    wake()  # after the quick checks, not before
+    begun = folder.record.get("choices")
+    wake(begun and begun["onednn"])  # after the quick checks, not before
     from dreamscripts import backends
     from dreamscripts.dreaming import dream
+    from dreamscripts.tuning import Choices
 
     folder.record |= {"device": backends.device(), "versions": backends.versions()}
+
+    def on_choices(choices: Choices) -> None:
+        folder.record["choices"] = {"onednn": backends.onednn(), **choices.record()}
+
     status = "stopped"
     try:
-        for iterate in dream(folder.picture, folder.settings, after=folder.last, on_pass=on_pass):
+        for iterate in dream(
+            folder.picture,
+            folder.settings,
+            after=folder.last,
+            on_pass=on_pass,
+            choices=begun and Choices.read(begun),
+            on_choices=on_choices,
+        ):
             folder.save(iterate)
             yield iterate
         status = "complete"

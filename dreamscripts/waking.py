@@ -1,31 +1,43 @@
-"""Importing Keras and its backend, which takes seconds, without their chatter, and not to compile again what was."""
+"""Importing Keras and its backend, and preparing the command's own process for that.
+
+The library leaves its process as it is: environment and descriptors change only where the command has claimed it.
+"""
 
 import hashlib
+import importlib.metadata
 import os
-import platform
 import sys
 import tempfile
 import time
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 
+from dreamscripts import cache
 from dreamscripts.errors import DreamError
 
 BACKENDS = ("tensorflow", "jax", "torch")
 KEPT = 90 * 24 * 3600  # seconds: every size of picture is compiled by itself, and nobody else clears up
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported, and never again
+
+_claimed = False
 
 
-def wake() -> None:
-    """Import Keras and find its device, keeping what native code prints on stderr unless that fails.
+def claim() -> None:
+    """Say that this process is the command's own: `wake` then prepares it and keeps it quiet."""
+    global _claimed
+    _claimed = True
 
-    TensorFlow greets every start with lines about CUDA and oneDNN, some marked as errors, before its own log level
-    takes effect. Raises DreamError where KERAS_BACKEND names a backend that is not to be had.
+
+def wake(onednn: bool | None = None) -> None:
+    """Import Keras and find its device.
+
+    In a process that is the command's own, nothing is printed on stderr unless the import fails, and TensorFlow has
+    oneDNN on or off as `onednn` says. None is for what `bench` measured on this machine, or on where it did not.
+    Raises DreamError where KERAS_BACKEND names a backend that is not to be had.
     """
-    _keep_what_is_compiled()
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
+    if _claimed:
+        _prepare(measured_onednn() if onednn is None else onednn)
+    try:
+        with _hushed() if _claimed else nullcontext():
             import keras
 
             if keras.backend.backend() not in BACKENDS:
@@ -33,26 +45,49 @@ def wake() -> None:
             from dreamscripts import backends
 
             backends.device()
-        except (ImportError, ValueError) as error:
-            chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
-            raise DreamError(f"Keras cannot use the backend '{chosen}': {error}") from None
-        except Exception:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    except (ImportError, ValueError) as error:
+        chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise DreamError(f"Keras cannot use the backend '{chosen}': {error}") from None
 
 
-def _keep_what_is_compiled() -> None:
-    """Have what XLA compiles kept from run to run: the first pass of a network then takes less than half the time.
+def measured_onednn() -> bool:
+    """Whether TensorFlow is faster with oneDNN, as `bench` measured on this machine; True where it did not."""
+    return cache.recall(_onednn_key()) is not False
 
-    Both backends read their variables when they are imported; what the user has set stays as it is.
+
+def keep_onednn(faster: bool) -> None:
+    """Keep whether TensorFlow is faster with oneDNN, for every start on this machine from now on."""
+    cache.keep(_onednn_key(), faster)
+
+
+def _onednn_key() -> cache.Key:
+    return {"what": "oneDNN", **cache.machine(), "tensorflow": installed("tensorflow")}
+
+
+def installed(package: str) -> str:
+    """The version of a package, without importing it; "unknown" where it was installed under another name."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _prepare(onednn: bool) -> None:
+    """Set what the backends read when they are imported; what the user has set stays as it is."""
+    os.environ.setdefault(ONEDNN, str(int(onednn)))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _keep_what_jax_compiles()
+
+
+def _keep_what_jax_compiles() -> None:
+    """Have JAX keep what it compiles: the first pass of a network then takes less than half the time.
+
+    What TensorFlow's XLA keeps is not worth having: it is loaded with pages of warnings on stderr, which nothing turns
+    off.
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     # Of each kind of processor by itself: code for one may not run on another that shares the home.
-    folder = home / "dreamscripts" / f"compiled-{hashlib.sha256(processor().encode()).hexdigest()[:8]}"
+    kind = hashlib.sha256(cache.processor().encode()).hexdigest()[:8]
+    folder = cache.cache_folder() / f"compiled-{kind}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
@@ -61,15 +96,27 @@ def _keep_what_is_compiled() -> None:
     except OSError:
         return
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory='{folder}'")
 
 
-def processor() -> str:
-    """The processor of this machine, in its maker's words where they can be had."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
+@contextmanager
+def _hushed():
+    """Keep what native code prints on stderr, unless something unexpected is raised.
+
+    TensorFlow greets every start with lines about CUDA and oneDNN, some marked as errors, before its own log level
+    takes effect.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except (ImportError, ValueError):
+            raise  # said in a line
+        except Exception:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

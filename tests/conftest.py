@@ -12,13 +12,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import dreamscripts  # noqa: F401 - before TensorFlow, which reads what it sets
 from dreamscripts import waking
 from dreamscripts.scripts import main
 from dreamscripts.settings import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Nothing that was measured on this machine before has a say, and nothing is kept beyond the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture
@@ -60,7 +67,7 @@ def compiled_once(monkeypatch):
             prepared[key] = network, build_evaluator(network, settings, 64, 64)
         return prepared[key][0]
 
-    def built(network, settings, height, width, *, pictures, on_pass):
+    def built(network, settings, height, width, *, pictures, choices, on_pass):
         evaluator = copy.copy(prepared[settings.model_dump_json()][1])  # which was asked nothing yet
         evaluator._on_pass = on_pass
         return evaluator

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import BACKENDS
 
-from dreamscripts import backends
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.losses import build_loss
 from dreamscripts.networks import load_network
@@ -94,20 +93,3 @@ def test_xla_gives_the_same_numbers(rng):
     plain, xla = (Evaluator(network, loss, xla=choice) for choice in (False, True))
     assert xla.loss(x) == pytest.approx(plain.loss(x), rel=1e-5)
     np.testing.assert_allclose(xla.gradient(x), plain.gradient(x), atol=1e-4 * np.abs(plain.gradient(x)).max())
-
-
-@pytest.mark.parametrize(
-    ("suits_onednn", "multiplications_per_pixel", "passes", "expected"),
-    [
-        (True, 275_000, 105, False),  # oneDNN's own kernels are as fast, and need no compiling
-        (False, 275_000, 105, True),  # VGG16 over a whole run
-        (False, 275_000, 5, False),  # too short to win the compiling back
-        (False, 17_000, 105, False),  # pocket gains nothing
-    ],
-)
-def test_xla_is_chosen_where_a_whole_run_gains(suits_onednn, multiplications_per_pixel, passes, expected, monkeypatch):
-    if backends.keras.backend.backend() != "tensorflow":
-        pytest.skip("other backends leave no choice")
-    monkeypatch.setattr(backends, "_suits_onednn", lambda: suits_onednn)
-    monkeypatch.setattr(backends, "on_gpu", lambda: False)
-    assert backends.choose_xla(multiplications_per_pixel * 400**2, 400**2, passes) is expected

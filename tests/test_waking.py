@@ -6,8 +6,11 @@ import time
 import pytest
 from conftest import BACKENDS, mistake
 
+from dreamscripts import waking
+
 COMPILE = """
 from dreamscripts import waking
+waking.claim()
 waking.wake()
 import numpy as np
 from keras import ops
@@ -17,20 +20,28 @@ print(float(run(np.ones((1, 8, 8, 3), "float32"))[0][0]))
 """
 
 
-@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "torch"])
-def test_what_xla_compiles_is_kept(backend, tmp_path):
-    """A second process finds it and adds nothing to it."""
-    env = os.environ | {"KERAS_BACKEND": backend, "XDG_CACHE_HOME": str(tmp_path / "a home")}
+def compile_twice(backend, home):
+    """What two processes that compile the same with XLA print, the answers and their stderr; and the files kept."""
+    env = os.environ | {"KERAS_BACKEND": backend, "XDG_CACHE_HOME": str(home)}
     env |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    for variable in ("JAX_COMPILATION_CACHE_DIR", "TF_XLA_FLAGS"):
-        env.pop(variable, None)
-    answers, kept = [], []
+    env.pop("JAX_COMPILATION_CACHE_DIR", None)
+    env.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    printed, kept = [], []
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", COMPILE], env=env, capture_output=True, text=True, check=True)
-        answers.append(float(done.stdout))
-        kept.append(sorted(path.name for path in tmp_path.rglob("*") if path.is_file() and "atime" not in path.name))
-    assert answers[0] == answers[1]
-    assert kept[0] == kept[1] != []
+        printed.append((float(done.stdout), done.stderr))
+        kept.append(sorted(path.name for path in home.glob("dreamscripts/*/*") if "atime" not in path.name))
+    return printed, kept
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "torch"])
+def test_what_xla_compiles_is_kept_only_where_it_is_loaded_without_a_word(backend, tmp_path):
+    """A second process finds JAX's and adds nothing to it; of TensorFlow's nothing is kept."""
+    (first, second), kept = compile_twice(backend, tmp_path / "a home")
+    assert first == second
+    assert first[1] == ""
+    assert kept[0] == kept[1]
+    assert bool(kept[0]) == (backend == "jax")
 
 
 def test_a_backend_without_gradients_is_refused(command):
@@ -38,35 +49,65 @@ def test_a_backend_without_gradients_is_refused(command):
     assert "Keras cannot use the backend 'numpy': it gives no gradients" in mistake(done)
 
 
-def test_what_the_user_has_set_stays(monkeypatch, tmp_path):
-    from dreamscripts import waking
+IMPORT = """
+import os, sys
+before = dict(os.environ)
+from dreamscripts import Evaluator, run
+changed = {key for key in os.environ if os.environ[key] != before.get(key)}
+print(sorted(key for key in changed if key.startswith(("TF_ENABLE", "TF_XLA", "JAX"))))
+"""
 
+
+def test_the_library_leaves_its_process_as_it_is():
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "JAX"))}
+    done = subprocess.run([sys.executable, "-c", IMPORT], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def command_start(monkeypatch, tmp_path):
+    """What the start of a command sets: a function of what the run says of oneDNN."""
+    for variable in (waking.ONEDNN, "TF_CPP_MIN_LOG_LEVEL", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.setenv(variable, "to be restored")
+        monkeypatch.delenv(variable)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-    waking._keep_what_is_compiled()
-    assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=2"
-    assert os.environ.pop("JAX_COMPILATION_CACHE_DIR").startswith(str(tmp_path))
+    monkeypatch.setattr(waking, "_claimed", True)
+
+    def start(onednn=None):
+        waking.wake(onednn)
+        return os.environ.pop(waking.ONEDNN)
+
+    return start
 
 
-def test_what_was_compiled_long_ago_goes(monkeypatch, tmp_path):
-    from dreamscripts import waking
+def test_onednn_is_as_the_run_began_or_as_was_measured_or_on(command_start):
+    assert command_start() == "1"
+    waking.keep_onednn(False)
+    assert command_start() == "0"
+    assert command_start(True) == "1"
+    waking.keep_onednn(True)
+    assert command_start() == "1"
+    assert command_start(False) == "0"
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    waking._keep_what_is_compiled()
+
+def test_what_the_user_has_set_stays(command_start, monkeypatch):
+    monkeypatch.setenv(waking.ONEDNN, "0")
+    assert command_start(True) == "0"
+
+
+def test_what_was_compiled_long_ago_goes(command_start, tmp_path):
+    command_start()
     (folder,) = tmp_path.glob("dreamscripts/compiled-*")
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(folder)
     for days in (1, 89, 91, 1000):
         (folder / str(days)).touch()
         os.utime(folder / str(days), (time.time() - days * 86_400,) * 2)
-    waking._keep_what_is_compiled()
+    command_start()
     assert sorted(path.name for path in folder.iterdir()) == ["1", "89"]
 
 
-def test_a_home_that_cannot_be_written_is_no_hindrance(monkeypatch, tmp_path):
-    from dreamscripts import waking
-
+def test_a_home_that_cannot_be_written_is_no_hindrance(command_start, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-    waking._keep_what_is_compiled()
+    assert command_start() == "1"
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ

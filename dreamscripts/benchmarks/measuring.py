@@ -18,16 +18,18 @@ import numpy as np
 from dreamscripts.benchmarks.process import MeasuringError, Worker
 from dreamscripts.benchmarks.scoreboard import Iteration, Product, Result, Scoreboard, Size
 from dreamscripts.settings import Jitter, Settings
+from dreamscripts.waking import ONEDNN, keep_onednn
 
 OURS = "dreamscripts"
 TENSORFLOW, NO_ONEDNN, TORCH = "plain tf.function", "plain tf.function, no oneDNN", "PyTorch channels-last"
-# How each rival runs. TensorFlow itself leaves oneDNN off on some processors.
+# How each rival runs. Whether it uses oneDNN, TensorFlow decides by the processor.
 RIVALS = {
-    TENSORFLOW: ("plain_tensorflow", {}),
-    NO_ONEDNN: ("plain_tensorflow", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
+    TENSORFLOW: ("plain_tensorflow", {ONEDNN: None}),
+    NO_ONEDNN: ("plain_tensorflow", {ONEDNN: "0"}),
     TORCH: ("plain_torch", {}),
 }
 MATRICES = "NumPy"
+PLAIN_WAY, NO_ONEDNN_WAY, XLA_WAY = "as it is", "without oneDNN", "with XLA"
 
 # Between our loss and a rival's, and between the gradients. Where two values under a pooling, or a value and 0 under a
 # ReLU, are nearly equal, the last digit decides where the gradient of a whole receptive field goes: VGG16's in float32
@@ -36,6 +38,9 @@ TOLERANCES = (1e-5, 1e-2)
 PICTURES = 3
 PAUSE = 0.05  # seconds before each turn, in which the threads of the one before, which wait awake, fall asleep
 PASSES_OF_A_SIZE = 3
+PASSES_OF_A_WAY = 3
+CLEARLY = 0.95  # of the plain way's time: what gains less may lose next time
+TELLING = 256  # pixels a side, from which on what is fastest is kept for pictures of any size
 
 OnStep = Callable[[str, int, int], None]
 
@@ -57,7 +62,7 @@ def measure(
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as processes:
 
-        def begin(name: str, module: str, environment: Mapping[str, str]) -> tuple[Worker, dict]:
+        def begin(name: str, module: str, environment: Mapping[str, str | None]) -> tuple[Worker, dict]:
             worker = processes.enter_context(Worker(name, module, task, environment))
             return worker, worker.begin()
 
@@ -68,6 +73,8 @@ def measure(
         left_out = _left_out(settings, prepared)
         contestants = {OURS: ("ours", {}), **{name: how for name, how in RIVALS.items() if name not in left_out}}
         task |= {"side": settings.size, "limits": prepared["limits"], "chain": prepared["chain"]}
+        fastest, ways = _try_ways(task, on_step)
+        task |= fastest
         workers, abouts = {}, {}
         for name, (module, environment) in contestants.items():
             on_step(f"starting {name}", len(workers), len(contestants))
@@ -90,6 +97,10 @@ def measure(
         answers, products = _take_turns(workers, multipliers, passes, on_step)
         on_step("one iteration of the optimizer", 0, 1)
         iteration = Iteration(**workers[OURS].ask("iterate"))
+        if settings.size >= TELLING:
+            workers[OURS].ask("keep")
+            if NO_ONEDNN_WAY in ways:
+                keep_onednn(fastest["onednn"])
     on_step("starting up", 0, 1)
     about = {
         "command": command,
@@ -98,7 +109,8 @@ def measure(
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": ours["versions"] | {key: v for name in workers for key, v in abouts[name]["versions"].items()},
-        "xla": ours["xla"],
+        "choices": ours["choices"],
+        "ways": ways,
         "tiles": ours["tiles"],
     }
     return Scoreboard(
@@ -113,6 +125,35 @@ def measure(
         iteration=iteration,
         sizes=[_measure_size(task | {"side": side}, i, len(sizes), on_step) for i, side in enumerate(sizes)],
     )
+
+
+def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any], dict[str, float]]:
+    """Our fastest way on this machine, as a task has it; and the seconds of a pass each way that there is.
+
+    oneDNN is left alone where the user has switched it on or off.
+    """
+    with ExitStack() as processes:
+        ways, workers = {}, {}
+
+        def begin(name: str, how: Mapping[str, Any]) -> dict[str, Any]:
+            on_step(f"trying ours {name}", len(ways), 3)
+            workers[name] = processes.enter_context(Worker(f"ours {name}", "ours", {**task, **how}))
+            about = workers[name].begin()
+            ways[name] = {"choices": about["choices"], "onednn": how["onednn"]}
+            return about
+
+        about = begin(PLAIN_WAY, {"onednn": True})
+        choices = about["choices"]
+        if about["xla_is_open"]:  # TensorFlow on a CPU
+            if ONEDNN not in os.environ:
+                begin(NO_ONEDNN_WAY, {"onednn": False, "choices": choices})
+            begin(XLA_WAY, {"onednn": True, "choices": choices | {"xla": True}})
+        answers, _ = _take_turns(workers, {}, PASSES_OF_A_WAY, lambda *step: None)
+    seconds = {name: median(answer["seconds"] for answer in answers[name]) for name in ways}
+    fastest = min(seconds, key=seconds.get)
+    if seconds[fastest] > CLEARLY * seconds[PLAIN_WAY]:
+        fastest = PLAIN_WAY
+    return ways[fastest], seconds
 
 
 def _left_out(settings: Settings, prepared: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The contestant that is measured: a pass as a run makes it."""
+"""The contestant that is measured: a pass as a run makes it, the way that the task says."""
 
 import time
 from typing import Any
@@ -8,17 +8,23 @@ from dreamscripts.settings import Octaves, Settings
 
 
 def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
-    """Open the network and the evaluator of the task's settings as `dream` does."""
+    """Open the network and the evaluator of the task's settings as `dream` does.
+
+    Without any `choices` in the task, a trial says where Winograd gains.
+    """
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     started = time.perf_counter()
-    from dreamscripts.waking import wake
+    from dreamscripts import waking
 
-    wake()
-    from dreamscripts import backends
-    from dreamscripts.dreaming import build_evaluator, dream, open_network
+    waking.claim()
+    waking.wake(task["onednn"])
+    from dreamscripts import backends, tuning
+    from dreamscripts.dreaming import as_said, build_evaluator, dream, open_network
 
     network = open_network(settings)
-    evaluator = build_evaluator(network, settings, side, side)
+    kinds = tuning.kinds_of(network, side, side)
+    choices = tuning.Choices.read(task["choices"]) if "choices" in task else tuning.measure(network, kinds)
+    evaluator = build_evaluator(network, settings, side, side, choices=as_said(settings, choices))
     tiles = evaluator.exact or settings.tiles
     start_up = time.perf_counter() - started
     passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)))
@@ -37,13 +43,21 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     about = {
         "device": backends.device(),
         "versions": backends.versions(),
-        "xla": evaluator.xla,
+        "choices": choices.record(),
+        "onednn": backends.onednn(),
+        "xla_is_open": backends.leaves_xla_open(),
         "tiles": tiles.size if tiles and tiles.size < side else None,  # pixels a side; None for the picture at once
         "start_up": start_up,
         "first_pass": passes.seconds_of_first,
         "mib_before": passes.mib_before,
     }
-    return about, {"compare": passes.compare, "pass": passes.time_pass, "iterate": iterate}
+
+    def keep() -> dict[str, Any]:
+        """Let later runs on this machine compute this way."""
+        tuning.keep(network, kinds, choices)
+        return {}
+
+    return about, {"keep": keep, "compare": passes.compare, "pass": passes.time_pass, "iterate": iterate}
 
 
 if __name__ == "__main__":

@@ -21,20 +21,24 @@ class MeasuringError(DreamError):
 class Worker:
     """A process that runs a module of this package on a task and answers one question after another.
 
-    Task, questions and answers are lines of JSON. A context manager, which ends the process however it is left. Asked,
-    it raises MeasuringError where the process died, with its last words, or found a mistake, with what to do.
+    Task, questions and answers are lines of JSON. `environment` is added to this process's own; what is None there is
+    taken away. A context manager, which ends the process however it is left. Asked, it raises MeasuringError where the
+    process died, with its last words, or found a mistake, with what to do.
     """
 
-    def __init__(self, name: str, module: str, task: Mapping[str, Any], environment: Mapping[str, str] | None = None):
+    def __init__(
+        self, name: str, module: str, task: Mapping[str, Any], environment: Mapping[str, str | None] | None = None
+    ):
         self.name = name
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__; read where the process died
+        asked = {**SHARING, **os.environ, **(environment or {})}
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"dreamscripts.benchmarks.{module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
-            env={**SHARING, **os.environ, **(environment or {})},
+            env={key: value for key, value in asked.items() if value is not None},
             start_new_session=True,  # Ctrl-C is for the parent, which then ends all of them
         )
         self._task = task

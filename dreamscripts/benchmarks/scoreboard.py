@@ -72,7 +72,7 @@ class Scoreboard:
     """Everything that was measured, with where and how."""
 
     settings: Settings
-    about: Mapping[str, Any]  # command, started, device, cores, system, versions, xla, tiles
+    about: Mapping[str, Any]  # command, started, device, cores, system, versions, choices, ways, tiles
     import_seconds: float
     help_seconds: float
     multiplications: int  # of the convolutions, in one forward pass

@@ -43,7 +43,8 @@ FROM_PRODUCTS = np.kron(_OUTPUT, _OUTPUT).astype(np.float32)
 
 def transform_filter(kernel: np.ndarray) -> np.ndarray:
     """(36, c, o) for a kernel (3, 3, c, o): float32."""
-    return np.einsum("ij,jkco,lk->ilco", _FILTER, kernel, _FILTER).reshape(36, *kernel.shape[2:]).astype(np.float32)
+    rows_and_columns = np.kron(_FILTER, _FILTER)
+    return (rows_and_columns @ kernel.reshape(9, -1)).reshape(36, *kernel.shape[2:]).astype(np.float32)
 
 
 def convolve(x, transformed, padding: int):
@@ -111,11 +112,11 @@ class WinogradConv2D(keras.layers.Conv2D):
         return self.activation(y)
 
 
-def with_winograd(model: keras.Model, above: float) -> keras.Model:
-    """`model` with those convolutions replaced whose `gain` is above so much; layers keep their names."""
+def with_winograd(model: keras.Model, least: float) -> keras.Model:
+    """`model` with those convolutions replaced whose `gain` is at least so much; layers keep their names."""
     if is_channels_first(model):
         return model
-    replaced = {layer.name for layer in model.layers if gain(layer) > above}
+    replaced = {layer.name for layer in model.layers if 0 < gain(layer) >= least}
     if not replaced:
         return model
 

@@ -89,15 +89,21 @@ def facts(board: Scoreboard) -> list[tuple[str, str]]:
     about, ours, iteration, ceiling = board.about, board.results[0], board.iteration, board.ceiling
     settings = board.settings
     layers = ", ".join(settings.features)
-    kernels = f"convolutions {settings.convolutions}, {'XLA' if about['xla'] else 'without XLA'}, {settings.precision}"
+    xla = "XLA" if about["choices"]["xla"] else "without XLA"
+    kernels = f"convolutions {settings.convolutions}, {xla}, {settings.precision}"
     if about["tiles"]:
         kernels += f", ours in tiles of {about['tiles']} pixels"
+    tried = [f"a pass {way} {digits(seconds)} s" for way, seconds in about["ways"].items()]
+    if trials := about["choices"]["trials"]:
+        shares = [f"{trial['layer']} {trial['winograd'] / trial['direct']:.2f}" for trial in trials]
+        tried.append(f"Winograd's time to the direct convolution's: {', '.join(shares)}")
     measured = [
         ("machine", f"{about['device']}, {about['cores']} cores, {about['system']}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in about["versions"].items())),
         ("command", about["command"]),
         ("started", about["started"]),
         ("network", f"{settings.network}, weights {settings.weights}, loss of {layers}; {kernels}"),
+        ("tried", "; ".join(tried)),
         ("a pass", f"loss and gradient, {board.gflop:.3g} GFLOP as direct convolutions"),
         ("import", f"{board.import_seconds:.2f} s; {board.help_seconds:.2f} s for dreamscripts --help"),
         ("start-up", f"{ours.start_up:.1f} s to the network, {ours.first_pass:.1f} s for the first pass"),
