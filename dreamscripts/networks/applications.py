@@ -50,7 +50,7 @@ CLASSES = {name: cls for classes in _CLASSES.values() for name, cls in classes.i
 
 
 def build(name: str, imagenet: bool = False) -> keras.Model:
-    """The network without its top, flat (`rewrite`); with `imagenet`, Keras downloads the weights once and keeps them."""
+    """The network without its top, flat (`rewrite`); with `imagenet`, Keras downloads the weights once."""
     with warnings.catch_warnings():
         # Several warn that weights for 224×224 pictures are used for pictures of any size: that is the idea.
         warnings.filterwarnings("ignore", message="`input_shape` is undefined")

@@ -17,9 +17,9 @@ _CENTRED = 100, 300  # the same if only the mean is subtracted
 
 
 def preprocessing_inside(model: keras.Model) -> str | None:
-    """ "none" or "unit" if `model` (flat) preprocesses pictures of 0 to 255, or of 0 to 1, itself.
+    """Say which pictures `model` (flat) preprocesses itself: "none" for those of 0 to 255, "unit" of 0 to 1.
 
-    None if it does not, or if it cannot be known.
+    None if it does not preprocess any, or if it cannot be known.
     """
     door = _door(model)
     if not any(type(call.operation).__name__ in _AFFINE for call in door):

@@ -34,5 +34,5 @@ def _check_h5(path: Path) -> None:
         raise NetworkError(f"{path}: is not an HDF5 file, or a damaged one") from None
     if not whole:
         raise NetworkError(
-            f"{path}: holds weights without their network: name the network with --network, and this file with --weights"
+            f"{path}: holds weights without a network: name the network with --network, and this file with --weights"
         )

@@ -2,7 +2,8 @@
 
 A graph here is *flat*: it has no models within models, and calls every layer once. `rewrite` makes a flat copy of any
 functional or Sequential model. A layer `conv` of an inner model `vgg16` gets the public name `vgg16/conv`. Keras
-does not allow the slash in names, so that the layer itself is called `vgg16>>conv`.
+does not allow the slash in names, nor TensorFlow many other characters, so that the layer itself is called
+`vgg16-x2f-conv`.
 """
 
 import copy
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
-WITHIN, _KERAS_WITHIN = "/", ">>"  # between the name of an inner model and that of its layer: for people, and in Keras
+WITHIN = "/"  # between the name of an inner model and that of its layer
 
 
 class RewriteError(Exception):
@@ -54,7 +55,11 @@ class Substitute:
 
 def public_name(operation: keras.Operation) -> str:
     """The name of a layer or operator for people: `inner/layer`."""
-    return operation.name.replace(_KERAS_WITHIN, WITHIN)
+    return re.sub(r"-x([0-9a-f]+)-", lambda found: chr(int(found[1], 16)), operation.name)
+
+
+def _keras_name(public: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"-x{ord(found[0]):x}-", public)
 
 
 def maker(tensor: keras.KerasTensor) -> keras.Operation:
@@ -110,17 +115,19 @@ def rewrite(
     """
     (before,) = model.inputs
     # The dtype of pictures here is float32: through integers there is no gradient.
-    picture = keras.Input(shape or before.shape[1:], dtype="float32", name=maker(before).name)
-    taken = {maker(before).name}
+    name = _keras_name(public_name(maker(before)))
+    picture = keras.Input(shape or before.shape[1:], dtype="float32", name=name)
+    taken = {public_name(maker(before))}
 
     def within(prefix: str) -> Callable:
         def call(operation: keras.Operation, args: tuple, kwargs: dict[str, Any]):
-            name = _unused(prefix + operation.name, taken)
+            public = _unused(prefix + public_name(operation), taken)
             if isinstance(operation, keras.Model):
                 if not has_graph(operation):
-                    raise RewriteError(_public(name), why_no_graph(operation))
-                return _run(operation, _tensors((args, kwargs)), within(name + _KERAS_WITHIN))
-            taken.add(name)
+                    raise RewriteError(public, why_no_graph(operation))
+                return _run(operation, _tensors((args, kwargs)), within(public + WITHIN))
+            taken.add(public)
+            name = _keras_name(public)
             if not isinstance(operation, keras.Layer):
                 return _copied_operator(operation, name, dtype)(*_constants(args, dtype), **_constants(kwargs, dtype))
             change = substitutes.get(operation.name) or Substitute(_copied_layer(operation, name, dtype))
@@ -133,7 +140,8 @@ def rewrite(
 
     made = dict(zip(map(id, model.outputs), _run(model, [picture], within("")), strict=True))
     outputs = model.output if isinstance(model, Functional) else model.outputs[0]
-    return keras.Model(picture, keras.tree.map_structure(lambda one: made[id(one)], outputs), name=model.name)
+    outputs = keras.tree.map_structure(lambda one: made[id(one)], outputs)
+    return keras.Model(picture, outputs, name=_keras_name(model.name))
 
 
 def give_weights(layer: keras.Layer, weights: list[np.ndarray]) -> None:
@@ -155,6 +163,7 @@ def shapes_at(model: keras.Model, shape: tuple[int, ...]) -> dict[int, tuple[int
         args, kwargs = _filled(call, known)
         with _blaming(call.operation):
             outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
+            _check_join(call.operation, _tensors((args, kwargs)))
             if any(len(one.shape) == 4 and one.shape[0] != shape[0] for one in outputs):
                 raise ValueError("takes one picture apart into several")
         known |= zip(map(id, call.outputs), outputs, strict=True)
@@ -185,6 +194,16 @@ def _tensors(arguments) -> list[keras.KerasTensor]:
     return [value for value in keras.tree.flatten(arguments) if isinstance(value, keras.KerasTensor)]
 
 
+def _check_join(operation: keras.Operation, inputs: list[keras.KerasTensor]) -> None:
+    """Raise ValueError for a concatenation of maps of different sizes, which Keras itself does not look at."""
+    if type(operation).__name__ == "Concatenate":
+        sizes = {
+            tuple(size for i, size in enumerate(one.shape) if i != operation.axis % len(one.shape)) for one in inputs
+        }
+        if len(sizes) > 1:
+            raise ValueError(f"it joins maps of the sizes {' and '.join(map(str, sorted(sizes)))}")
+
+
 @contextmanager
 def _blaming(operation: keras.Operation) -> Iterator[None]:
     """Turn whatever goes wrong into a RewriteError that names the layer."""
@@ -205,7 +224,7 @@ def _first_line(error: Exception) -> str:
 
 def _copied_layer(layer: keras.Layer, name: str, dtype: str | None) -> keras.Layer:
     if getattr(layer, "quantization_mode", None):
-        raise RewriteError(_public(name), "is quantised: save the model as it was before")
+        raise RewriteError(public_name(layer), "is quantised: save the model as it was before")
     config = layer.get_config()
     if dtype:
         config = _with_policy(config, dtype) | {"dtype": dtype}
@@ -249,10 +268,6 @@ def _is_float(dtype) -> bool:
 def _unused(name: str, taken: set[str]) -> str:
     """`name`, or `name_2` and so on: a layer that is called again is another one in the copy."""
     number, free = 2, name
-    while free in taken or any(one.startswith(free + _KERAS_WITHIN) for one in taken):
+    while free in taken or any(one.startswith(free + WITHIN) for one in taken):
         free, number = f"{name}_{number}", number + 1
     return free
-
-
-def _public(name: str) -> str:
-    return name.replace(_KERAS_WITHIN, WITHIN)
