@@ -145,7 +145,7 @@ def _same_everywhere(argument, channels_first: bool) -> bool:
 
 def _only_channels(key, channels_first: bool) -> bool:
     """Whether an index takes all places of a map (N, h, w, c), such as [..., ::-1]."""
-    parts = list(key) if isinstance(key, tuple) else [key]
+    parts = list(key) if isinstance(key, (tuple, list)) else [key]
     if not all(isinstance(part, slice) or part is Ellipsis for part in parts):
         return False
     if Ellipsis in parts:

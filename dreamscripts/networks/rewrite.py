@@ -219,7 +219,7 @@ def _first_line(error: Exception) -> str:
     plain = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras writes in bold
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("Exception encountered", "Could not automatically infer"))]
-    return (said or lines or [type(error).__name__])[0]
+    return (said or lines or [type(error).__name__])[0].removesuffix(".")
 
 
 def _copied_layer(layer: keras.Layer, name: str, dtype: str | None) -> keras.Layer:
