@@ -26,6 +26,7 @@ from dreamscripts.networks.anatomy import (
 from dreamscripts.networks.door import preprocessing_inside
 from dreamscripts.networks.files import FILES, WHOLE_MODELS, load_whole
 from dreamscripts.networks.folding import fold_normalisation
+from dreamscripts.networks.keras2 import is_by_keras2
 from dreamscripts.networks.plain_keras import plain_keras
 from dreamscripts.networks.pre_relu import SUFFIX, before_relu, has_relu, split_relu
 from dreamscripts.networks.rewrite import RewriteError, maker, public_name, rewrite, shapes_at
@@ -327,6 +328,9 @@ def _load_own(path: Path) -> keras.Model:
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4 or 3 not in model.inputs[0].shape[1:]:
         raise NetworkError(f"{path}: takes something else than one RGB picture")
     try:
-        return rewrite(model, dtype="float32")
+        flat = rewrite(model, dtype="float32")
     except RewriteError as error:
         raise NetworkError(f"{path}: {error}") from None
+    if is_by_keras2(path):
+        load_file(flat, path)
+    return flat

@@ -18,6 +18,9 @@ import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
+from dreamscripts.networks.keras2 import LegacyOperator
+
+HIDDEN = "whose own call() hides its layers: build it as a functional model"
 WITHIN = "/"  # between the name of an inner model and that of its layer
 
 
@@ -89,7 +92,7 @@ def why_no_graph(model: keras.Model) -> str:
     """What to say of a model whose layers cannot be seen."""
     if type(model) is keras.Sequential:
         return "was never built: call it on a picture before you save it"
-    return f"is a {type(model).__name__}, whose own call() hides its layers: build it as a functional model"
+    return f"is a {type(model).__name__}, {HIDDEN}"
 
 
 def is_flat(model: keras.Model) -> bool:
@@ -128,6 +131,10 @@ def rewrite(
                 return _run(operation, _tensors((args, kwargs)), within(public + WITHIN))
             taken.add(public)
             name = _keras_name(public)
+            if isinstance(operation, LegacyOperator):
+                output = operation.call(*args, **kwargs)
+                maker(output).name = name
+                return output
             if not isinstance(operation, keras.Layer):
                 return _copied_operator(operation, name, dtype)(*_constants(args, dtype), **_constants(kwargs, dtype))
             change = substitutes.get(operation.name) or Substitute(_copied_layer(operation, name, dtype))

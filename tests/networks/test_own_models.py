@@ -68,7 +68,7 @@ def with_operators():
     x = ops.subtract(inputs[..., ::-1] / 127.5, np.array([1.0, 0.5, 0.25]))
     one = conv("one", activation="relu")(x)
     two = ops.relu(conv("two", strides=2)(one))
-    both = ops.concatenate([two, ops.max_pool(one, 2, padding="same")], axis=-1)
+    both = ops.concatenate([two, ops.max_pool(one, 2, strides=2, padding="same")], axis=-1)
     three = conv("three")(both)
     total = three + 0.5 * conv("four")(three)
     return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(total)))
@@ -225,6 +225,27 @@ def test_a_model_with_a_call_of_its_own_is_refused_by_name(saved):
         build(path)
 
 
+class Own(layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+@pytest.mark.parametrize("file", ["own.keras", "own.h5"])
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        (Own(name="mine"), "the layer 'mine' is of the class Own, which Keras does not know: register it"),
+        (layers.Lambda(lambda x: x / 2, name="half"), "the layer 'half' is a Lambda, and Python code"),
+    ],
+)
+def test_a_layer_that_cannot_be_loaded_is_named(layer, says, file, saved):
+    inputs = keras.Input((16, 16, 3))
+    inner = keras.Model(inputs, conv("one")(layer(inputs)))
+    path = saved(keras.Model(inputs, inner(inputs)), file)
+    with pytest.raises(NetworkError, match=says):
+        build(path)
+
+
 def test_names_that_a_backend_cannot_bear_are_kept_for_people(saved, x):
     inputs = keras.Input((None, None, 3))
     model = keras.Model(inputs, conv("é <first> one", activation="relu")(inputs), name="my model")
@@ -333,6 +354,57 @@ def test_a_whole_h5_serves_as_well(saved, x):
         features(path, ["head"], x)["head"], numpy(model(x, training=False)), rtol=1e-4, atol=1e-4
     )
     assert "inner/base.1/first" in facts_of(path)
+
+
+@pytest.fixture
+def by_keras2(tmp_path, monkeypatch):
+    """A model with operators and models inside, saved by the Keras 2 that TensorFlow still holds; and its answers."""
+    old = pytest.importorskip("tensorflow.python.keras")
+    tf = pytest.importorskip("tensorflow")
+    from tensorflow.python.keras import backend
+    from tensorflow.python.keras import layers as old_layers
+    from tensorflow.python.keras.engine import functional, sequential
+
+    def save(x, unknown=False):
+        inputs = old_layers.Input((32, 32, 3))
+        pre = backend.bias_add(inputs[..., ::-1] / 127.5 - 1.0, tf.constant([-1.0, 2.0, 3.0]))
+        part = [old_layers.InputLayer((32, 32, 3)), old_layers.Conv2D(4, 3, padding="same", name="a")]
+        inside = old_layers.Input((32, 32, 3))
+        twice = functional.Functional(inside, sequential.Sequential(part, name="part")(inside) * 2.0, name="twice")
+        twice.trainable = False
+        one = twice(pre)
+        two = tf.nn.relu(old_layers.Conv2D(4, 3, padding="same", name="b")(one))
+        joined = tf.concat([one + two, 1.0 - two], axis=-1)
+        end = tf.image.resize(joined, (8, 8)) if unknown else joined
+        model = functional.Functional(inputs, old_layers.Conv2D(2, 3, name="last")(end))
+        monkeypatch.setattr(old, "__version__", "2.6.0", raising=False)
+        model.save(tmp_path / "old.h5", save_format="h5")
+        found = {"last": model(x), "twice": functional.Functional(inputs, one)(x)}
+        return str(tmp_path / "old.h5"), {name: value.numpy() for name, value in found.items()}
+
+    return save
+
+
+def test_a_model_by_keras_2_is_the_same_here(by_keras2, x):
+    path, expected = by_keras2(x)
+    names = list(facts_of(path))
+    assert names[:5] == [
+        "tf.__operators__.getitem",
+        "tf.math.truediv",
+        "tf.math.subtract",
+        "tf.nn.bias_add",
+        "twice/part/a",
+    ]
+    assert names[-1] == "last"
+    found = features(path, ["last", "twice/tf.math.multiply"], x, preprocessing=None)
+    np.testing.assert_allclose(found["last"], expected["last"], atol=1e-5 * np.abs(expected["last"]).max())
+    np.testing.assert_allclose(found["twice/tf.math.multiply"], expected["twice"], rtol=1e-4, atol=1e-5)
+
+
+def test_an_operator_of_keras_2_that_is_not_known_is_refused_by_name(by_keras2, x):
+    path, _ = by_keras2(x, unknown=True)
+    with pytest.raises(NetworkError, match=r"the layer 'tf.image.resize' is TensorFlow's image.resize"):
+        build(path)
 
 
 def caffe(x):
