@@ -16,7 +16,7 @@ from dreamscripts.evaluator import Evaluator
 from dreamscripts.images import noise
 from dreamscripts.losses import LayerDirections, Loss
 from dreamscripts.networks import Network
-from dreamscripts.networks.anatomy import describe_layers
+from dreamscripts.networks.anatomy import describe_layers, find_layer
 from dreamscripts.networks.pre_relu import name_before_relu
 from dreamscripts.reports.gallery import GalleryFolder
 from dreamscripts.settings import Feature, Settings
@@ -33,10 +33,12 @@ def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[
     """
     facts = describe_layers(model)
     known = [one.name for one in facts]
-    before = {layer: name_before_relu(model.get_layer(layer)) for layer in known}
+    before = {one.name: name_before_relu(one.operation) for one in facts}
     chosen = [one.name for one in facts if not wanted and "Conv2D" in one.kind]
     for pattern in wanted:
         found = [pattern] if pattern in known else [layer for layer in known if before[layer] == pattern]
+        if not found and (short := find_layer(facts, pattern)):  # of an inner model
+            found = [short.name]
         found = found or [layer for layer in known if fnmatchcase(layer, pattern)]
         if not found:
             meant = did_you_mean(pattern, known)

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # the features 1.2 times and 220 bytes for pixels, gradients and penalties. A third more is to be on the safe side.
 FEATURES, PIXELS, SAFE = 1.2, 220, 1.3
 MUCH = 2  # times the pixels of the picture, in all tiles together
+LINEAR = ("Add", "Subtract", "Concatenate", "GetItem", "Cast", "Reshape", "Transpose", "Pad", "Mean")  # operators
 CURVED = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU, keras.layers.MaxPooling2D)
 
 
@@ -34,14 +35,14 @@ def of_pass(network: Network) -> float:
     Most are features kept for the gradient: of linear layers it needs none.
     """
     kept = sum(
-        facts.channels / facts.stride**2
-        for facts in describe_layers(network.model)
-        if _is_curved(network.model.get_layer(facts.name))
+        facts.channels / facts.stride**2 for facts in describe_layers(network.model) if _is_curved(facts.operation)
     )
     return SAFE * (FEATURES * FLOAT32 * kept + PIXELS)
 
 
-def _is_curved(layer: keras.Layer) -> bool:
+def _is_curved(layer: keras.Operation) -> bool:
+    if not isinstance(layer, keras.Layer):
+        return type(layer).__name__ not in LINEAR
     linear = keras.activations.linear
     return isinstance(layer, (*CURVED, LocalResponseNorm)) or getattr(layer, "activation", linear) is not linear
 

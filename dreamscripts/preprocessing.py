@@ -71,6 +71,7 @@ PREPROCESSINGS = {
         Preprocessing("tf", "RGB", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
         Preprocessing("torch", "RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
         Preprocessing("googlenet", "RGB", (117.0, 117.0, 117.0), (1.0, 1.0, 1.0)),
+        Preprocessing("unit", "RGB", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
         Preprocessing("none", "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     )
 }

@@ -180,7 +180,8 @@ class Settings(Table):
 
     network: str = "pocket"
     weights: str | None = None  # the network's own, where none are named
-    preprocessing: Literal["caffe", "tf", "torch", "none"] | None = None  # for a `.keras` file only
+    # For a model of one's own (.keras, .h5), unless it preprocesses its pictures itself.
+    preprocessing: Literal["caffe", "tf", "torch", "unit", "none"] | None = None
     start: Literal["photograph", "noise"] = "photograph"  # noise is grey: 100 to 101 of 255
     size: int | None = Field(None, ge=1, le=20_000)  # longest side in pixels; without it, the photograph's own
     seed: int = Field(0, ge=0)

@@ -19,7 +19,7 @@ def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Questions]:
     import tensorflow as tf
 
     from dreamscripts.networks import build
-    from dreamscripts.networks.weights import give_weights
+    from dreamscripts.networks.rewrite import give_weights
 
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     tf.config.experimental.enable_tensor_float_32_execution(False)

@@ -5,6 +5,7 @@ import warnings
 import keras
 
 from dreamscripts.errors import NetworkError
+from dreamscripts.networks.rewrite import is_flat, rewrite
 from dreamscripts.networks.weights import unreachable_weights
 
 # Grouped by preprocessing; "none" is for those whose first layers do it themselves.
@@ -49,12 +50,12 @@ CLASSES = {name: cls for classes in _CLASSES.values() for name, cls in classes.i
 
 
 def build(name: str, imagenet: bool = False) -> keras.Model:
-    """The network without its top; with `imagenet`, Keras downloads the weights once and keeps them."""
+    """The network without its top, flat (`rewrite`); with `imagenet`, Keras downloads the weights once."""
     with warnings.catch_warnings():
         # Several warn that weights for 224×224 pictures are used for pictures of any size: that is the idea.
         warnings.filterwarnings("ignore", message="`input_shape` is undefined")
         try:
-            return getattr(keras.applications, CLASSES[name])(
+            model = getattr(keras.applications, CLASSES[name])(
                 include_top=False, weights="imagenet" if imagenet else None, input_shape=(None, None, 3)
             )
         except Exception as error:
@@ -62,3 +63,4 @@ def build(name: str, imagenet: bool = False) -> keras.Model:
             if not imagenet or "URL fetch failure" not in str(error):
                 raise
             raise NetworkError(unreachable_weights(name)) from None
+    return model if is_flat(model) else rewrite(model)

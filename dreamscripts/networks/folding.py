@@ -4,11 +4,13 @@ At inference a normalisation is a factor and an offset per channel, which the co
 carry. Gradients then have one layer less to come back through.
 """
 
+from collections import Counter
+
 import keras
 import numpy as np
 
 from dreamscripts.networks.anatomy import is_channels_first
-from dreamscripts.networks.weights import give_weights
+from dreamscripts.networks.rewrite import Call, Substitute, calls, rewrite
 
 
 def fold_normalisation(model: keras.Model, keep: set[str]) -> keras.Model:
@@ -19,39 +21,30 @@ def fold_normalisation(model: keras.Model, keep: set[str]) -> keras.Model:
     pairs = {conv.name: norm for conv, norm in _pairs(model) if conv.name not in keep}
     if not pairs:
         return model
-    folded = {norm.name for norm in pairs.values()}
-
-    def clone(layer: keras.Layer) -> keras.Layer:
-        if layer.name in folded:
-            return keras.layers.Identity(name=layer.name)
-        config = layer.get_config() | ({"use_bias": True} if layer.name in pairs else {})
-        return type(layer).from_config(config)
-
-    def call(layer: keras.Layer, *arguments, **options):
-        return layer(*arguments) if layer.name in folded else layer(*arguments, **options)  # an identity has no mask
-
-    copy = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    changed = {}
     for layer in model.layers:
-        if layer.name in pairs:
-            give_weights(copy.get_layer(layer.name), _folded(layer, pairs[layer.name]))
-        elif layer.weights and layer.name not in folded:
-            give_weights(copy.get_layer(layer.name), layer.get_weights())
-    return copy
+        if norm := pairs.get(layer.name):
+            with_bias = type(layer).from_config(layer.get_config() | {"use_bias": True})
+            changed[layer.name] = Substitute(with_bias, _folded(layer, norm))
+            changed[norm.name] = Substitute(keras.layers.Identity(name=norm.name), weights=[])
+    return rewrite(model, changed)
 
 
 def _pairs(model: keras.Model):
     """Each plain convolution with the normalisation that alone reads it, where both are called only once."""
-    readers: dict[int, list[keras.Layer]] = {}
-    for layer in model.layers:
-        if not isinstance(layer, keras.layers.InputLayer):
-            for tensor in keras.tree.flatten(layer.input):
-                readers.setdefault(id(tensor), []).append(layer)
+    made = calls(model)
+    times = Counter(id(call.operation) for call in made)
+    readers: dict[int, list[Call]] = {}
+    for call in made:
+        for tensor in call.inputs:
+            readers.setdefault(id(tensor), []).append(call)
     axes = (1,) if is_channels_first(model) else (-1, 3)
-    for layer in model.layers:
+    for call in made:
+        layer = call.operation
         if type(layer) is keras.layers.Conv2D and layer.activation is keras.activations.linear:
-            after = readers.get(id(layer.output), [])
+            after = [reader.operation for reader in readers.get(id(call.outputs[0]), [])]
             alone = len(after) == 1 and type(after[0]) is keras.layers.BatchNormalization and after[0].axis in axes
-            if alone and len(layer._inbound_nodes) == len(after[0]._inbound_nodes) == 1:
+            if alone and times[id(layer)] == times[id(after[0])] == 1:
                 yield layer, after[0]
 
 

@@ -6,58 +6,53 @@ SqueezeNet's are like that. Before the ReLU there is always a way up (A. Mordvin
 
 import keras
 
-from dreamscripts.networks.weights import give_weights
+from dreamscripts.networks.rewrite import Substitute, maker, public_name, rewrite
 
 SUFFIX = "_pre_relu"
 
 
-def has_relu(layer: keras.Layer) -> bool:
+def has_relu(layer: keras.Operation) -> bool:
     """Whether what the layer gives comes from ReLUs: its own, or those of all that it joins together."""
-    if isinstance(layer, keras.layers.Concatenate):
-        return all(has_relu(tensor._keras_history.operation) for tensor in layer.input)
-    return isinstance(layer, keras.layers.ReLU) or getattr(layer, "activation", None) is keras.activations.relu
+    if _joins(layer):
+        return all(has_relu(maker(tensor)) for tensor in layer.input)
+    return _is_relu(layer) or getattr(layer, "activation", None) is keras.activations.relu
 
 
-def name_before_relu(layer: keras.Layer) -> str:
+def name_before_relu(layer: keras.Operation) -> str:
     """The name of what the layer gives to its ReLU; its own where it has none."""
-    return layer.name + SUFFIX if has_relu(layer) else layer.name
+    return public_name(layer) + SUFFIX if has_relu(layer) else public_name(layer)
 
 
-def split_relu(model: keras.Model, layers: list[keras.Layer]) -> keras.Model:
+def split_relu(model: keras.Model, layers: list[keras.Operation]) -> keras.Model:
     """`model` with the ReLU inside each of these layers, or of what it joins, as a layer of its own."""
-    fused = {name for layer in layers for name in _fused(layer)}
-    if not fused:
-        return model
-
-    def clone(layer: keras.Layer) -> keras.Layer:
-        config = layer.get_config()
-        if layer.name in fused:
-            config |= {"activation": "linear", "name": layer.name + SUFFIX}
-        return type(layer).from_config(config)
-
-    def call(layer: keras.Layer, *arguments, **options):
-        output = layer(*arguments, **options)
-        name = layer.name.removesuffix(SUFFIX)
-        return keras.layers.ReLU(name=name)(output) if name in fused else output
-
-    copy = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    for layer in model.layers:
-        if layer.weights:
-            give_weights(
-                copy.get_layer(layer.name + SUFFIX if layer.name in fused else layer.name), layer.get_weights()
-            )
-    return copy
+    fused = {fused.name: fused for layer in layers for fused in _fused(layer)}
+    return rewrite(model, {name: _split(layer) for name, layer in fused.items()}) if fused else model
 
 
-def _fused(layer: keras.Layer) -> list[str]:
-    if isinstance(layer, keras.layers.Concatenate):
-        return [name for tensor in layer.input for name in _fused(tensor._keras_history.operation)]
-    return [] if isinstance(layer, (keras.layers.ReLU, keras.layers.Activation)) else [layer.name]
+def _split(layer: keras.Layer) -> Substitute:
+    config = layer.get_config() | {"activation": "linear", "name": layer.name + SUFFIX}
+    return Substitute(type(layer).from_config(config), then=keras.layers.ReLU(name=layer.name))
 
 
-def before_relu(layer: keras.Layer):
+def _joins(layer: keras.Operation) -> bool:
+    """Whether it is a concatenation, as a layer or as an operator."""
+    return type(layer).__name__ == "Concatenate"
+
+
+def _is_relu(layer: keras.Operation) -> bool:
+    return isinstance(layer, keras.layers.ReLU) or type(layer).__name__ == "Relu"  # the latter is keras.ops.relu
+
+
+def _fused(layer: keras.Operation) -> list[keras.Layer]:
+    """The layers with a ReLU inside that stand for it."""
+    if _joins(layer):
+        return [fused for tensor in layer.input for fused in _fused(maker(tensor))]
+    return [] if _is_relu(layer) or isinstance(layer, keras.layers.Activation) else [layer]
+
+
+def before_relu(layer: keras.Operation):
     """The tensor that a layer of a model from `split_relu` gives to its ReLU, or to those of all that it joins."""
-    if isinstance(layer, keras.layers.Concatenate):
-        parts = [before_relu(tensor._keras_history.operation) for tensor in layer.input]
+    if _joins(layer):
+        parts = [before_relu(maker(tensor)) for tensor in layer.input]
         return keras.layers.Concatenate(axis=layer.axis, name=layer.name + SUFFIX)(parts)
     return layer.input

@@ -13,6 +13,7 @@ import keras
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.networks.anatomy import is_channels_first
+from dreamscripts.networks.rewrite import Call, calls, public_name
 
 _WINDOWS = (
     keras.layers.Conv2D,
@@ -21,13 +22,24 @@ _WINDOWS = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
 )
+_WINDOW_OPERATORS = ("MaxPool", "AveragePool")
 _EACH_PLACE_BY_ITSELF = {
     *("Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Identity", "ActivityRegularization"),
     *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"),
     *("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "StochasticDepth"),
     *("LayerScale", "CustomScaleLayer"),  # of ConvNeXt and of Inception-ResNet, in keras.applications
+    # Operators
+    *("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "HardSilu", "Sigmoid", "HardSigmoid"),
+    *("Softplus", "Softsign", "Tanh", "HardTanh", "Exp", "Log", "Sqrt", "Rsqrt", "Square", "Absolute", "Abs"),
+    *("Negative", "TrueDivide", "Divide", "Power", "Clip", "Cast"),
+    # Augmentation, which does nothing at inference
+    *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
+    *("RandomShear", "RandomHue", "RandomSaturation", "RandomColorJitter"),
 }
-_ALONG_CHANNELS = ("BatchNormalization", "LayerNormalization", "Normalization", "Concatenate", "Softmax")
+_ALONG_CHANNELS = (
+    *("BatchNormalization", "LayerNormalization", "Normalization", "Concatenate", "Softmax"),
+    *("Flip", "Mean", "Sum", "Max"),  # operators
+)
 _ALONG_THE_LAST_AXIS = ("Dense", "LocalResponseNorm")
 
 
@@ -53,19 +65,15 @@ def reaches(model: keras.Model, axis: int, side: int, name: str) -> tuple[int, d
     Along an axis (0 down, 1 right) of `side` pixels. Raises SettingsError, which calls the network `name`, for the
     first layer that crops of a picture cannot serve.
     """
-    known: dict[int, Reach] = {}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input:
-                seen = Reach(size=side, stride=1, before=0, after=0, field=1)
-            else:
-                inputs = [known[id(tensor)] for tensor in node.input_tensors]
-                try:
-                    seen = _through(_window(node, axis, inputs[0].size, is_channels_first(model)), inputs, side)
-                except ValueError as reason:
-                    layer = node.operation.name
-                    raise SettingsError(f"{name}: exact tiles cannot serve it: the layer '{layer}' {reason}") from None
-            known[id(node.output_tensors[0])] = seen
+    known = {id(model.inputs[0]): Reach(size=side, stride=1, before=0, after=0, field=1)}
+    for call in calls(model):
+        inputs = [known[id(tensor)] for tensor in call.inputs]
+        try:
+            seen = _through(_window(call, axis, inputs[0].size, is_channels_first(model)), inputs, side)
+        except ValueError as reason:
+            layer = public_name(call.operation)
+            raise SettingsError(f"{name}: exact tiles cannot serve it: the layer '{layer}' {reason}") from None
+        known |= {id(tensor): seen for tensor in call.outputs}
     stride = math.lcm(*(seen.stride for seen in known.values()))
     return stride, {layer: known[id(tensor)] for layer, tensor in model.output.items()}
 
@@ -87,12 +95,12 @@ def _through(window: tuple[int, int, int, int], inputs: list[Reach], side: int) 
     )
 
 
-def _window(node, axis: int, size: int, channels_first: bool) -> tuple[int, int, int, int]:
-    """What a node reads of `size` positions for one: extent and step, and the padding before and after them all.
+def _window(call: Call, axis: int, size: int, channels_first: bool) -> tuple[int, int, int, int]:
+    """What a call reads of `size` positions for one: extent and step, and the padding before and after them all.
 
     Raises ValueError for one that sees more than a window, or not the same everywhere.
     """
-    layer, kind = node.operation, type(node.operation).__name__
+    layer, kind = call.operation, type(call.operation).__name__
     activation = getattr(layer, "activation", None) or keras.activations.linear
     if getattr(layer, "data_format", None) == ("channels_last" if channels_first else "channels_first"):
         raise ValueError("takes its channels along another axis than the picture")
@@ -100,10 +108,11 @@ def _window(node, axis: int, size: int, channels_first: bool) -> tuple[int, int,
         raise ValueError("has an activation of its own, which may see the whole picture")
     if activation is keras.activations.softmax and channels_first:
         raise ValueError("sees whole rows of the picture")
-    if isinstance(layer, _WINDOWS):
-        extents, steps = getattr(layer, "kernel_size", None) or layer.pool_size, layer.strides
+    if isinstance(layer, _WINDOWS) or kind in _WINDOW_OPERATORS:
+        extents = getattr(layer, "kernel_size", None) or layer.pool_size
+        steps = layer.strides or extents
         dilations = getattr(layer, "dilation_rate", (1, 1))
-        extent, step = (extents[axis] - 1) * _along(dilations, axis) + 1, _along(steps, axis)
+        extent, step = (_along(extents, axis) - 1) * _along(dilations, axis) + 1, _along(steps, axis)
         missing = max((math.ceil(size / step) - 1) * step + extent - size, 0) if layer.padding == "same" else 0
         return extent, step, missing // 2, missing - missing // 2
     if isinstance(layer, keras.layers.ZeroPadding2D):
@@ -115,13 +124,35 @@ def _window(node, axis: int, size: int, channels_first: bool) -> tuple[int, int,
         kind in _EACH_PLACE_BY_ITSELF
         or (kind in _ALONG_CHANNELS and _only(layer.axis) in channel_axes)
         or (kind in _ALONG_THE_LAST_AXIS and not channels_first)
+        or (kind == "GetItem" and _only_channels(call.args[1], channels_first))
         or (kind == "PReLU" and set(layer.shared_axes or ()) >= ({2, 3} if channels_first else {1, 2}))
     )
-    # Of sums and products that are written as such, a constant may be a map of its own.
-    constants = [] if isinstance(layer, keras.Layer) else node.arguments.args
-    if not by_itself or not all(isinstance(one, (keras.KerasTensor, int, float)) for one in constants):
+    # A constant in a sum or product may be a map of its own.
+    constants = [] if isinstance(layer, keras.Layer) else keras.tree.flatten((call.args, call.kwargs))
+    if not by_itself or not all(_same_everywhere(one, channels_first) for one in constants):
         raise ValueError(f"({kind}) is not known to see only a part of the picture")
     return 1, 1, 0, 0
+
+
+def _same_everywhere(argument, channels_first: bool) -> bool:
+    """Whether an argument of an operator is a tensor of the graph, or a constant that is the same at every place."""
+    if isinstance(argument, keras.KerasTensor):
+        return True
+    shape = getattr(argument, "shape", ())
+    across = shape[-2:] if channels_first else shape[-3:-1]
+    return all(side == 1 for side in across)
+
+
+def _only_channels(key, channels_first: bool) -> bool:
+    """Whether an index takes all places of a map (N, h, w, c), such as [..., ::-1]."""
+    parts = list(key) if isinstance(key, (tuple, list)) else [key]
+    if not all(isinstance(part, slice) or part is Ellipsis for part in parts):
+        return False
+    if Ellipsis in parts:
+        at = parts.index(Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (5 - len(parts))
+    parts += [slice(None)] * (4 - len(parts))
+    return all(part == slice(None) for part in (parts[2:] if channels_first else parts[1:3]))
 
 
 def _along(sides: int | tuple[int, int], axis: int) -> int:

@@ -1,8 +1,10 @@
 """Weights for a network: from a file in any of Keras's formats, or random; and published files, fetched once."""
 
+import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -10,7 +12,9 @@ import keras
 import numpy as np
 
 from dreamscripts.errors import NetworkError, did_you_mean
+from dreamscripts.networks.files import load_whole
 from dreamscripts.networks.pocket import CHANNELS
+from dreamscripts.networks.rewrite import WITHIN, RewriteError, give_weights, public_name, rewrite
 
 
 def fill_at_random(model: keras.Model, seed: int) -> None:
@@ -27,25 +31,24 @@ def fill_at_random(model: keras.Model, seed: int) -> None:
                 kernel.assign(rng.normal(0, np.sqrt(2 / fan_in), kernel.shape))
 
 
-def give_weights(layer: keras.Layer, weights: list[np.ndarray]) -> None:
-    """Set a layer's weights, also where it works out from them what it uses (`Normalization`)."""
-    layer.set_weights(weights)
-    if hasattr(layer, "finalize_state"):
-        layer.finalize_state()
-
-
 def load_file(model: keras.Model, path: str | Path) -> None:
     """Load `.weights.h5`, the legacy `.h5` that was published for most networks, a whole `.keras` model, or `.npz`.
 
-    All but the first are read by layer name, so that a file with the network's top serves as well. The arrays of an
-    `.npz` are called `<layer>/<weight>`, as in `block1_conv1/kernel`, in any precision.
-    Raises NetworkError where the file is no such thing or does not fit the network.
+    `model` is flat. All but the first are read by layer name, so that a file with the network's top, or with the
+    network as a model inside another, serves as well. The arrays of an `.npz` are called `<layer>/<weight>`, as in
+    `block1_conv1/kernel`, in any precision. Raises NetworkError where the file is no such thing or does not fit the
+    network.
     """
     path = Path(path)
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such file of weights{did_you_mean(str(path), ['imagenet', 'random'])}")
     if path.suffix == ".keras":
-        _assign(model, {layer.name: layer.get_weights() for layer in load_keras_file(path).layers}, path)
+        whole = load_whole(path)
+        try:
+            flat = rewrite(whole) if len(whole.inputs) == 1 else whole
+        except RewriteError as error:
+            raise NetworkError(f"{path}: {error}") from None
+        _assign(model, {public_name(layer): layer.get_weights() for layer in flat.layers if layer.weights}, path)
         return
     if path.suffix == ".npz":
         _assign(model, _read_npz(model, path), path)
@@ -53,22 +56,30 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     try:
         with h5py.File(path) as file:
             legacy = file.get("model_weights", file)
-            by_layer = _read_legacy(legacy) if "layer_names" in legacy.attrs else None
+            in_order = "layer_names" not in legacy.attrs
+            by_layer = dict(_read_by_name(file)) if in_order else _read_legacy(legacy)
     except OSError:
         raise NetworkError(
             f"{path}: is no file of weights (.weights.h5, .h5, .keras or .npz), or a damaged one"
         ) from None
-    if by_layer is not None:
-        _assign(model, by_layer, path)
-        return
+    if in_order:
+        reason = _load_in_order(model, path)
+        if reason is None:
+            return
+        if not by_layer:
+            raise NetworkError(f"{path}: does not fit {model.name} without its top: {reason}")
+    _assign(model, by_layer, path)
+
+
+def _load_in_order(model: keras.Model, path: Path) -> str | None:
+    """Load a file that goes by the order of the layers, as Keras 3 does; or say why it does not fit."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it leaves as they were
             model.load_weights(path)
     except (ValueError, KeyError, TypeError, OSError, UserWarning) as error:
-        raise NetworkError(
-            f"{path}: does not fit {model.name} without its top: {str(error).strip().splitlines()[0]}"
-        ) from None
+        return str(error).strip().splitlines()[0]
+    return None
 
 
 def fetch(network: str, file: str, address: str, file_hash: str) -> Path:
@@ -90,26 +101,44 @@ def unreachable_weights(name: str) -> str:
     )
 
 
-def load_keras_file(path: Path) -> keras.Model:
-    """A whole model that Keras saved, or a NetworkError that says why it cannot be read."""
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # unknown layers, unsafe lambdas, damaged archives: Keras has an error for each
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise NetworkError(f"{path}: cannot be loaded as a Keras model: {reason}") from None
+def _read_by_name(group: h5py.Group, within: str = "") -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Every layer's weights in a `.weights.h5`, with its name, which Keras has written beside them since 3.9.
+
+    Layers of inner models are named `inner/layer`.
+    """
+    for inner in group.get("layers", {}).values():
+        values = inner.get("vars")
+        name = values.attrs.get("name") if values else None
+        if name and "layers" in inner:
+            yield from _read_by_name(inner, f"{within}{name}{WITHIN}")
+        elif name:
+            yield within + name, [_as_array(values[str(i)]) for i in range(len(values))]
+
+
+def _as_array(data: h5py.Dataset) -> np.ndarray:
+    if data.attrs.get("dtype") == "bfloat16":  # which HDF5 does not know: Keras writes its bits
+        return keras.ops.convert_to_numpy(keras.ops.cast(np.asarray(data).view("bfloat16"), "float32"))
+    return np.asarray(data)
 
 
 def _read_legacy(file: h5py.Group) -> dict[str, list[np.ndarray]]:
+    """The weights by layer of an older `.h5`; those of the layers inside a model are named `inner/layer`, too."""
+
     def text(name: bytes | str) -> str:
         return name.decode() if isinstance(name, bytes) else name
 
-    # Old Keras had slashes in layer names (fire2/squeeze1x1), today's forbids them.
-    return {
-        text(layer).replace("/", "_"): [
-            np.asarray(file[text(layer)][text(weight)]) for weight in file[text(layer)].attrs["weight_names"]
-        ]
-        for layer in file.attrs["layer_names"]
-    }
+    by_layer: dict[str, list[np.ndarray]] = {}
+    for layer in file.attrs["layer_names"]:
+        # Old Keras had slashes in layer names (fire2/squeeze1x1), today's forbids them.
+        name = text(layer).replace("/", "_")
+        for weight in file[text(layer)].attrs["weight_names"]:
+            value = np.asarray(file[text(layer)][text(weight)])
+            by_layer.setdefault(name, []).append(value)
+            path = text(weight).rpartition("/")[0]
+            if path != text(layer):
+                inside = path if path.startswith(f"{text(layer)}/") else f"{name}{WITHIN}{path}"
+                by_layer.setdefault(inside, []).append(value)
+    return by_layer
 
 
 def _read_npz(model: keras.Model, path: Path) -> dict[str, list[np.ndarray]]:
@@ -123,23 +152,88 @@ def _read_npz(model: keras.Model, path: Path) -> dict[str, list[np.ndarray]]:
     return {layer: [arrays[key] for key in keys] for layer, keys in named.items() if all(key in arrays for key in keys)}
 
 
-def _assign(model: keras.Model, by_layer: dict[str, list[np.ndarray]], path: Path) -> None:
-    for layer in model.layers:
-        expected = [tuple(weight.shape) for weight in layer.weights]
-        if not expected:
-            continue
-        if layer.name not in by_layer:
+def _assign(model: keras.Model, by_layer: Mapping[str, list[np.ndarray]], path: Path) -> None:
+    """Give `model` (flat) the weights in a file, by the names of layers. Raises NetworkError if they do not fit."""
+    ours = {public_name(layer): layer for layer in model.layers if layer.weights}
+    expected = {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in ours.items()}
+    found = _by_name(expected, by_layer)
+    if not _fits(expected, found, by_layer):
+        found = next(
+            (numbered for numbered in _by_number(ours, by_layer) if _fits(expected, numbered, by_layer)), found
+        )
+    for name, shapes in expected.items():
+        if len(found[name]) > 1:
             raise NetworkError(
-                f"{path}: does not fit {model.name}: it has no weights for the layer '{layer.name}'"
-                f"{did_you_mean(layer.name, by_layer)}"
+                f"{path}: does not fit {model.name}: the layer '{name}' may be any of {', '.join(found[name])}"
             )
-        found = [weight.shape for weight in by_layer[layer.name]]
-        if found != expected:
+        if not found[name]:
             raise NetworkError(
-                f"{path}: does not fit {model.name}: the weights of '{layer.name}' have the shapes "
-                f"{_shapes(found)}, not {_shapes(expected)}"
+                f"{path}: does not fit {model.name}: it has no weights for the layer '{name}'"
+                f"{did_you_mean(name, by_layer)}"
             )
-        give_weights(layer, by_layer[layer.name])
+        given = [weight.shape for weight in by_layer[found[name][0]]]
+        if given != shapes:
+            raise NetworkError(
+                f"{path}: does not fit {model.name}: the weights of '{name}' have the shapes "
+                f"{_shapes(given)}, not {_shapes(shapes)}"
+            )
+    for name, layer in ours.items():
+        give_weights(layer, by_layer[found[name][0]])
+
+
+def _by_name(names: Iterable[str], theirs: Iterable[str]) -> dict[str, list[str]]:
+    """For each of our layers those in the file that may be meant: of the same name, or the same within a model."""
+    last: dict[str, list[str]] = {}
+    for other in theirs:
+        last.setdefault(other.rpartition(WITHIN)[2], []).append(other)
+    return {name: [name] if name in theirs else last.get(name.rpartition(WITHIN)[2], []) for name in names}
+
+
+def _by_number(
+    ours: Mapping[str, keras.Layer], by_layer: Mapping[str, list[np.ndarray]]
+) -> Iterator[dict[str, list[str]]]:
+    """The same with names that Keras made up: conv2d to conv2d_93 here may be conv2d_94 to conv2d_187 in the file.
+
+    They count on from model to model in a session, and other layers before the network shift them. Yields a choice
+    for each model in the file.
+    """
+    kinds: dict[str, list[str]] = {}  # our numbered names, in order, by the name before the number
+    for name in sorted(ours, key=_number):
+        if _is_made_up(name, ours[name]):
+            kinds.setdefault(_NUMBER.sub("", name), []).append(name)
+    for scope in dict.fromkeys(other.rpartition(WITHIN)[0] for other in by_layer):
+        inside = [other for other in by_layer if other.rpartition(WITHIN)[0] == scope]
+        chosen = _by_name(ours, inside)
+        for kind, names in kinds.items():
+            there = [other for other in inside if _NUMBER.sub("", other.rpartition(WITHIN)[2]) == kind]
+            there.sort(key=_number)
+            shapes = [[tuple(weight.shape) for weight in ours[name].weights] for name in names]
+            theirs = [[weight.shape for weight in by_layer[other]] for other in there]
+            starts = [i for i in range(len(there) - len(names) + 1) if theirs[i : i + len(names)] == shapes]
+            if starts:
+                chosen |= {name: [there[starts[0] + i]] for i, name in enumerate(names)}
+        yield chosen
+
+
+_NUMBER = re.compile(r"_\d+$")
+
+
+def _number(name: str) -> int:
+    found = _NUMBER.search(name)
+    return int(found[0][1:]) if found else 0
+
+
+def _is_made_up(name: str, layer: keras.Layer) -> bool:
+    return _NUMBER.sub("", name).replace("_", "") == type(layer).__name__.lower()
+
+
+def _fits(
+    expected: Mapping[str, list], found: Mapping[str, list[str]], by_layer: Mapping[str, list[np.ndarray]]
+) -> bool:
+    return all(
+        len(found[name]) == 1 and [weight.shape for weight in by_layer[found[name][0]]] == shapes
+        for name, shapes in expected.items()
+    )
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from dreamscripts.networks.anatomy import is_channels_first
-from dreamscripts.networks.weights import give_weights
+from dreamscripts.networks.rewrite import Substitute, rewrite
 
 # Lavin & Gray's matrices for the points 0, 1, −1, 2, −2 and ∞: Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A.
 _FILTER = np.array(
@@ -88,13 +88,6 @@ class WinogradConv2D(keras.layers.Conv2D):
         self.bias = self.add_weight(shape=(self.filters,), name="bias") if self.use_bias else None
         self.built = True
 
-    def take_over(self, kernel: np.ndarray, bias: np.ndarray | None = None) -> None:
-        """Compute what a plain convolution with these weights does."""
-        self.transformed.assign(transform_filter(kernel))
-        self.turned.assign(transform_filter(kernel[::-1, ::-1].transpose(0, 1, 3, 2)))
-        if self.use_bias:
-            self.bias.assign(bias)
-
     def call(self, x):
         transformed, turned = ops.convert_to_tensor(self.transformed), ops.convert_to_tensor(self.turned)
         padding = 1 if self.padding == "same" else 0
@@ -120,16 +113,14 @@ def with_winograd(model: keras.Model, least: float) -> keras.Model:
     if not replaced:
         return model
 
-    def clone(layer: keras.Layer) -> keras.Layer:
-        return (WinogradConv2D if layer.name in replaced else type(layer)).from_config(layer.get_config())
+    return rewrite(model, {name: _by_winograd(model.get_layer(name)) for name in replaced})
 
-    copy = keras.models.clone_model(model, clone_function=clone)
-    for layer in model.layers:
-        if layer.name in replaced:
-            copy.get_layer(layer.name).take_over(*layer.get_weights())
-        elif layer.weights:
-            give_weights(copy.get_layer(layer.name), layer.get_weights())
-    return copy
+
+def _by_winograd(layer: keras.layers.Conv2D) -> Substitute:
+    kernel, *bias = layer.get_weights()
+    turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+    weights = [*bias, transform_filter(kernel), transform_filter(turned)]  # in Keras's order: what can learn is first
+    return Substitute(WinogradConv2D.from_config(layer.get_config()), weights)
 
 
 def gain(layer: keras.Layer) -> float:

@@ -7,6 +7,7 @@ script only draws the lines between them.
 import base64
 import html
 import json
+import math
 import re
 import shlex
 from collections import Counter
@@ -19,6 +20,7 @@ import keras
 
 from dreamscripts.files import write_atomically
 from dreamscripts.networks.anatomy import LayerFacts, describe_layers, is_channels_first
+from dreamscripts.networks.rewrite import calls, maker, public_name
 from dreamscripts.reports.channel_pictures import CELL, COLUMNS, Gallery, join_pictures
 from dreamscripts.reports.graph_layout import Beside, Graph, Lane, Plan, Series, Tail, arrange, group_blocks
 
@@ -56,7 +58,7 @@ def write_graph(
 
 def describe_graph(model: keras.Model) -> list[Node]:
     """Every layer of `model`, from the input on."""
-    operations = {operation.name: operation for operation in model.operations}
+    operations = {public_name(operation): operation for operation in model.operations}
     graph = _read_graph(model)
     kinds = {name: type(operation).__name__ for name, operation in operations.items()}
     blocks = group_blocks(graph, kinds)
@@ -77,13 +79,14 @@ def describe_graph(model: keras.Model) -> list[Node]:
 
 
 def _read_graph(model: keras.Model) -> Graph:
+    read: dict[str, dict[str, None]] = {public_name(operation): {} for operation in model.operations}
+    for call in calls(model):
+        read[public_name(call.operation)] |= dict.fromkeys(public_name(maker(tensor)) for tensor in call.inputs)
     graph: dict[str, list[str]] = {}
-    for operation in model.operations:
-        tensors = [tensor for call in operation._inbound_nodes for tensor in call.input_tensors]
-        sources = dict.fromkeys(tensor._keras_history.operation.name for tensor in tensors)
-        # Calls may belong to other models of the same layers; and a layer called twice may stand before what it reads
-        # the second time, which a graph of layers, and not of calls, leaves out.
-        graph[operation.name] = [source for source in sources if source in graph]
+    for name, sources in read.items():
+        # A layer called twice may stand before what it reads the second time, which a graph of layers, and not of
+        # calls, leaves out.
+        graph[name] = [source for source in sources if source in graph]
     return graph
 
 
@@ -91,7 +94,7 @@ def _facts(operation: keras.Operation, seen: LayerFacts | None, channels_first: 
     def sides(value: int | Sequence[int]) -> str:
         return " × ".join(map(str, (value, value) if isinstance(value, int) else value))
 
-    stride = seen.stride if seen else 1
+    stride = seen.stride if seen and seen.stride < math.inf else 1
     shapes = [tensor.shape for tensor in keras.tree.flatten(operation.output)]
     facts = {
         "kind": type(operation).__name__,
@@ -99,8 +102,11 @@ def _facts(operation: keras.Operation, seen: LayerFacts | None, channels_first: 
     }
     if seen:
         facts["channels"] = f"{seen.channels:,}"
-        facts["total stride"] = f"{seen.stride} px of the picture"
-        facts["receptive field"] = f"{seen.receptive_field} × {seen.receptive_field} px of it"
+        if seen.receptive_field == math.inf:
+            facts["receptive field"] = "the whole picture"
+        else:
+            facts["total stride"] = f"{seen.stride} px of the picture"
+            facts["receptive field"] = f"{seen.receptive_field} × {seen.receptive_field} px of it"
     for fact, attribute in [("kernel", "kernel_size"), ("window", "pool_size"), ("strides", "strides")]:
         if hasattr(operation, attribute):
             facts[fact] = sides(getattr(operation, attribute))

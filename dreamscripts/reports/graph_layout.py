@@ -224,7 +224,8 @@ def group_blocks(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
 
 def _is_automatic(name: str, kind: str) -> bool:
     """Whether Keras made up the name, as conv2d_37 of a Conv2D."""
-    return kind == "InputLayer" or re.sub(r"_\d+$", "", name).replace("_", "") == kind.lower()
+    own = re.sub(r"_\d+$", "", name.rpartition("/")[2])  # without the models that it is in
+    return kind == "InputLayer" or own.replace("_", "") == kind.lower()
 
 
 def _is_number(token: str) -> bool:

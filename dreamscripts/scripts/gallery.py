@@ -10,7 +10,7 @@ from dreamscripts.scripts import options
 
 
 def gallery(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras file.")],
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")],
     layers: Annotated[
         list[str] | None, typer.Argument(metavar="[LAYER]...", help="Layers, or patterns such as 'fire[5-9]'.")
     ] = None,

@@ -1,5 +1,7 @@
 """`dreamscripts layers NETWORK`: what a settings file can name under [features]."""
 
+import math
+import sys
 from typing import Annotated
 
 import typer
@@ -8,7 +10,7 @@ from dreamscripts.scripts import options
 
 
 def layers(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras file.")],
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")],
     weights: options.Weights = None,
 ) -> None:
     """List the layers of NETWORK that a dream can use, with what each one sees of the picture.
@@ -25,10 +27,12 @@ def layers(
     from dreamscripts.networks.anatomy import describe_layers
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("layer", no_wrap=True, overflow="fold")
+    table.add_column("layer", overflow="fold")
     table.add_column("kind", no_wrap=True)
     for heading in ("channels", "stride", "receptive field"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for facts in describe_layers(build(network, weights)):
-        table.add_row(facts.name, facts.kind, str(facts.channels), str(facts.stride), f"{facts.receptive_field} px")
-    Console(highlight=False).print(table)
+        whole = facts.receptive_field == math.inf
+        stride, field = ("", "whole picture") if whole else (str(facts.stride), f"{facts.receptive_field} px")
+        table.add_row(facts.name, facts.kind, str(facts.channels), stride, field)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)  # in a file, a layer to a line

@@ -35,7 +35,7 @@ SETTINGS = {
 
 
 def visualize(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras file.")],
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")],
     layer: Annotated[str, typer.Argument(metavar="LAYER", help="One of its layers (`dreamscripts layers NETWORK`).")],
     channel: Annotated[int | None, typer.Option(min=0, metavar="N", help="The channel, counted from 0.")] = None,
     channels: Annotated[
@@ -66,7 +66,7 @@ def visualize(
     """
     chosen, title = _parse_channels(channel, channels, direction)
     how = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
-    default = Path(f"{Path(network).stem}-{layer}-{title}{how}.png")
+    default = Path(f"{Path(network).stem}-{layer.replace('/', '-')}-{title}{how}.png")
     files = _files(output or default, diversity, named=output is not None)
 
     from dreamscripts.images import noise, save_picture

@@ -1,0 +1,166 @@
+"""Whole models that Keras 2 saved as `.h5`, in so far as Keras 3 does not read them itself.
+
+Keras 2 counts the calls of an inner model from 1. It has a layer `TFOpLambda` for each operator such as `x / 255` or
+`tf.nn.relu(x)`, with the name of TensorFlow's function, and `SlicingOpLambda` for `x[…]`. A tensor among the arguments
+of an operator is written as `["layer", 0, 0]`; Keras 3 reads tensors in the first argument only.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+from keras import ops
+from keras.src.legacy.saving import json_utils, saving_options, saving_utils
+from keras.src.saving.serialization_lib import SafeModeScope
+
+_OPERATORS = ("TFOpLambda", "SlicingOpLambda")
+_CONSTANT = "_CONSTANT_VALUE"
+_FIRST = ""  # the name of the first argument, whatever the function calls it
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a tensor among the arguments of an operator."""
+
+    number: int
+
+
+class LegacyOperator(keras.Layer):
+    """An operator of Keras 2; `function` is TensorFlow's name for it, such as `math.truediv`."""
+
+    def __init__(self, function: str, **options) -> None:
+        super().__init__(**options)
+        self.function = function
+
+    def call(self, inputs, arguments: Mapping[str, Any]):
+        """What keras.ops make of the tensors `inputs`, one or a list, in their places among the arguments."""
+        tensors = inputs if isinstance(inputs, list) else [inputs]
+        first, *rest = (_filled(value, tensors) for value in arguments.values())
+        names = [name for name in arguments if name != _FIRST]
+        return _FUNCTIONS[self.function](first, **dict(zip(names, rest, strict=True)))
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer can be made from again."""
+        return super().get_config() | {"function": self.function}
+
+
+def is_by_keras2(path: Path) -> bool:
+    """Whether Keras 2 saved this file as `.h5`."""
+    if path.suffix == ".keras":
+        return False
+    with h5py.File(path) as file:
+        return str(file.attrs.get("keras_version", "")).startswith(("2", "b'2"))
+
+
+def build_from(path: Path) -> keras.Model:
+    """The model in an `.h5` that Keras 2 saved, its weights yet to be loaded. Raises what Keras raises."""
+    with h5py.File(path) as file:
+        config = file.attrs["model_config"]
+    config = json_utils.decode(config.decode() if isinstance(config, bytes) else config)
+    operators = dict.fromkeys(_OPERATORS, LegacyOperator)
+    with saving_options.keras_option_scope(use_legacy_config=True), SafeModeScope(True):
+        return saving_utils.model_from_config(_for_keras3(config), custom_objects=operators)
+
+
+def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a model with the calls of its layers as Keras 3 reads them, and so on in the models inside."""
+    inside = config["config"]
+    if not isinstance(inside, dict) or "layers" not in inside:
+        return config
+    models = {one["config"]["name"]: one["class_name"] for one in inside["layers"] if "layers" in one["config"]}
+    sequential = {name for name, kind in models.items() if kind == "Sequential"}
+    layers = []
+    for one in inside["layers"]:
+        function = one["config"].get("function") if one["class_name"] in _OPERATORS else None
+        if function and function not in _FUNCTIONS:
+            raise ValueError(f"the layer '{one['name']}' is TensorFlow's {function}, which is not known here")
+        layers.append(_for_keras3(one))
+        if "inbound_nodes" in one:
+            read = _as_layer_call if one["class_name"] in _OPERATORS else list
+            layers[-1] = layers[-1] | {
+                "inbound_nodes": [[_counted(tensor, models) for tensor in read(call)] for call in one["inbound_nodes"]]
+            }
+    inside = inside | {"layers": layers}
+    if "output_layers" in inside:  # there Keras 3 itself counts the calls of functional models from 1
+        inside["output_layers"] = _with_tensors(inside["output_layers"], lambda tensor: _counted(tensor, sequential))
+    return config | {"config": inside}
+
+
+def _counted(tensor: list, models: Collection[str]) -> list:
+    """A tensor [layer, number of the call, …] with the calls of these models counted from 0."""
+    layer, number, *rest = tensor
+    return [layer, number - (layer in models), *rest]
+
+
+def _as_layer_call(call: list) -> list[list]:
+    """The call of an operator as that of a layer: its tensors, each as [layer, number, output, arguments]."""
+    found: list[list] = []
+
+    def slot(tensor: list) -> Slot:
+        found.append(tensor[:3])
+        return Slot(len(found) - 1)
+
+    *_, others = call if isinstance(call[0], str) else call[0]
+    first = call[2] if call[0] == _CONSTANT else _with_tensors(call, slot)
+    arguments = {_FIRST: first, **{name: _with_tensors(value, slot) for name, value in others.items()}}
+    return [[*tensor, {"arguments": arguments}] for tensor in found]
+
+
+def _with_tensors(value, make: Callable[[list], Any]):
+    """A structure with `make` of every tensor in it, which is [layer, number of the call, number of the output, …]."""
+    if not isinstance(value, list):
+        return value
+    if len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(number, int) for number in value[1:3]):
+        return make(value)
+    return [_with_tensors(one, make) for one in value]
+
+
+def _filled(value, tensors: list):
+    if isinstance(value, Slot):
+        return tensors[value.number]
+    return [_filled(one, tensors) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _of_one(function: Callable) -> Callable:
+    return lambda x, name=None: function(x)
+
+
+def _of_two(function: Callable) -> Callable:
+    return lambda x, y, name=None: function(x, y)
+
+
+def _sliced(x, slice_spec):
+    return x[
+        tuple(slice(one["start"], one["stop"], one["step"]) if isinstance(one, dict) else one for one in slice_spec)
+    ]
+
+
+def _plus_bias(x, bias, data_format=None, name=None):
+    first = data_format in ("NCHW", "channels_first")
+    return ops.add(x, ops.reshape(ops.convert_to_tensor(bias), (-1, 1, 1) if first else (-1,)))
+
+
+_FUNCTIONS: dict[str, Callable] = {
+    "concat": lambda x, axis, name=None: ops.concatenate(x, axis=axis),
+    "cast": lambda x, dtype, name=None: ops.cast(x, dtype),
+    "reshape": lambda x, shape, name=None: ops.reshape(x, shape),
+    "math.reduce_mean": lambda x, axis=None, keepdims=False, name=None: ops.mean(x, axis=axis, keepdims=keepdims),
+    "nn.leaky_relu": lambda x, alpha=0.2, name=None: ops.leaky_relu(x, alpha),
+    "nn.bias_add": _plus_bias,
+    "__operators__.getitem": _sliced,
+    "__operators__.add": _of_two(ops.add),
+    "math.pow": _of_two(ops.power),
+    "math.truediv": _of_two(ops.true_divide),
+    **{f"math.{name}": _of_two(getattr(ops, name)) for name in ("add", "subtract", "multiply", "maximum", "minimum")},
+    **{
+        f"math.{name}": _of_one(getattr(ops, name)) for name in ("sigmoid", "tanh", "softplus", "square", "sqrt", "exp")
+    },
+    **{f"math.{name}": _of_one(getattr(ops, name)) for name in ("abs", "negative")},
+    **{
+        f"nn.{name}": _of_one(getattr(ops, name))
+        for name in ("relu", "relu6", "elu", "selu", "silu", "gelu", "softmax")
+    },
+}

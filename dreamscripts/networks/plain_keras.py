@@ -1,0 +1,31 @@
+"""Keras with its own defaults for a while, whatever the person has configured or built before."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+from keras.src.backend.common import global_state
+
+_COUNTERS = "object_name_uids"  # how many layers of each kind Keras has named
+
+
+@contextmanager
+def plain_keras() -> Iterator[None]:
+    """Build channels-last in float32, and name layers as in a fresh session.
+
+    Pictures here are (H, W, 3). Automatic names such as `conv2d_5` then mean the same layer in every session.
+    """
+    saved = keras.config.image_data_format(), keras.config.floatx(), keras.config.dtype_policy()
+    counters = global_state.get_global_attribute(_COUNTERS)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    global_state.set_global_attribute(_COUNTERS, defaultdict(int))
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(saved[0])
+        keras.config.set_floatx(saved[1])
+        keras.config.set_dtype_policy(saved[2])
+        global_state.set_global_attribute(_COUNTERS, counters)
