@@ -16,7 +16,7 @@ import numpy as np
 from dreamscripts import backends, cache
 from dreamscripts.networks import Network
 from dreamscripts.networks.anatomy import describe_layers
-from dreamscripts.networks.winograd import WinogradConv2D, gain
+from dreamscripts.networks.winograd import WinogradConv2D, gain, transformed_weights
 from dreamscripts.waking import installed
 
 # The multiplications of a run's forward passes from which a trial is won back: 14 passes of VGG16 at 800×800, 56 at
@@ -131,12 +131,11 @@ def decide(kinds: Sequence[Kind], time_layer: Callable[[Kind], tuple[float, floa
 
 def kinds_of(network: Network, height: int, width: int) -> list[Kind]:
     """The kinds of convolution in a network that might go by Winograd, for a picture of that size."""
-    strides = {facts.name: facts.stride for facts in describe_layers(network.model)}
     kinds: dict[tuple[int, int], Kind] = {}
-    for layer in network.model.layers:
-        if gain(layer) and layer.name in strides:
-            channels, filters = layer.kernel.shape[2:]
-            sides = (max(1, side // strides[layer.name]) for side in (height, width))
+    for facts in describe_layers(network.model):
+        if gain(facts.operation):
+            channels, filters = facts.operation.kernel.shape[2:]
+            sides = (max(1, side // facts.stride) for side in (height, width))
             kinds.setdefault((channels, filters), Kind(channels, filters, *sides))
     return list(kinds.values())
 
@@ -190,8 +189,9 @@ def _both_ways(kind: Kind) -> tuple[keras.Layer, keras.Layer]:
         layer.build((None, None, None, kind.channels))
     shape = (3, 3, kind.channels, kind.filters)
     kernel = np.random.default_rng(0).normal(size=shape) / np.sqrt(9 * kind.channels)
-    direct.set_weights([kernel, np.zeros(kind.filters)])
-    winograd.take_over(kernel, np.zeros(kind.filters))
+    weights = kernel, np.zeros(kind.filters)
+    direct.set_weights(weights)
+    winograd.set_weights(transformed_weights(*weights))
     return direct, winograd
 
 

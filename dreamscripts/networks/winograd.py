@@ -117,10 +117,13 @@ def with_winograd(model: keras.Model, least: float) -> keras.Model:
 
 
 def _by_winograd(layer: keras.layers.Conv2D) -> Substitute:
-    kernel, *bias = layer.get_weights()
+    return Substitute(WinogradConv2D.from_config(layer.get_config()), transformed_weights(*layer.get_weights()))
+
+
+def transformed_weights(kernel: np.ndarray, *bias: np.ndarray) -> list[np.ndarray]:
+    """The weights of a `WinogradConv2D` that computes what a plain convolution with these weights does."""
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    weights = [*bias, transform_filter(kernel), transform_filter(turned)]  # in Keras's order: what can learn is first
-    return Substitute(WinogradConv2D.from_config(layer.get_config()), weights)
+    return [*bias, transform_filter(kernel), transform_filter(turned)]  # in Keras's order: what can learn is first
 
 
 def gain(layer: keras.Layer) -> float:
