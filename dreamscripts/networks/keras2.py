@@ -42,6 +42,11 @@ class LegacyOperator(keras.Layer):
         names = [name for name in arguments if name != _FIRST]
         return _FUNCTIONS[self.function](first, **dict(zip(names, rest, strict=True)))
 
+    def compute_output_spec(self, inputs, arguments: Mapping[str, Any]) -> keras.KerasTensor:
+        """The shape and type of what `call` makes of symbolic tensors."""
+        made = self.call(inputs, arguments)
+        return keras.KerasTensor(made.shape, made.dtype)
+
     def get_config(self) -> dict[str, Any]:
         """What the layer can be made from again."""
         return super().get_config() | {"function": self.function}
