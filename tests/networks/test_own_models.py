@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from dreamscripts.dreaming import dream
 from dreamscripts.errors import NetworkError, PictureError, SettingsError
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.losses import LayerEnergy, Loss
@@ -15,7 +16,7 @@ from dreamscripts.networks.anatomy import describe_layers
 from dreamscripts.networks.rewrite import calls
 from dreamscripts.networks.weights import fill_at_random
 from dreamscripts.preprocessing import PREPROCESSINGS
-from dreamscripts.settings import Tiles
+from dreamscripts.settings import Settings, Tiles
 
 
 @pytest.fixture
@@ -344,6 +345,35 @@ def test_every_precision_is_computed_in_float32(policy, saved, x):
     np.testing.assert_allclose(found[twice], 2 * found["two"])
     model = load_network(path, layers=[twice], preprocessing="none").model
     assert {tensor.dtype for call in calls(model) for tensor in call.outputs} == {"float32"}
+
+
+@pytest.mark.parametrize("optimizer", [{"name": "adam", "parameters": "fourier"}, {"where": "device"}])
+def test_a_persons_own_keras_configuration_changes_nothing(optimizer, saved, x):
+    inputs = keras.Input((None, None, 3))
+    path = saved(keras.Model(inputs, conv("one")(layers.Rescaling(1 / 255)(inputs))))
+    settings = Settings(
+        network=path,
+        features={"one": 1.0},
+        jitter={"rotate": 5, "shift": 2, "noise": 1},
+        optimizer={"iterations": 2, "evaluations": 2, **optimizer},
+    )
+    *_, expected = dream(x[0], settings)
+    saved_state = keras.config.floatx(), keras.config.dtype_policy(), keras.config.image_data_format()
+    try:
+        for floatx, policy, data_format in [
+            ("float16", "mixed_bfloat16", "channels_first"),
+            ("float64",) * 2 + ("channels_last",),
+        ]:
+            keras.config.set_floatx(floatx)
+            keras.config.set_dtype_policy(policy)
+            keras.config.set_image_data_format(data_format)
+            *_, last = dream(x[0], settings)
+            np.testing.assert_array_equal(last.picture, expected.picture)
+            assert (keras.config.floatx(), keras.config.image_data_format()) == (floatx, data_format)
+    finally:
+        keras.config.set_floatx(saved_state[0])
+        keras.config.set_dtype_policy(saved_state[1])
+        keras.config.set_image_data_format(saved_state[2])
 
 
 def test_a_whole_h5_serves_as_well(saved, x):
