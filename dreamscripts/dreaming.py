@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from dreamscripts import backends, tuning
-from dreamscripts.errors import Diverged, PictureError
+from dreamscripts.errors import Diverged, PictureError, SettingsError
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.exact_tiles import exact_crops
 from dreamscripts.fourier import FourierEvaluator
@@ -19,6 +19,7 @@ from dreamscripts.iterates import Iterate
 from dreamscripts.losses import build_loss
 from dreamscripts.memory import tiles_for
 from dreamscripts.networks import Network, load_network
+from dreamscripts.networks.anatomy import fixed_size
 from dreamscripts.networks.precision import in_bfloat16
 from dreamscripts.networks.winograd import with_winograd
 from dreamscripts.octaves import SCHEDULES, Plain
@@ -223,12 +224,15 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
     """
     tiles, table = settings.tiles, settings.octaves
     exact = tiles and tiles.kind == "exact"
+    schedule = SCHEDULES[table.kind](base, table)
+    network.check_size(*schedule.sizes[-1])
     if tiles and not exact and not network.fits(smallest_tile(tiles), smallest_tile(tiles)):
+        if fixed_size(network.model):
+            raise SettingsError(f"{network.name} takes pictures of one size only: leave tiles out of the settings")
         raise PictureError(
             f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(settings.features)}, "
             f"which needs {network.least_side} pixels a side in every tile: raise tiles.size"
         )
-    schedule = SCHEDULES[table.kind](base, table)
     if table.kind == "grown":  # its smallest is the one to begin with
         network.check_size(*schedule.sizes[0])
     for left_out, (height, width) in enumerate(schedule.sizes):
@@ -245,7 +249,6 @@ def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[P
                 ", ".join(settings.features),
                 network.least_side,
             )
-    network.check_size(height, width)
     if left_out:
         schedule = SCHEDULES[table.kind](base, table.model_copy(update={"count": table.count - left_out}))
     if exact:

@@ -19,7 +19,7 @@ from keras import ops
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images import fit, open_picture
 from dreamscripts.networks import Network
-from dreamscripts.networks.anatomy import EDGE
+from dreamscripts.networks.anatomy import EDGE, fixed_size
 from dreamscripts.parts import PICTURE, WHOLE, Part, window
 from dreamscripts.settings import Settings
 
@@ -317,6 +317,12 @@ def build_loss(settings: Settings, network: Network) -> Loss:
 def _guide_features(settings: Settings, network: Network) -> dict:
     """{layer: (positions, c)} of the guide picture, as arrays."""
     picture = fit(open_picture(settings.guide.picture), settings.guide.size)
+    if (only := fixed_size(network.model)) and only != picture.shape[:2]:
+        height, width = only
+        raise PictureError(
+            f"{settings.guide.picture}: {network.name} takes pictures of {width}×{height} only: "
+            f"crop the guide to {width}:{height} and set guide.size = {max(only)}"
+        )
     if not network.fits(*picture.shape[:2]):
         raise PictureError(
             f"{settings.guide.picture}: at guide.size = {settings.guide.size} the guide is too small for "

@@ -19,6 +19,7 @@ def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Questions]:
     import tensorflow as tf
 
     from dreamscripts.networks import build
+    from dreamscripts.networks.anatomy import describe_layers, find_layer
     from dreamscripts.networks.rewrite import give_weights
 
     settings, side = Settings.model_validate(task["settings"]), task["side"]
@@ -28,7 +29,8 @@ def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Questions]:
         for layer in whole.layers:
             if f"{layer.name}:0" in weights:  # deeper ones are not in it, nor in use
                 give_weights(layer, [weights[f"{layer.name}:{i}"] for i in range(len(layer.weights))])
-    model = keras.Model(whole.inputs[0], {name: whole.get_layer(name).output for name in settings.features})
+    facts = describe_layers(whole)
+    model = keras.Model(whole.inputs[0], {name: find_layer(facts, name).operation.output for name in settings.features})
     penalties = settings.penalties
 
     def loss_of(x):

@@ -22,13 +22,14 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
 
     from dreamscripts.dreaming import open_network
     from dreamscripts.networks import build, cut, load_network
-    from dreamscripts.networks.anatomy import describe_layers, is_channels_first
+    from dreamscripts.networks.anatomy import describe_layers, find_layer, is_channels_first
 
     network = open_network(settings)
     for side in task["sides"]:
         network.check_size(side, side)
     model = build(settings.network, settings.weights)
-    known = [facts.name for facts in describe_layers(model)]
+    facts = describe_layers(model)
+    known = [one.name for one in facts]
     # Asked for all of its layers, a network is not changed inside.
     whole = load_network(
         settings.network, settings.weights, known, preprocessing=settings.preprocessing, seed=settings.seed
@@ -37,7 +38,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
     weights = {f"{layer.name}:{i}": w for layer in part.model.layers for i, w in enumerate(layer.get_weights())}
     np.savez(task["weights"], **weights)
 
-    unnamed = [layer for layer in settings.features if layer not in known]
+    unnamed = [layer for layer in settings.features if find_layer(facts, layer) is None]
     not_keras = ""
     if unnamed:
         not_keras = f"{unnamed[0]} is no layer of the Keras model"
@@ -61,11 +62,13 @@ def describe_chain(model_layers: Iterable) -> tuple[list[dict[str, Any]], str]:
     """The layers of a plain chain of convolutions, ReLUs and poolings, in order; or what is none, in words."""
     import keras
 
+    from dreamscripts.networks.rewrite import public_name
+
     chain: list[dict[str, Any]] = []
     before = None
     for layer in model_layers:
         if before is not None and layer.input is not before.output:
-            return [], f"{layer.name} does not read the layer before it"
+            return [], f"{public_name(layer)} does not read the layer before it"
         before = layer
         if isinstance(layer, keras.layers.InputLayer):
             continue
@@ -76,7 +79,7 @@ def describe_chain(model_layers: Iterable) -> tuple[list[dict[str, Any]], str]:
         elif kind is keras.layers.MaxPooling2D and layer.padding == "valid":
             chain.append({"name": layer.name, "kind": "pooling", "size": layer.pool_size, "stride": layer.strides})
         else:
-            return [], f"{layer.name} is a {kind.__name__} that PyTorch would write otherwise"
+            return [], f"{public_name(layer)} is a {kind.__name__} that PyTorch would write otherwise"
     return chain, ""
 
 

@@ -42,6 +42,11 @@ class LegacyOperator(keras.Layer):
         names = [name for name in arguments if name != _FIRST]
         return _FUNCTIONS[self.function](first, **dict(zip(names, rest, strict=True)))
 
+    def compute_output_spec(self, inputs, arguments: Mapping[str, Any]) -> keras.KerasTensor:
+        """The shape and type of what `call` makes of symbolic tensors."""
+        made = self.call(inputs, arguments)
+        return keras.KerasTensor(made.shape, made.dtype)
+
     def get_config(self) -> dict[str, Any]:
         """What the layer can be made from again."""
         return super().get_config() | {"function": self.function}
@@ -133,9 +138,21 @@ def _of_two(function: Callable) -> Callable:
 
 
 def _sliced(x, slice_spec):
-    return x[
-        tuple(slice(one["start"], one["stop"], one["step"]) if isinstance(one, dict) else one for one in slice_spec)
-    ]
+    return index(
+        x, [slice(one["start"], one["stop"], one["step"]) if isinstance(one, dict) else one for one in slice_spec]
+    )
+
+
+def index(x, key):
+    """x[key]; an axis that is turned round as a whole is flipped, as PyTorch has no steps backwards."""
+    parts = list(key) if isinstance(key, (list, tuple)) else [key]
+    if Ellipsis in parts:
+        at = parts.index(Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (len(x.shape) + 1 - len(parts))
+    turned = [axis for axis, part in enumerate(parts) if part == slice(None, None, -1)]
+    left = tuple(slice(None) if axis in turned else part for axis, part in enumerate(parts))
+    x = ops.flip(x, axis=turned[0] if len(turned) == 1 else turned) if turned else x
+    return x if turned and all(part == slice(None) for part in left) else x[left]
 
 
 def _plus_bias(x, bias, data_format=None, name=None):

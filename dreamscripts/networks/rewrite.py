@@ -2,7 +2,7 @@
 
 A graph here is *flat*: it has no models within models, and calls every layer once. `rewrite` makes a flat copy of any
 functional or Sequential model. A layer `conv` of an inner model `vgg16` gets the public name `vgg16/conv`. Keras
-does not allow the slash in names, nor TensorFlow many other characters, so that the layer itself is called
+does not allow the slash in names, nor TensorFlow and PyTorch some other characters: the layer itself is called
 `vgg16-x2f-conv`.
 """
 
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
-from dreamscripts.networks.keras2 import LegacyOperator
+from dreamscripts.networks.keras2 import LegacyOperator, index
 
 HIDDEN = "whose own call() hides its layers: build it as a functional model"
 WITHIN = "/"  # between the name of an inner model and that of its layer
@@ -62,7 +62,7 @@ def public_name(operation: keras.Operation) -> str:
 
 
 def _keras_name(public: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"-x{ord(found[0]):x}-", public)
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"-x{ord(found[0]):x}-", public)
 
 
 def maker(tensor: keras.KerasTensor) -> keras.Operation:
@@ -131,8 +131,8 @@ def rewrite(
                 return _run(operation, _tensors((args, kwargs)), within(public + WITHIN))
             taken.add(public)
             name = _keras_name(public)
-            if isinstance(operation, LegacyOperator):
-                output = operation.call(*args, **kwargs)
+            if isinstance(operation, LegacyOperator) or type(operation).__name__ == "GetItem":
+                output = operation.call(*args, **kwargs) if isinstance(operation, LegacyOperator) else index(*args)
                 maker(output).name = name
                 return output
             if not isinstance(operation, keras.Layer):

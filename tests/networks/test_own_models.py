@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from dreamscripts.dreaming import dream
 from dreamscripts.errors import NetworkError, PictureError, SettingsError
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.losses import LayerEnergy, Loss
@@ -15,7 +16,7 @@ from dreamscripts.networks.anatomy import describe_layers
 from dreamscripts.networks.rewrite import calls
 from dreamscripts.networks.weights import fill_at_random
 from dreamscripts.preprocessing import PREPROCESSINGS
-from dreamscripts.settings import Tiles
+from dreamscripts.settings import Settings, Tiles
 
 
 @pytest.fixture
@@ -65,7 +66,8 @@ def assert_own(path, model, x, tensors, rtol=1e-5):
 
 def with_operators():
     inputs = keras.Input((32, 32, 3))
-    x = ops.subtract(inputs[..., ::-1] / 127.5, np.array([1.0, 0.5, 0.25]))
+    turned = ops.flip(inputs, axis=-1) if keras.backend.backend() == "torch" else inputs[..., ::-1]
+    x = ops.subtract(turned / 127.5, np.array([1.0, 0.5, 0.25]))
     one = conv("one", activation="relu")(x)
     two = ops.relu(conv("two", strides=2)(one))
     both = ops.concatenate([two, ops.max_pool(one, 2, strides=2, padding="same")], axis=-1)
@@ -79,7 +81,7 @@ def test_what_follows_operators_is_listed_and_computed(saved, x):
     path = saved(model)
     facts = facts_of(path)
     seen = {one.kind: (one.stride, one.receptive_field) for one in facts.values()}
-    assert seen["GetItem"] == seen["TrueDivide"] == seen["Subtract"] == (1, 1)
+    assert seen["Flip"] == seen["TrueDivide"] == seen["Subtract"] == (1, 1)
     assert (seen["Relu"], seen["MaxPool"], seen["Concatenate"]) == ((2, 5), (2, 4), (2, 5))
     assert (facts["three"].stride, facts["three"].receptive_field, seen["Add"]) == (2, 9, (2, 13))
     assert_own(path, model, x, {call.operation.name: call.outputs[0] for call in calls(model)[:-2]})
@@ -182,7 +184,7 @@ def test_layers_of_inner_models_are_listed_and_computed(kind, side, saved, x):
         "head": model(x, training=False),
     }
     for name, own in expected.items():
-        np.testing.assert_allclose(found[name], numpy(own), atol=1e-5 * np.abs(own).max(), err_msg=name)
+        np.testing.assert_allclose(found[name], numpy(own), atol=1e-5 * np.abs(numpy(own)).max(), err_msg=name)
     short = features(path, ["first_pre_relu", "norm"], x)
     np.testing.assert_array_equal(short["norm"], found["inner/pre/norm"])
     np.testing.assert_allclose(np.maximum(short["first_pre_relu"], 0), found["inner/base.1/first"], atol=1e-5)
@@ -343,6 +345,35 @@ def test_every_precision_is_computed_in_float32(policy, saved, x):
     np.testing.assert_allclose(found[twice], 2 * found["two"])
     model = load_network(path, layers=[twice], preprocessing="none").model
     assert {tensor.dtype for call in calls(model) for tensor in call.outputs} == {"float32"}
+
+
+@pytest.mark.parametrize("optimizer", [{"name": "adam", "parameters": "fourier"}, {"where": "device"}])
+def test_a_persons_own_keras_configuration_changes_nothing(optimizer, saved, x):
+    inputs = keras.Input((None, None, 3))
+    path = saved(keras.Model(inputs, conv("one")(layers.Rescaling(1 / 255)(inputs))))
+    settings = Settings(
+        network=path,
+        features={"one": 1.0},
+        jitter={"rotate": 5, "shift": 2, "noise": 1},
+        optimizer={"iterations": 2, "evaluations": 2, **optimizer},
+    )
+    *_, expected = dream(x[0], settings)
+    saved_state = keras.config.floatx(), keras.config.dtype_policy(), keras.config.image_data_format()
+    try:
+        for floatx, policy, data_format in [
+            ("float16", "mixed_bfloat16", "channels_first"),
+            ("float64",) * 2 + ("channels_last",),
+        ]:
+            keras.config.set_floatx(floatx)
+            keras.config.set_dtype_policy(policy)
+            keras.config.set_image_data_format(data_format)
+            *_, last = dream(x[0], settings)
+            np.testing.assert_array_equal(last.picture, expected.picture)
+            assert (keras.config.floatx(), keras.config.image_data_format()) == (floatx, data_format)
+    finally:
+        keras.config.set_floatx(saved_state[0])
+        keras.config.set_dtype_policy(saved_state[1])
+        keras.config.set_image_data_format(saved_state[2])
 
 
 def test_a_whole_h5_serves_as_well(saved, x):
