@@ -15,7 +15,7 @@ import numpy as np
 
 from dreamscripts import backends, cache
 from dreamscripts.networks import Network
-from dreamscripts.networks.anatomy import describe_layers
+from dreamscripts.networks.anatomy import describe_layers, is_channels_first
 from dreamscripts.networks.winograd import WinogradConv2D, gain, transformed_weights
 from dreamscripts.waking import installed
 
@@ -131,6 +131,8 @@ def decide(kinds: Sequence[Kind], time_layer: Callable[[Kind], tuple[float, floa
 
 def kinds_of(network: Network, height: int, width: int) -> list[Kind]:
     """The kinds of convolution in a network that might go by Winograd, for a picture of that size."""
+    if is_channels_first(network.model):
+        return []
     kinds: dict[tuple[int, int], Kind] = {}
     for facts in describe_layers(network.model):
         if gain(facts.operation):

@@ -40,7 +40,7 @@ PAUSE = 0.05  # seconds before each turn, in which the threads of the one before
 PASSES_OF_A_SIZE = 3
 PASSES_OF_A_WAY = 3
 CLEARLY = 0.95  # of the plain way's time: what gains less may lose next time
-TELLING = 256  # pixels a side, from which on what is fastest is kept for pictures of any size
+TELLING = 256  # pixels a side, from which on what is fastest is so for larger pictures, too
 
 OnStep = Callable[[str, int, int], None]
 
@@ -73,7 +73,7 @@ def measure(
         left_out = _left_out(settings, prepared)
         contestants = {OURS: ("ours", {}), **{name: how for name, how in RIVALS.items() if name not in left_out}}
         task |= {"side": settings.size, "limits": prepared["limits"], "chain": prepared["chain"]}
-        fastest, ways = _try_ways(task, on_step)
+        fastest, ways = _try_ways(task, on_step) if settings.size >= TELLING else ({}, {})
         task |= fastest
         workers, abouts = {}, {}
         for name, (module, environment) in contestants.items():
@@ -97,10 +97,10 @@ def measure(
         answers, products = _take_turns(workers, multipliers, passes, on_step)
         on_step("one iteration of the optimizer", 0, 1)
         iteration = Iteration(**workers[OURS].ask("iterate"))
-        if settings.size >= TELLING:
+        if ways:
             workers[OURS].ask("keep")
-            if NO_ONEDNN_WAY in ways:
-                keep_onednn(fastest["onednn"])
+        if NO_ONEDNN_WAY in ways:
+            keep_onednn(fastest["onednn"])
     on_step("starting up", 0, 1)
     about = {
         "command": command,
@@ -142,7 +142,7 @@ def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any],
             ways[name] = {"choices": about["choices"], "onednn": how["onednn"]}
             return about
 
-        about = begin(PLAIN_WAY, {"onednn": True})
+        about = begin(PLAIN_WAY, {"onednn": True, "try": True})
         choices = about["choices"]
         if about["xla_is_open"]:  # TensorFlow on a CPU
             if ONEDNN not in os.environ:

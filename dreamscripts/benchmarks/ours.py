@@ -10,20 +10,25 @@ from dreamscripts.settings import Octaves, Settings
 def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     """Open the network and the evaluator of the task's settings as `dream` does.
 
-    Without any `choices` in the task, a trial says where Winograd gains.
+    The task may say which `choices` to take, or to `try` where Winograd gains.
     """
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     started = time.perf_counter()
     from dreamscripts import waking
 
     waking.claim()
-    waking.wake(task["onednn"])
+    waking.wake(task.get("onednn"))
     from dreamscripts import backends, tuning
-    from dreamscripts.dreaming import as_said, build_evaluator, dream, open_network
+    from dreamscripts.dreaming import as_said, build_evaluator, choose, dream, open_network
 
     network = open_network(settings)
     kinds = tuning.kinds_of(network, side, side)
-    choices = tuning.Choices.read(task["choices"]) if "choices" in task else tuning.measure(network, kinds)
+    if "choices" in task:
+        choices = tuning.Choices.read(task["choices"])
+    elif "try" in task:
+        choices = tuning.measure(network, kinds)
+    else:
+        choices = choose(network, settings, side, side)
     evaluator = build_evaluator(network, settings, side, side, choices=as_said(settings, choices))
     tiles = evaluator.exact or settings.tiles
     start_up = time.perf_counter() - started

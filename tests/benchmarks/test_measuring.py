@@ -93,6 +93,70 @@ def test_what_computes_something_else_agrees_in_no_picture(other, tmp_path):
     assert len(log) == 6
 
 
+@pytest.fixture
+def begun(monkeypatch):
+    """Pretend to begin processes whose passes take so many seconds; what each was told, by name."""
+
+    def of(seconds, xla_is_open=True):
+        told = {}
+
+        class Contestant(Pretender):
+            def __init__(self, name, module, task):
+                super().__init__([], name, seconds=iter([9.0] + [seconds[name]] * 9))  # the first does not count
+                told[name] = task
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *error):
+                self.log.append("ended")
+
+            def begin(self):
+                return {"choices": told[self.name].get("choices", {"xla": False}), "xla_is_open": xla_is_open}
+
+        monkeypatch.setattr(measuring, "Worker", Contestant)
+        monkeypatch.delenv(measuring.ONEDNN, raising=False)
+        return told
+
+    return of
+
+
+def try_ways():
+    return measuring._try_ways({"side": 400}, lambda *step: None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "onednn", "xla"),
+    [
+        ((1.0, 1.3, 2.6), True, False),
+        ((1.0, 0.8, 1.2), False, False),
+        ((1.0, 1.3, 0.7), True, True),
+        ((1.0, 0.97, 0.96), True, False),  # too close to tell
+    ],
+)
+def test_ours_takes_the_way_that_is_clearly_fastest(seconds, onednn, xla, begun):
+    names = ("ours as it is", "ours without oneDNN", "ours with XLA")
+    told = begun(dict(zip(names, seconds, strict=True)))
+    fastest, ways = try_ways()
+    assert fastest == {"onednn": onednn, "choices": {"xla": xla}}
+    assert list(ways.values()) == list(seconds)
+    assert [told[name]["onednn"] for name in names] == [True, False, True]
+    assert [told[name].get("choices") for name in names] == [None, {"xla": False}, {"xla": True}]
+
+
+def test_onednn_is_not_tried_where_the_user_has_decided(begun, monkeypatch):
+    told = begun({"ours as it is": 1.0, "ours with XLA": 2.0})
+    monkeypatch.setenv(measuring.ONEDNN, "0")
+    assert list(try_ways()[1]) == ["as it is", "with XLA"]
+    assert len(told) == 2
+
+
+def test_where_the_backend_leaves_nothing_open_there_is_one_way(begun):
+    told = begun({"ours as it is": 1.0}, xla_is_open=False)
+    assert try_ways()[1] == {"as it is": 1.0}
+    assert len(told) == 1
+
+
 def test_all_rivals_run_where_all_can(settings, monkeypatch):
     monkeypatch.setattr(measuring, "find_spec", lambda name: name)
     assert measuring._left_out(settings, PREPARED) == {}
