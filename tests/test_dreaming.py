@@ -398,7 +398,7 @@ def in_coefficients(ascent):
 def test_in_coefficients_too_the_loss_falls_and_the_picture_stays_between_black_and_white(
     name, picture, in_coefficients
 ):
-    settings = changed(in_coefficients, features={"block2_conv1": 5}, optimizer={"name": name, "clip": True})
+    settings = changed(in_coefficients, features={"block2_conv1": 0.5}, optimizer={"name": name, "clip": True})
     iterates = list(dream(picture, settings))
     np.testing.assert_allclose(iterates[0].picture, fit(picture, 32), atol=1e-3)
     for before, after in pairwise(iterates):
