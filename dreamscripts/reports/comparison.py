@@ -71,6 +71,12 @@ def verdict(comparison: Comparison) -> list[str]:
     return [_sentence(sentence) for sentence in sentences]
 
 
+def _bounds(max_change: float | None) -> str:
+    if max_change is None:
+        return "All keep the pixels within 0..255."
+    return f"For all of them, a pixel stays within 0..255 and moves by at most {max_change:g} in an iteration."
+
+
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
@@ -311,6 +317,7 @@ def _page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], abo
             f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on {comparison.settings.network}; "
             f"{comparison.evaluations} passes each; {about['device']}"
         ),
+        bounds=escape(_bounds(comparison.settings.optimizer.max_change)),
         verdict="".join(f"<p>{escape(sentence)}</p>" for sentence in verdict(comparison)),
         table=_table(comparison),
         pictures="".join(rows),
