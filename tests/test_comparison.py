@@ -12,7 +12,7 @@ from dreamscripts.settings import Settings
 EVALUATIONS = 12
 BUDGETS = (2, 3, 6, 12)
 CALM = Settings(
-    features={"block2_conv1": 0.05}, penalties={"dream_l2": 0.02}, optimizer={"evaluations": 3, "step": 1.5}
+    features={"block2_conv1": 0.005}, penalties={"dream_l2": 0.02}, optimizer={"evaluations": 3, "step": 1.5}
 )
 EXPLOSIVE = changed(CALM, penalties={"continuity": 1, "dream_l2": 0.02})
 
