@@ -12,7 +12,7 @@ import keras
 
 from dreamscripts.errors import NetworkError
 from dreamscripts.networks.keras2 import build_from, is_by_keras2
-from dreamscripts.networks.rewrite import HIDDEN, has_graph, why_no_graph
+from dreamscripts.networks.rewrite import HIDDEN, first_line, has_graph, why_no_graph
 
 WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 FILES = "a .keras or .h5 file"
@@ -28,7 +28,7 @@ def load_whole(path: Path) -> keras.Model:
     try:
         model = build_from(path) if is_by_keras2(path) else keras.saving.load_model(path, compile=False)
     except Exception as error:  # unknown layers, unsafe lambdas, damaged archives: Keras has an error for each
-        reason = _culprit(path, str(error)) or [*str(error).strip().splitlines(), type(error).__name__][0]
+        reason = _culprit(path, str(error)) or first_line(error)
         raise NetworkError(f"{path}: cannot be loaded as a Keras model: {reason}") from None
     if not has_graph(model):
         raise NetworkError(f"{path}: {why_no_graph(model)}")

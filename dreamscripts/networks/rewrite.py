@@ -132,7 +132,9 @@ def rewrite(
             taken.add(public)
             name = _keras_name(public)
             if isinstance(operation, LegacyOperator) or type(operation).__name__ == "GetItem":
-                output = operation.call(*args, **kwargs) if isinstance(operation, LegacyOperator) else index(*args)
+                output = (
+                    operation.call(*args, **kwargs) if isinstance(operation, LegacyOperator) else index(*args, **kwargs)
+                )
                 maker(output).name = name
                 return output
             if not isinstance(operation, keras.Layer):
@@ -171,10 +173,11 @@ def shapes_at(model: keras.Model, shape: tuple[int, ...]) -> dict[int, tuple[int
         with _blaming(call.operation):
             outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
             _check_join(call.operation, _tensors((args, kwargs)))
-            if any(len(one.shape) == 4 and one.shape[0] != shape[0] for one in outputs):
-                raise ValueError("takes one picture apart into several")
         known |= zip(map(id, call.outputs), outputs, strict=True)
         shapes |= {id(tensor): tuple(one.shape) for tensor, one in zip(call.outputs, outputs, strict=True)}
+    if any(shapes[id(tensor)][0] != shape[0] for tensor in model.outputs):  # a reshaping for one size only
+        parts = (call for call in calls(model) if shapes[id(call.outputs[0])][0] != shape[0])
+        raise RewriteError(public_name(next(parts).operation), "takes one picture of this size for several")
     return shapes
 
 
@@ -219,10 +222,11 @@ def _blaming(operation: keras.Operation) -> Iterator[None]:
     except RewriteError:
         raise
     except Exception as error:  # a layer may raise anything
-        raise RewriteError(public_name(operation), f"cannot be computed: {_first_line(error)}") from None
+        raise RewriteError(public_name(operation), f"cannot be computed: {first_line(error)}") from None
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of Keras says, in one line."""
     plain = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras writes in bold
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("Exception encountered", "Could not automatically infer"))]

@@ -276,7 +276,7 @@ def test_where_only_one_size_will_do_that_is_said(saved, x):
 
     reshaped = layers.Conv2D(2, 1, name="last")(ops.reshape(conv("one")(inputs), (-1, 16, 64, 4)))
     network = load_network(saved(keras.Model(inputs, reshaped)), layers=["last"], preprocessing="none")
-    with pytest.raises(PictureError, match=r"32×32 only.*'reshape.*' cannot be computed: takes one picture apart"):
+    with pytest.raises(PictureError, match=r"32×32 only.*'reshape.*' takes one picture of this size for several"):
         network.check_size(64, 64)
 
 
