@@ -57,7 +57,7 @@ def describe_layers(model: keras.Model) -> list[LayerFacts]:
         widest = max(local, key=lambda one: (one.field, one.stride))
         for output in call.outputs:
             shape = output.shape[2:] if first else output.shape[1:3]
-            if len(output.shape) < 4 or (widest.flat and tuple(shape) == (1, 1)):
+            if (len(output.shape) < 4 and not _is_plane(call, output)) or (widest.flat and tuple(shape) == (1, 1)):
                 seen[id(output)] = _Seen(math.inf, math.inf, widest.side, flat=True)
             else:
                 seen[id(output)] = one = _through(call, output, widest, sides, first)
@@ -104,7 +104,16 @@ class _Sides:
         return shape[2 if self._first else 1] or 0 if len(shape) == 4 else 0
 
 
+def _is_plane(call: Call, output: keras.KerasTensor) -> bool:
+    """Whether a tensor (N, h, w) is one channel of a map, which still has its positions."""
+    kinds = ("GetItem", "Squeeze", "Stack", "TrueDivide", "Multiply", "Add", "Subtract")
+    return type(call.operation).__name__ in kinds and any(
+        len(output.shape) == 3 and tuple(one.shape[1:3]) == tuple(output.shape[1:3]) for one in call.inputs
+    )
+
+
 _WHOLE = ("GlobalAveragePooling2D", "GlobalMaxPooling2D")
+_EDGES = {"ZeroPadding2D", "Cropping2D", "Pad"}  # they change the size of a map, but not its stride
 _REDUCTIONS = {"Mean", "Sum", "Max", "Min", "Amax", "Amin", "Var", "Std", "Prod", "Logsumexp"}
 _CONVOLUTIONS = {"Conv", "DepthwiseConv", "SeparableConv"}  # operators, whose kernel is an argument
 
@@ -142,6 +151,8 @@ def _window(call: Call, first: bool) -> tuple[int, Fraction | None] | None:
     if kind in _CONVOLUTIONS | {"ConvTranspose"}:
         kernel = call.args[1].shape[:2]
     if kernel is None:
+        if kind in _EDGES:
+            return 1, Fraction(1)
         if kind == "UpSampling2D":
             return 1 if operation.interpolation == "nearest" else 2, Fraction(1, max(_sides(operation.size)))
         return (2 if "Resiz" in kind else 1), None

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 
 from dreamscripts.networks.anatomy import fixed_size, is_channels_first
-from dreamscripts.networks.rewrite import Call, calls
+from dreamscripts.networks.rewrite import calls
 
 # Layers and operators that map each value of a picture by itself, and those that do nothing to it at inference.
 _AFFINE = {"Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Add", "Subtract"}
 _PASSING = {
-    *("Identity", "Dropout", "GaussianNoise", "Cast", "GetItem", "Flip", "Resizing"),
+    *("Identity", "Dropout", "GaussianNoise", "Cast", "GetItem", "Flip", "Stack", "Resizing"),
     *(f"Random{what}" for what in ("Flip", "Rotation", "Zoom", "Translation", "Contrast", "Brightness", "Shear")),
 }
 _NORMALISED = 0.5, 20  # how far apart black and white are after preprocessing: 1 or 2, or some standard deviations
@@ -21,12 +21,12 @@ def preprocessing_inside(model: keras.Model) -> str | None:
 
     None if it does not preprocess any, or if it cannot be known.
     """
-    door = _door(model)
-    if not any(type(call.operation).__name__ in _AFFINE for call in door):
+    end = _end_of_door(model)
+    if end is None:
         return None
     height, width = fixed_size(model) or (8, 8)
     shape = (1, 3, height, width) if is_channels_first(model) else (1, height, width, 3)
-    way = keras.Model(model.inputs[0], door[-1].outputs[0])
+    way = keras.Model(model.inputs[0], end)
     black, white = (
         keras.ops.convert_to_numpy(way(np.full(shape, value, np.float32), training=False)) for value in (0, 255)
     )
@@ -38,17 +38,16 @@ def preprocessing_inside(model: keras.Model) -> str | None:
     return "unit" if _NORMALISED[0] <= apart / 255 <= _NORMALISED[1] and moved > 0 else None
 
 
-def _door(model: keras.Model) -> list[Call]:
-    """The calls from the input on, one after another, that preprocess the picture."""
-    readers: dict[int, list[Call]] = {}
+def _end_of_door(model: keras.Model) -> keras.KerasTensor | None:
+    """The preprocessed picture: the only tensor that the rest of the model reads; None if nothing preprocesses it."""
+    door = {id(model.inputs[0]): model.inputs[0]}
+    read: dict[int, keras.KerasTensor] = {}
+    kinds = set()
     for call in calls(model):
-        for tensor in call.inputs:
-            readers.setdefault(id(tensor), []).append(call)
-    tensor, door = model.inputs[0], []
-    while len(after := readers.get(id(tensor), [])) == 1:
-        (call,) = after
-        if type(call.operation).__name__ not in _AFFINE | _PASSING or len(call.inputs) != 1 or len(call.outputs) != 1:
-            break
-        door.append(call)
-        tensor = call.outputs[0]
-    return door
+        kind = type(call.operation).__name__
+        if kind in _AFFINE | _PASSING and all(id(tensor) in door for tensor in call.inputs):
+            door |= {id(tensor): tensor for tensor in call.outputs}
+            kinds.add(kind)
+        else:
+            read |= {id(tensor): tensor for tensor in call.inputs if id(tensor) in door}
+    return next(iter(read.values())) if len(read) == 1 and kinds & _AFFINE else None

@@ -119,12 +119,14 @@ def _window(call: Call, axis: int, size: int, channels_first: bool) -> tuple[int
         return 1, 1, *layer.padding[axis]
     if isinstance(layer, keras.layers.Cropping2D):
         return 1, 1, *(-pixels for pixels in layer.cropping[axis])
+    maps = all(len(tensor.shape) == 4 for tensor in call.inputs)  # not single channels (N, h, w)
     channel_axes = (1,) if channels_first else (-1, 3)
     by_itself = (
         kind in _EACH_PLACE_BY_ITSELF
-        or (kind in _ALONG_CHANNELS and _only(layer.axis) in channel_axes)
+        or (kind in _ALONG_CHANNELS and maps and _only(layer.axis) in channel_axes)
+        or (kind == "Stack" and not maps and layer.axis in (-1, 3) and not channels_first)
         or (kind in _ALONG_THE_LAST_AXIS and not channels_first)
-        or (kind == "GetItem" and _only_channels(call.args[1], channels_first))
+        or (kind == "GetItem" and maps and _only_channels(call.args[1], channels_first))
         or (kind == "PReLU" and set(layer.shared_axes or ()) >= ({2, 3} if channels_first else {1, 2}))
     )
     # A constant in a sum or product may be a map of its own.
@@ -144,9 +146,9 @@ def _same_everywhere(argument, channels_first: bool) -> bool:
 
 
 def _only_channels(key, channels_first: bool) -> bool:
-    """Whether an index takes all places of a map (N, h, w, c), such as [..., ::-1]."""
+    """Whether an index takes all places of a map (N, h, w, c), such as [..., ::-1] or [..., 0]."""
     parts = list(key) if isinstance(key, (tuple, list)) else [key]
-    if not all(isinstance(part, slice) or part is Ellipsis for part in parts):
+    if not all(isinstance(part, (slice, int)) or part is Ellipsis for part in parts):
         return False
     if Ellipsis in parts:
         at = parts.index(Ellipsis)

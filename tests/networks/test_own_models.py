@@ -148,6 +148,21 @@ def test_of_ones_own_with_other_ways_to_enlarge_strides_are_right():
     assert (facts["small"], facts["tall"], facts["wide"]) == ((4, 3), (2, 7), (1, 3))
 
 
+def test_behind_keras_preprocess_input_strides_fields_and_tiles_are_right(saved, rng):
+    inputs = keras.Input((40, 40, 3))
+    model = keras.Model(inputs, conv("one", strides=2)(keras.applications.vgg16.preprocess_input(inputs)))
+    path = saved(model)
+    facts = facts_of(path)["one"]
+    assert (facts.stride, facts.receptive_field) == (2, 3)
+    picture = rng.uniform(0, 255, (90, 80, 3)).astype(np.float32)
+    network = load_network(path, layers=["one"])
+    losses = [
+        Evaluator(network, Loss(((1.0, LayerEnergy("one")),)), tiles=tiles).loss(picture)
+        for tiles in (None, Tiles(kind="exact", size=40))
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 # Models within models
 
 
@@ -453,6 +468,8 @@ def adapted(mean, variance):
         (lambda x: layers.Rescaling(1 / 127.5, offset=-1)(layers.RandomFlip()(x)), "none"),
         (lambda x: x / 127.5 - 1.0, "none"),
         (caffe, "none"),
+        (keras.applications.vgg16.preprocess_input, "none"),
+        (keras.applications.densenet.preprocess_input, "none"),
         (adapted(120, 60**2), "none"),
         (adapted(0.45, 0.06), "unit"),
         (layers.Rescaling(2, offset=-1), "unit"),
