@@ -5,8 +5,8 @@ ascent and Adam depend on their step, so theirs is searched, up and down as long
 settings' passes in an iteration, and with all of them in one. Each trial has the whole number of passes. The picture of
 a trial is the one with the lowest loss that it came by. All keep the pixels within 0..255: beyond, most of these losses
 have no lower bound, and whoever takes the longest step wins. Where the settings say how far a pixel may move in an
-iteration (`max_change`), that bounds all of them alike. An iteration has the same number of passes for each, but for the
-one or two more that L-BFGS takes to finish its line search.
+iteration (`max_change`), that bounds all of them alike. An iteration has the same number of passes for each, but for
+the one or two more that L-BFGS takes to finish its line search.
 """
 
 import logging
