@@ -53,6 +53,16 @@ def test_every_trial_has_exactly_the_passes_of_the_budget_from_the_same_loss(com
         assert seconds == sorted(seconds)
 
 
+def test_a_box_is_the_same_for_all_optimizers(small):
+    settings = changed(CALM, optimizer={"max_change": 2})
+    compared = compare(small, settings, ["lbfgs", "gradient_ascent"], EVALUATIONS)
+    assert [trial.restart for trial in compared.trials if trial.optimizer == "lbfgs"] == [3]
+    for trial in compared.trials:
+        table = trial.table(settings)
+        assert (table.max_change, table.evaluations) == (2, 3)
+        assert np.abs(trial.pictures[3] - small).max() <= 2 + 1e-3
+
+
 def test_a_picture_is_kept_at_each_budget(compared, small):
     assert (compared.budgets, compared.evaluations) == (BUDGETS, EVALUATIONS)
     np.testing.assert_array_equal(compared.start, small)

@@ -324,6 +324,8 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"optimizer.laplacian": -1}, ["optimizer.laplacian", "greater than or equal to 0"]),
         ({"optimizer.laplacian": 13}, ["optimizer.laplacian", "less than or equal to 12"]),
         ({"optimizer.parameters": "fourier", "optimizer.laplacian": 2}, ["optimizer.laplacian is for pixels"]),
+        ({"optimizer.parameters": "fourier", "optimizer.max_change": 2}, ["optimizer.max_change is for pixels"]),
+        ({"optimizer.max_change": 0}, ["optimizer.max_change", "greater than 0"]),
         ({"instead": 3}, ["instead = 3", "should be a table"]),
         ({"instead.pocket": ["fire6"]}, ["instead.pocket", "should be a table"]),
         ({"instead.pocket": {"fire6": "lots"}}, ["instead.pocket.fire6", "'lots'", "number"]),

@@ -12,6 +12,7 @@ from dreamscripts.preprocessing import PREPROCESSINGS
 from dreamscripts.settings import Optimizer
 
 SHAPE = (4, 5, 3)
+CAFFE = PREPROCESSINGS["caffe"]
 
 
 @pytest.fixture(params=["gradient_ascent", "adam"])
@@ -53,3 +54,17 @@ def test_the_pyramid_is_of_the_gradient_and_not_of_the_step(rng):
     chosen = Optimizer(name="gradient_ascent", evaluations=1, step=2, laplacian=3)
     step = next(OPTIMIZERS["gradient_ascent"](Slope(g), np.zeros(g.shape), chosen, PREPROCESSINGS["none"]))
     np.testing.assert_allclose(step.x, -2 * even / np.abs(even).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gradient_ascent", "adam"])
+def test_max_change_bounds_all_the_steps_of_an_iteration_together(name, rng):
+    low, high = CAFFE.limits
+    x = rng.uniform(low - 5, high + 5, (4, 5, 3))  # some begin beyond black and white
+    slope = Slope(rng.choice([-1, 1], (4, 5, 3)) * rng.uniform(1, 2, (4, 5, 3)))
+    optimizer = Optimizer(name=name, step=4, evaluations=3, max_change=6)
+    before = x.clip(low, high)
+    for step in islice(OPTIMIZERS[name](slope, x, optimizer, CAFFE), 3):
+        assert ((step.x >= low - 1e-4) & (step.x <= high + 1e-4)).all()
+        moved = np.abs(step.x - before)
+        assert 5 < moved.max() <= 6 + 1e-3
+        before = step.x
