@@ -30,7 +30,7 @@ def free_memory() -> int:
 def of_run(optimizer: Optimizer) -> float:
     """Bytes that a run keeps, beside its passes, per pixel of the whole picture."""
     # As many float32 pictures.
-    vectors = 2 * optimizer.history + 6 if optimizer.on_device else 2 * 25 if optimizer.by_scipy else 12
+    vectors = 2 * optimizer.history + 8 if optimizer.on_device else 2 * 25 if optimizer.by_scipy else 12
     return (vectors + 4) * 3 * FLOAT32  # and the evaluator's picture, noise and gradients
 
 

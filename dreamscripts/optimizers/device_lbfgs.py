@@ -148,15 +148,7 @@ def _lower(loss: float, before: float) -> bool:
 
 def _line_search(objective: _Objective, here: _Place, pairs: Sequence[Pair], box: Box | None) -> _Place | None:
     """A lower place in the direction of the pairs, or else against the gradient; None where none is found."""
-    free = box.free(here.x, here.gradient) if box else None
-    first, longest = 1.0, 1.0 if box else math.inf
-    d = direction(here.gradient, pairs, free) if pairs else None
-    if d is not None:
-        d = box.clipped(here.x + d) - here.x if box else d
-        slope = dot(here.gradient, d)
-    if d is None or slope >= 0:
-        d, first = _against(here, free, box)
-        slope = dot(here.gradient, d)
+    d, slope, first = _descent(here, pairs, box)
     if slope >= 0:
         return None
     there = None
@@ -168,18 +160,28 @@ def _line_search(objective: _Objective, here: _Place, pairs: Sequence[Pair], box
         there = objective.at(box.clipped(x) if box else x)  # for what rounding takes beyond the bounds
         return wolfe.Point(step, there.loss, dot(there.gradient, d))
 
+    longest = 1.0 if box else math.inf
     return there if wolfe.search(at, wolfe.Point(0.0, here.loss, slope), first, longest) else None
 
 
-def _against(here: _Place, free: Vector | None, box: Box | None) -> tuple[Vector, float]:
-    """The direction against the gradient, and how much of it is the first step.
+def _descent(here: _Place, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
+    """A direction, the slope along it, and how much of it is the first step.
 
-    Within a box it is as long as the box allows: the mean value that is free moves to its bound. Without, the first
-    step has a length of 1, as L-BFGS-B has it.
+    The direction is that of the pairs, or, where they tell none that goes down, against the gradient. Within a box it
+    ends in the box. Against the gradient it is then as long as the box allows: the mean value that is free moves to
+    its bound. Without a box, the first step against the gradient has a length of 1, as in L-BFGS-B.
     """
+    x, g = here.x, here.gradient
+    free = box.free(x, g) if box else None
+    d = direction(g, pairs, free) if pairs else None
+    if d is not None:
+        d = box.clipped(x + d) - x if box else d
+        if (slope := dot(g, d)) < 0:
+            return d, slope, 1.0
     if box is None:
-        length = math.sqrt(dot(here.gradient, here.gradient))
-        return -here.gradient, 1 / length if length else 1.0
-    g = here.gradient * free
+        square = dot(g, g)
+        return -g, -square, square**-0.5 if square else 1.0
+    g = free * g
     mean = float(ops.sum(ops.abs(g))) / max(float(ops.sum(free)), 1.0)
-    return box.clipped(here.x - (box.reach / mean if mean else 1.0) * g) - here.x, 1.0
+    d = box.clipped(x - (box.reach / mean if mean else 1.0) * g) - x
+    return d, dot(g, d), 1.0
