@@ -189,6 +189,10 @@ class _Meter:
     def draw(self, number: int) -> None:
         self._evaluator.draw(number)
 
+    @property
+    def shaken(self) -> bool:
+        return self._evaluator.shaken
+
     def loss(self, x: np.ndarray) -> float:
         self._note(x)
         return self._evaluator.loss(x)

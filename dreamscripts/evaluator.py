@@ -72,9 +72,14 @@ class Evaluator:
 
     def draw(self, number: int) -> None:
         """Shake the pictures to come with draw `number` of the seed's jitter; without jitter this changes nothing."""
-        if number != self.drawn and (self._jitter != Jitter() or self._tiles):
+        if number != self.drawn and self.shaken:
             self._x = None
         self.drawn = number
+
+    @property
+    def shaken(self) -> bool:
+        """Whether another draw gives another loss of the same picture."""
+        return self._jitter != Jitter() or self._tiles is not None
 
     def restart(self) -> None:
         """Count from nothing again, with no answer at hand."""

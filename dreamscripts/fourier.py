@@ -28,7 +28,7 @@ class FourierEvaluator:
     """
 
     def __init__(self, evaluator: Evaluator, height: int, width: int):
-        self.draw = evaluator.draw
+        self.draw, self.shaken = evaluator.draw, evaluator.shaken
         self._evaluator = evaluator
         self._preprocessing = evaluator.network.preprocessing
         self._size = height, width

@@ -22,7 +22,7 @@ from keras import ops
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.optimizers import wolfe
 from dreamscripts.optimizers.box import Box
-from dreamscripts.optimizers.step import Step, say_no_gain
+from dreamscripts.optimizers.step import Step, Stuck
 from dreamscripts.optimizers.vectors import combine, dot, products
 from dreamscripts.preprocessing import Preprocessing
 from dreamscripts.settings import Optimizer
@@ -38,15 +38,15 @@ def device_lbfgs(
     x: np.ndarray,
     optimizer: Optimizer,
     preprocessing: Preprocessing,
-    start: int = 0,
+    start: int,
+    stuck: Stuck,
 ) -> Iterator[Step]:
     """Yield a Step per iteration, its x float32, each under a draw of the jitter of its own.
 
     The loss of a step is that of its picture under the iteration's draw. After `optimizer.evaluations` passes no new
     line search is begun; the one under way is finished. `optimizer.history` is how many pairs are kept within an
     iteration; nothing is kept from one to the next. `optimizer.max_change` and `optimizer.clip` bound every picture
-    that is tried (box.py). An iteration that finds no lower loss is the last one, and a warning says so. Raises
-    Diverged, as the evaluator does, where the loss is no longer a finite number.
+    that is tried (box.py). Raises Diverged, as the evaluator does, where the loss is no longer a finite number.
     """
     x = ops.convert_to_tensor(x, "float32")
     if limits := Box.around(x, optimizer, preprocessing):
@@ -68,12 +68,12 @@ def device_lbfgs(
             before, here = here.loss, there
             if not _lower(here.loss, before):
                 break
-        if stuck := not _lower(here.loss, begun):
-            say_no_gain(iteration + 1, optimizer)
         pairs.clear()
         picture = here.picture
-        yield Step(ops.convert_to_numpy(picture), here.loss, here.terms, done=stuck)
-        if stuck:
+        lowered = _lower(here.loss, begun)
+        step = stuck.step(iteration + 1, lowered, ops.convert_to_numpy(picture), here.loss, here.terms)
+        yield step
+        if step.done:
             return
 
 

@@ -9,7 +9,7 @@ from scipy.optimize import Bounds, minimize
 from dreamscripts.evaluator import Evaluator
 from dreamscripts.optimizers.box import bounds_around
 from dreamscripts.optimizers.device_lbfgs import device_lbfgs
-from dreamscripts.optimizers.step import Step, say_no_gain
+from dreamscripts.optimizers.step import Step, Stuck
 from dreamscripts.preprocessing import Preprocessing
 from dreamscripts.settings import Optimizer
 
@@ -22,9 +22,10 @@ def lbfgs(
     start: int = 0,
     memory: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Step]:
-    """Walk as L-BFGS does, where `optimizer.where` says; neither way remembers anything between iterations."""
+    """Walk as L-BFGS does, where `optimizer.where` says. It keeps nothing between iterations but what `Stuck` counts."""
+    stuck = Stuck(evaluator, optimizer, memory)
     return {"scipy": scipy_lbfgs, "device": device_lbfgs}[optimizer.where](
-        evaluator, x, optimizer, preprocessing, start
+        evaluator, x, optimizer, preprocessing, start, stuck
     )
 
 
@@ -33,7 +34,8 @@ def scipy_lbfgs(
     x: np.ndarray,
     optimizer: Optimizer,
     preprocessing: Preprocessing,
-    start: int = 0,
+    start: int,
+    stuck: Stuck,
 ) -> Iterator[Step]:
     """Yield a Step per iteration, each under a draw of the jitter of its own.
 
@@ -42,8 +44,7 @@ def scipy_lbfgs(
     the picture from before it with the loss of its last trial. `optimizer.evaluations` is SciPy's `maxfun`: it finishes
     the step under way, so an iteration takes a pass or more beyond it. `optimizer.max_change` and `optimizer.clip` give
     SciPy bounds (box.py), which the original does not have. SciPy's tolerances are 0: they are absolute, and would stop
-    a large or a dark picture before it began. An iteration that finds no lower loss is the last one, and a warning
-    says so.
+    a large or a dark picture before it began.
     """
     shape = x.shape
     for iteration in count(start):
@@ -60,8 +61,7 @@ def scipy_lbfgs(
             options={"maxfun": optimizer.evaluations, "gtol": 0, "ftol": 0},
         )
         x = result.x.reshape(shape)
-        if stuck := result.nit == 0:
-            say_no_gain(iteration + 1, optimizer)
-        yield Step(x, evaluator.loss(x), evaluator.terms(x), done=stuck)
-        if stuck:
+        step = stuck.step(iteration + 1, result.nit > 0, x, evaluator.loss(x), evaluator.terms(x))
+        yield step
+        if step.done:
             return

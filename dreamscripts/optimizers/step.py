@@ -71,10 +71,24 @@ def walk(
             return
 
 
-def say_no_gain(iteration: int, optimizer: Optimizer) -> None:
-    """Log that an iteration has found no lower loss, so that it is the last one of its octave."""
-    bounded = optimizer.clip or optimizer.max_change is not None
-    advice = "" if bounded else "; optimizer.max_change = 10 would keep its steps near the picture"
-    log.warning(
-        "iteration %d: the line search found no lower loss, so no more are tried at this size%s", iteration, advice
-    )
+class Stuck:
+    """Counts the iterations in a row that found no lower loss, and says so.
+
+    After one of them another draw of the jitter may find one; after two, or where every draw is the same, no more are
+    tried. `memory` is that of the step before, where there was one.
+    """
+
+    def __init__(self, evaluator: Evaluator, optimizer: Optimizer, memory: Mapping[str, np.ndarray] | None):
+        self._most = 2 if evaluator.shaken else 1
+        self._bounded = optimizer.clip or optimizer.max_change is not None
+        self._count = int((memory or {}).get("stuck", 0))
+
+    def step(self, iteration: int, lowered: bool, x: np.ndarray, loss: float, terms: dict[str, float]) -> Step:
+        """The Step of an iteration, counted from 1; it is `done` where no more are to be tried."""
+        self._count = 0 if lowered else self._count + 1
+        done = self._count == self._most
+        if self._count:
+            end = ", so no more are tried at this size" if done else ""
+            advice = "" if self._bounded else "; optimizer.max_change = 10 would keep its steps near the picture"
+            log.warning("iteration %d: the line search found no lower loss%s%s", iteration, end, advice)
+        return Step(x, loss, terms, {"stuck": np.array(self._count)} if self._count else {}, done)

@@ -19,7 +19,7 @@ from dreamscripts.losses import build_loss
 from dreamscripts.networks import load_network
 from dreamscripts.optimizers import device_lbfgs as module
 from dreamscripts.optimizers import lbfgs, wolfe
-from dreamscripts.optimizers.device_lbfgs import Pair, device_lbfgs, direction
+from dreamscripts.optimizers.device_lbfgs import Pair, direction
 from dreamscripts.preprocessing import PREPROCESSINGS
 from dreamscripts.settings import Optimizer
 
@@ -33,7 +33,7 @@ class OnDevice:
 
     def __init__(self, landscape, tensors=True):
         self.landscape, self.tensors, self.losses = landscape, tensors, []
-        self.draw = landscape.draw
+        self.draw, self.shaken = landscape.draw, landscape.shaken
 
     def loss(self, x):
         loss = self.landscape.loss(self.seen(x))
@@ -73,7 +73,7 @@ class Folded(Bowl):
 
 
 def steps(landscape, x, number, start=0, tensors=True, **optimizer):
-    walk = device_lbfgs(OnDevice(landscape, tensors), x, Optimizer(where="device", **optimizer), CAFFE, start)
+    walk = lbfgs(OnDevice(landscape, tensors), x, Optimizer(where="device", **optimizer), CAFFE, start)
     return list(islice(walk, number))
 
 

@@ -97,6 +97,16 @@ def test_a_search_that_fails_leaves_the_loss_of_the_picture_and_is_the_last(rng,
     assert caplog.text.count("iteration 1: ") == 1
 
 
+def test_under_jitter_one_more_iteration_is_tried_also_after_a_break(rng, caplog):
+    x, cliff = rng.normal(0, 20, (4, 5, 3)), Cliff(np.zeros((4, 5, 3)))
+    cliff.shaken = True
+    walked = steps(cliff, x, 15)
+    assert [step.done for step in walked] == [False, True]
+    assert caplog.text.count("found no lower loss") == 2
+    (resumed,) = islice(lbfgs(cliff, walked[0].x, Optimizer(), CAFFE, 1, walked[0].memory), 15)
+    assert resumed.done
+
+
 @pytest.mark.parametrize("where", ["scipy", "device"])
 @pytest.mark.parametrize("size", [1e-6, 1e-3])
 def test_small_gradients_do_not_stop_it_before_it_began(where, size, rng):
