@@ -22,7 +22,7 @@ def lbfgs(
     start: int = 0,
     memory: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Step]:
-    """Walk as L-BFGS does, where `optimizer.where` says. It keeps nothing between iterations but what `Stuck` counts."""
+    """Walk as L-BFGS does, where `optimizer.where` says. It keeps between iterations what `Stuck` counts."""
     stuck = Stuck(evaluator, optimizer, memory)
     return {"scipy": scipy_lbfgs, "device": device_lbfgs}[optimizer.where](
         evaluator, x, optimizer, preprocessing, start, stuck
