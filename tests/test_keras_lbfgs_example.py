@@ -65,10 +65,10 @@ def test_five_iterations_follow_the_loss_curve_of_the_example(name, picture):
 
     Where a few pixels carry it, L-BFGS amplifies a difference of one float32 rounding about a hundredfold in each
     iteration, the statement's own as much as ours, and no two implementations agree for five of them. Nor do they
-    where a rounding falls on a kink of the network, as it does with some seeds.
+    where a rounding falls on a kink of the network, as it does with some seeds, and with more by Winograd's algorithm.
     """
-    settings, statement = example(name, "random", seed=3)
-    settings = changed(settings, optimizer={"iterations": 5})
+    settings, statement = example(name, "random", seed=2)
+    settings = changed(settings, convolutions="direct", optimizer={"iterations": 5})
     draws = [np.random.default_rng([settings.seed, i]).uniform(-1, 1, picture.shape) for i in range(5)]
     noises = [draw * settings.jitter.noise for draw in draws]
     x = preprocess(picture)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamscripts.images import open_picture
+from dreamscripts.images import fit, open_picture
+from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
 from dreamscripts.settings import Settings, folder
 
 
@@ -49,7 +50,8 @@ def test_the_keras_example_keeps_its_arguments_its_square_and_its_file_names(com
     assert {path.name for path in command.folder.iterdir()} == {"dream_at_iteration_0.png", "dream_at_iteration_1.png"}
     assert open_picture(command.folder / "dream_at_iteration_1.png").shape == (96, 96, 3)
     settings = Settings.load(command.folder / "dream_at_iteration_0.png")
-    assert settings == Settings.load("dreamy", network="pocket", size=96, **{"optimizer.iterations": 2})
+    asked = {"network": "pocket", "size": 96, "optimizer.iterations": 2}
+    assert settings == Settings.load("dreamy", **(AS_IN_THE_EXAMPLE | asked))
     words = re.sub(r"-?\d+\.\d+|\d+s", "#", done.stdout)
     assert words.splitlines() == [
         "Model loaded.",
@@ -87,7 +89,7 @@ def test_a_named_dream_is_neither_the_photograph_nor_noise(name, command, tmp_pa
 
     sky = Path(__file__).parents[2] / "samples" / "sky.jpg"
     command("dream", sky, "--settings", name, "--network", "pocket", "--size", 320, "-o", "run", "-q", check=0)
-    before = open_picture(command.folder / "run" / "iteration_000.png")
+    before = fit(open_picture(sky), 320)
     after = open_picture(command.folder / "run" / "final.png")
     assert np.abs(after - before).mean() > 4
     grey = np.asarray(Image.fromarray(after.astype(np.uint8)).convert("L"), float)
