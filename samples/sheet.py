@@ -45,7 +45,7 @@ def main():
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--size", type=int, default=128, help="side of each picture in pixels")
     parser.add_argument("--columns", type=int, default=8)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, help="default: <network>-<layer>.jpg")
     arguments = parser.parse_args()
     changes = dict(parse_override(text) for text in arguments.changes)
     settings = Settings.load(
@@ -57,11 +57,12 @@ def main():
         **changes,
     )
     channels = [int(number) for number in arguments.channels.split(",")]
+    output = arguments.output or Path(f"{arguments.network}-{arguments.layer}.jpg")
     pictures = {}
     for batch in paint(open_network(settings), settings, channels):
         pictures |= batch
         print(f"{len(pictures)} of {len(channels)}", flush=True)
-    lay_out(pictures, arguments.columns).save(arguments.output, quality=88, optimize=True)
+    lay_out(pictures, arguments.columns).save(output, quality=88, optimize=True)
 
 
 if __name__ == "__main__":

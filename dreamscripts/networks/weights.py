@@ -96,8 +96,7 @@ def unreachable_weights(name: str) -> str:
     """What to say when weights cannot be downloaded: the three ways on."""
     return (
         f"the weights of {name} are not on this machine and cannot be downloaded: connect once and run again, "
-        f"or give a file you have with --weights FILE, or take a network inside the package, "
-        f"{' or '.join(f'--network {embedded}' for embedded in CHANNELS)}"
+        f"or give a file you have with --weights FILE, or take a network inside the package: {' or '.join(CHANNELS)}"
     )
 
 

@@ -1,5 +1,6 @@
 """`dreamscripts dream PHOTO`: a photograph and a settings file into a run folder."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 DEFAULT = "dreamy"
 EMBEDDED = "pocket_large"  # dreams it where neither settings nor a network are named: it is inside the package
 NOISE = "noise"  # in the place of a picture's name
-BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
 
 
 def dream(
@@ -115,7 +115,7 @@ def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) ->
 
 def _watch(console: "Console", start: Callable, settings: "Settings", folder: Path) -> None:
     """Run to the end, or to Ctrl-C, with a progress bar; then say what there is."""
-    from dreamscripts.scripts.progress import Watch
+    from dreamscripts.scripts.progress import Watch, blown_out
 
     iterate = None
     try:
@@ -127,15 +127,12 @@ def _watch(console: "Console", start: Callable, settings: "Settings", folder: Pa
         if iterate is not None:
             console.print(
                 f"stopped after iteration {iterate.iteration}; {folder}/final.png shows it.\n"
-                f"Go on with: dreamscripts dream --resume --output {folder}"
+                f"Go on with: dreamscripts dream --resume --output {shlex.quote(str(folder))}"
             )
         raise
     console.print(
         f"{folder}/final.png  (iterations: {iterate.iteration}, {iterate.evaluations} passes, {iterate.seconds:.0f} s, "
         f"loss {iterate.loss:.4g})"
     )
-    if iterate.beyond > BLOWN_OUT:
-        console.print(
-            f"{iterate.beyond:.0%} of the picture is beyond black and white: it is blown out. "
-            "Try --set optimizer.max_change=10, which keeps every iteration near the picture that it begins with."
-        )
+    if note := blown_out(iterate, settings.optimizer):
+        console.print(note)

@@ -36,13 +36,14 @@ def keras_example(
     without bounds, at one size.
     """
     from dreamscripts.images import open_photo, resize, save_picture
+    from dreamscripts.scripts.progress import blown_out
     from dreamscripts.settings import Settings
     from dreamscripts.waking import wake
 
     changes = options.overrides(network, weights, size, seed, iterations, set_)
-    chosen = Settings.load(settings, **changes)
-    if chosen.optimizer.max_change is not None and "optimizer.max_change" not in changes:
-        chosen = Settings.load(settings, **(AS_IN_THE_EXAMPLE | changes))
+    named = Settings.load(settings, **{key: value for key, value in changes.items() if key != "optimizer.max_change"})
+    bounded = named.optimizer.max_change is not None
+    chosen = Settings.load(settings, **((AS_IN_THE_EXAMPLE if bounded else {}) | changes))
     if not Path(prefix).parent.is_dir():
         raise OutputError(f"{prefix}: there is no folder '{Path(prefix).parent}' to save in")
     photo = open_photo(base)
@@ -68,3 +69,5 @@ def keras_example(
         if iterate.iteration < chosen.optimizer.iterations:
             print("Start of iteration", number + 1, flush=True)
         started = time.perf_counter()
+    if note := blown_out(iterate, chosen.optimizer):
+        print(note)

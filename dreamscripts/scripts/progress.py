@@ -9,10 +9,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from dreamscripts.iterates import Iterate
-from dreamscripts.settings import Settings
+from dreamscripts.settings import Optimizer, Settings
 
 if TYPE_CHECKING:
     from dreamscripts.comparison import Trial
+
+BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
+
+
+def blown_out(iterate: Iterate, optimizer: Optimizer) -> str | None:
+    """What to say of a picture that is mostly beyond black and white; None for any other."""
+    if iterate.beyond <= BLOWN_OUT:
+        return None
+    where = " --set optimizer.where=device" if optimizer.by_scipy else ""
+    return (
+        f"{iterate.beyond:.0%} of the picture is beyond black and white: it is blown out. Keep each iteration near the "
+        f"picture that it begins with: --set optimizer.max_change=5{where}"
+    )
 
 
 def _bar(console: Console, *more: ProgressColumn) -> Progress:

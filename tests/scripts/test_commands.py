@@ -96,3 +96,12 @@ def test_a_named_dream_is_neither_the_photograph_nor_noise(name, command, tmp_pa
     rough = np.abs(np.diff(grey, axis=1)).mean()
     assert 2 < rough < 40  # white noise has 85
     assert np.corrcoef(before.mean(axis=2).ravel(), grey.ravel())[0, 1] > 0.3
+
+
+def test_the_keras_example_stays_at_one_size_in_a_box_that_is_asked_for(command_here, photo):
+    more = ("--network", "pocket", "--size", 96, "-i", 1, "--set", "optimizer.max_change=10")
+    done = command_here("keras-example", photo, "dream", *more, check=0)
+    assert [path.name for path in command_here.folder.glob("*.png")] == ["dream_at_iteration_0.png"]
+    settings = Settings.load(command_here.folder / "dream_at_iteration_0.png")
+    assert (settings.octaves.count, settings.optimizer.where, settings.optimizer.max_change) == (1, "scipy", 10)
+    assert "blown out" not in done.stdout
