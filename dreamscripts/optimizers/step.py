@@ -89,6 +89,6 @@ class Stuck:
         done = self._count == self._most
         if self._count:
             end = ", so no more are tried at this size" if done else ""
-            advice = "" if self._bounded else "; optimizer.max_change = 10 would keep its steps near the picture"
+            advice = "" if self._bounded else "; optimizer.max_change = 5 would keep its steps near the picture"
             log.warning("iteration %d: the line search found no lower loss%s%s", iteration, end, advice)
         return Step(x, loss, terms, {"stuck": np.array(self._count)} if self._count else {}, done)

@@ -305,8 +305,9 @@ def test_of_a_network_it_lowers_the_loss_as_far_as_scipy(picture, settings):
     np.testing.assert_allclose(losses["device"], losses["scipy"], rtol=0.02)
 
 
-def test_a_resumed_dream_is_as_an_unbroken_one(picture, settings, compiled_once):
-    settings = changed(settings, optimizer={"where": "device"})
+@pytest.mark.parametrize("max_change", [None, 4.0])
+def test_a_resumed_dream_is_as_an_unbroken_one(max_change, picture, settings, compiled_once):
+    settings = changed(settings, optimizer={"where": "device", "max_change": max_change})
     unbroken = list(dream(picture, settings))
     resumed = list(dream(picture, settings, after=unbroken[2]))
     for mine, theirs in zip(resumed, unbroken[3:], strict=True):
