@@ -20,21 +20,19 @@ CACHED, LARGE = 2**14, 2**24  # values of a vector that are read at once on a CP
 def dot(a: Vector, b: Vector) -> float:
     """The inner product of two vectors: float32 within a part, float64 over all of them."""
     if backends.on_gpu():
-        return float(sum(float(ops.sum(one * other)) for one, other in _parts(a, b)))
-    return float(sum(float(np.dot(one, other)) for one, other in _parts(a, b)))
+        return float(sum(float(ops.sum(one * other)) for (one, other), _ in _parts([a, b])))
+    return float(sum(float(np.dot(one, other)) for (one, other), _ in _parts([a, b])))
 
 
 def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarray:
     """(n, n), float64: the inner products of n vectors, each with each, over the values where `free` is 1 and not 0."""
     total = np.zeros((len(vectors), len(vectors)))
-    for part in _parts(*vectors, *([] if free is None else [free])):
+    for part, mask in _parts(vectors, free):
+        rows = (ops if backends.on_gpu() else np).stack(part)
+        masked = rows if mask is None else rows * mask
         if backends.on_gpu():
-            rows = ops.stack(part[: len(vectors)])
-            masked = rows if free is None else rows * part[-1]
             total += ops.convert_to_numpy(ops.stack([ops.sum(masked * row, axis=1) for row in rows]))
         else:
-            rows = np.stack(part[: len(vectors)])
-            masked = rows if free is None else rows * part[-1]
             total += masked @ rows.T
     return total
 
@@ -43,20 +41,20 @@ def combine(factors: Sequence[float], vectors: Sequence[Vector], free: Vector | 
     """The sum of the vectors, each times its factor; 0 where `free` is 0."""
     factors = np.asarray(factors, np.float32)
     sums = []
-    for part in _parts(*vectors, *([] if free is None else [free])):
+    for part, mask in _parts(vectors, free):
         if backends.on_gpu():
-            total = sum(float(factor) * row for factor, row in zip(factors, part, strict=False) if factor)
+            total = sum(float(factor) * row for factor, row in zip(factors, part, strict=True) if factor)
         else:
-            total = factors @ np.stack(part[: len(vectors)])
-        sums.append(total if free is None else total * part[-1])
+            total = factors @ np.stack(part)
+        sums.append(total if mask is None else total * mask)
     return ops.convert_to_tensor(ops.concatenate(sums) if backends.on_gpu() else np.concatenate(sums))
 
 
-def _parts(*vectors: Vector) -> Iterator[tuple]:
-    """The same part of all vectors, one part after the other: tensors on a GPU, arrays on a CPU."""
-    if backends.on_gpu():
-        size = LARGE
-    else:
-        size, vectors = CACHED, [np.asarray(vector) for vector in vectors]
+def _parts(vectors: Sequence[Vector], free: Vector | None = None) -> Iterator[tuple[list, Any]]:
+    """The same part of all vectors, and of `free`, one part after the other: tensors on a GPU, arrays on a CPU."""
+    size = LARGE if backends.on_gpu() else CACHED
+    if not backends.on_gpu():
+        vectors, free = [np.asarray(vector) for vector in vectors], None if free is None else np.asarray(free)
     for start in range(0, vectors[0].shape[0], size):
-        yield tuple(vector[start : start + size] for vector in vectors)
+        part = slice(start, start + size)
+        yield [vector[part] for vector in vectors], None if free is None else free[part]

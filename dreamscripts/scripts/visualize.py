@@ -81,9 +81,8 @@ def visualize(
     if diversity > 1:
         changes.setdefault("penalties.diversity", 1.0)
     feature = {"weight": 1, "channels": {str(number): weight for number, weight in chosen.items()}}
-    begun = Settings.load(
-        SETTINGS[method], **changes | {"features": {layer: feature}}
-    )  # its mistakes come before Keras
+    # Its mistakes come before Keras.
+    begun = Settings.load(SETTINGS[method], **changes | {"features": {layer: feature}})
     check_room(begun.size, begun.size, begun.optimizer, diversity)
     console = options.open_console(quiet)
     wake()
