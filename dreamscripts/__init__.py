@@ -14,17 +14,17 @@ __version__ = "0.1.0"
 
 _HOME = {
     "DreamError": "errors",
-    "Evaluator": "evaluator",
-    "Iterate": "iterates",
-    "Settings": "settings",
-    "dream": "dreaming",
-    "load_network": "networks",
-    "noise": "images",
-    "open_picture": "images",
-    "paint": "gallery",
-    "resume": "recording",
-    "run": "recording",
-    "save_picture": "images",
+    "Evaluator": "objective.evaluator",
+    "Iterate": "dreams.iterate",
+    "Settings": "settings.schema",
+    "dream": "dreams.dream",
+    "load_network": "networks.network",
+    "noise": "images.resizing",
+    "open_picture": "images.files",
+    "paint": "dreams.channels",
+    "resume": "runs.run",
+    "run": "runs.run",
+    "save_picture": "images.files",
 }
 __all__ = list(_HOME)
 _NEED_KERAS = {"Evaluator", "dream", "load_network", "paint"}
@@ -34,7 +34,7 @@ def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'dreamscripts' has no attribute '{name}'")
     if name in _NEED_KERAS:
-        import_module("dreamscripts.waking").wake()
+        import_module("dreamscripts.backends.startup").wake()
     return getattr(import_module(f"dreamscripts.{_HOME[name]}"), name)
 
 

@@ -17,11 +17,12 @@ import keras
 import numpy as np
 from scipy import ndimage
 
-from dreamscripts.dreaming import open_network
-from dreamscripts.evaluator import Evaluator
-from dreamscripts.images import fit, open_picture
-from dreamscripts.losses import build_loss
-from dreamscripts.settings import Settings
+from dreamscripts.dreams.dream import open_network
+from dreamscripts.images.files import open_picture
+from dreamscripts.images.resizing import fit
+from dreamscripts.losses.build import build_loss
+from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.settings.schema import Settings
 
 
 def cosine(a, b):

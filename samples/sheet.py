@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dreamscripts import Settings, paint
-from dreamscripts.dreaming import open_network
-from dreamscripts.settings import parse_override
+from dreamscripts.dreams.dream import open_network
+from dreamscripts.settings.loading import parse_override
 
 GAP, LABEL = 4, 16  # pixels, between pictures and below each of them
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamscripts import waking
+from dreamscripts.backends import startup
 from dreamscripts.scripts import main
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
@@ -55,7 +55,7 @@ def settings() -> Settings:
 @pytest.fixture
 def compiled_once(monkeypatch):
     """Dreams of the same settings share a network and its compiled pass, which take longer than a small dream."""
-    from dreamscripts import dreaming
+    from dreamscripts.dreams import dream as dreaming
 
     open_network, build_evaluator = dreaming.open_network, dreaming.build_evaluator
     prepared = {}
@@ -144,7 +144,7 @@ def asleep(monkeypatch):
     def wake():
         raise AssertionError("woke Keras")
 
-    monkeypatch.setattr(waking, "wake", wake)
+    monkeypatch.setattr(startup, "wake", wake)
 
 
 def changed(settings: Settings, **changes) -> Settings:

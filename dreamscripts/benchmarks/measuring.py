@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from dreamscripts.backends.startup import ONEDNN, keep_onednn
 from dreamscripts.benchmarks.process import MeasuringError, Worker
 from dreamscripts.benchmarks.scoreboard import Iteration, Product, Result, Scoreboard, Size
-from dreamscripts.settings import Jitter, Settings
-from dreamscripts.waking import ONEDNN, keep_onednn
+from dreamscripts.settings.schema import Jitter, Settings
 
 OURS = "dreamscripts"
 TENSORFLOW, NO_ONEDNN, TORCH = "plain tf.function", "plain tf.function, no oneDNN", "PyTorch channels-last"

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from dreamscripts.benchmarks.contestant import Passes, Questions, Task, serve
-from dreamscripts.settings import Octaves, Settings
+from dreamscripts.settings.schema import Octaves, Settings
 
 
 def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
@@ -14,12 +14,13 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     """
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     started = time.perf_counter()
-    from dreamscripts import waking
+    from dreamscripts.backends import startup
 
-    waking.claim()
-    waking.wake(task.get("onednn"))
-    from dreamscripts import backends, tuning
-    from dreamscripts.dreaming import as_said, build_evaluator, choose, dream, open_network
+    startup.claim()
+    startup.wake(task.get("onednn"))
+    from dreamscripts.backends import compiling, host
+    from dreamscripts.dreams.dream import as_said, build_evaluator, choose, dream, open_network
+    from dreamscripts.networks import tuning
 
     network = open_network(settings)
     kinds = tuning.kinds_of(network, side, side)
@@ -46,11 +47,11 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
         return {"seconds": seconds, "outside": outside, "passes": evaluator.passes - before}
 
     about = {
-        "device": backends.device(),
-        "versions": backends.versions(),
+        "device": host.device(),
+        "versions": host.versions(),
         "choices": choices.record(),
-        "onednn": backends.onednn(),
-        "xla_is_open": backends.leaves_xla_open(),
+        "onednn": compiling.onednn(),
+        "xla_is_open": compiling.leaves_xla_open(),
         "tiles": tiles.size if tiles and tiles.size < side else None,  # pixels a side; None for the picture at once
         "start_up": start_up,
         "first_pass": passes.seconds_of_first,

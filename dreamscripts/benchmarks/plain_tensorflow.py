@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dreamscripts.benchmarks.contestant import Passes, Questions, Task, random_matrices, serve, timed_product
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 
 def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Questions]:
@@ -18,9 +18,9 @@ def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Questions]:
     import keras
     import tensorflow as tf
 
-    from dreamscripts.networks import build
-    from dreamscripts.networks.anatomy import describe_layers, find_layer
-    from dreamscripts.networks.rewrite import give_weights
+    from dreamscripts.networks.layers import describe_layers, find_layer
+    from dreamscripts.networks.network import build
+    from dreamscripts.networks.rewrite.clone import give_weights
 
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     tf.config.experimental.enable_tensor_float_32_execution(False)

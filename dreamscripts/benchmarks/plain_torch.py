@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamscripts.benchmarks.contestant import Passes, Questions, Task, random_matrices, serve, timed_product
 from dreamscripts.benchmarks.process import MeasuringError
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 
 def open_plain_torch(task: Task) -> tuple[dict[str, Any], Questions]:

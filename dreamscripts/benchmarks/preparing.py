@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dreamscripts.backends.startup import wake
 from dreamscripts.benchmarks.contestant import Questions, Task, serve
-from dreamscripts.settings import Settings
-from dreamscripts.waking import wake
+from dreamscripts.settings.schema import Settings
 
 
 def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
@@ -20,9 +20,9 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
     wake()
     import keras
 
-    from dreamscripts.dreaming import open_network
-    from dreamscripts.networks import build, cut, load_network
-    from dreamscripts.networks.anatomy import describe_layers, find_layer, is_channels_first
+    from dreamscripts.dreams.dream import open_network
+    from dreamscripts.networks.layers import describe_layers, find_layer, is_channels_first
+    from dreamscripts.networks.network import build, cut, load_network
 
     network = open_network(settings)
     for side in task["sides"]:
@@ -62,7 +62,7 @@ def describe_chain(model_layers: Iterable) -> tuple[list[dict[str, Any]], str]:
     """The layers of a plain chain of convolutions, ReLUs and poolings, in order; or what is none, in words."""
     import keras
 
-    from dreamscripts.networks.rewrite import public_name
+    from dreamscripts.networks.rewrite.clone import public_name
 
     chain: list[dict[str, Any]] = []
     before = None

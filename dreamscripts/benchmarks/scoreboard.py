@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 FLOPS_PER_MULTIPLICATION = 4  # a multiplication and an addition, there and back with respect to the picture only
 

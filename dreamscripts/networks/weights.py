@@ -12,9 +12,9 @@ import keras
 import numpy as np
 
 from dreamscripts.errors import NetworkError, did_you_mean
-from dreamscripts.networks.files import load_whole
-from dreamscripts.networks.pocket import CHANNELS
-from dreamscripts.networks.rewrite import WITHIN, RewriteError, give_weights, public_name, rewrite
+from dreamscripts.networks.model_files import load_whole
+from dreamscripts.networks.rewrite.clone import WITHIN, RewriteError, give_weights, public_name, rewrite
+from dreamscripts.networks.zoo.pocket import CHANNELS
 
 
 def fill_at_random(model: keras.Model, seed: int) -> None:

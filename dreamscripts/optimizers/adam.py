@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 import keras
 import numpy as np
 
-from dreamscripts.evaluator import Evaluator
+from dreamscripts.images.preprocessing import Preprocessing
+from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.optimizers.step import Step, walk
-from dreamscripts.preprocessing import Preprocessing
-from dreamscripts.settings import Optimizer
+from dreamscripts.settings.schema import Optimizer
 
 
 def adam(

@@ -6,8 +6,8 @@ from typing import Any, Self
 import numpy as np
 from keras import ops
 
-from dreamscripts.preprocessing import Preprocessing
-from dreamscripts.settings import Optimizer
+from dreamscripts.images.preprocessing import Preprocessing
+from dreamscripts.settings.schema import Optimizer
 
 
 def bounds_around(x: Any, optimizer: Optimizer, preprocessing: Preprocessing) -> tuple[Any, Any] | None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dreamscripts import laplacian
 from dreamscripts.errors import Diverged
-from dreamscripts.evaluator import Evaluator
+from dreamscripts.images.preprocessing import Preprocessing
+from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import bounds_around
-from dreamscripts.preprocessing import Preprocessing
-from dreamscripts.settings import Optimizer
+from dreamscripts.settings.schema import Optimizer
 
 log = logging.getLogger(__name__)
 

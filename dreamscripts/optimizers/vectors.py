@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dreamscripts import backends
+from dreamscripts.backends import host
 
 Vector = Any  # a float32 tensor of the backend, flat
 
@@ -19,7 +19,7 @@ CACHED, LARGE = 2**14, 2**24  # values of a vector that are read at once on a CP
 
 def dot(a: Vector, b: Vector) -> float:
     """The inner product of two vectors: float32 within a part, float64 over all of them."""
-    if backends.on_gpu():
+    if host.on_gpu():
         return float(sum(float(ops.sum(one * other)) for (one, other), _ in _parts([a, b])))
     return float(sum(float(np.dot(one, other)) for (one, other), _ in _parts([a, b])))
 
@@ -28,9 +28,9 @@ def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarra
     """(n, n), float64: the inner products of n vectors, each with each, over the values where `free` is 1 and not 0."""
     total = np.zeros((len(vectors), len(vectors)))
     for part, mask in _parts(vectors, free):
-        rows = (ops if backends.on_gpu() else np).stack(part)
+        rows = (ops if host.on_gpu() else np).stack(part)
         masked = rows if mask is None else rows * mask
-        if backends.on_gpu():
+        if host.on_gpu():
             total += ops.convert_to_numpy(ops.stack([ops.sum(masked * row, axis=1) for row in rows]))
         else:
             total += masked @ rows.T
@@ -42,18 +42,18 @@ def combine(factors: Sequence[float], vectors: Sequence[Vector], free: Vector | 
     factors = np.asarray(factors, np.float32)
     sums = []
     for part, mask in _parts(vectors, free):
-        if backends.on_gpu():
+        if host.on_gpu():
             total = sum(float(factor) * row for factor, row in zip(factors, part, strict=True) if factor)
         else:
             total = factors @ np.stack(part)
         sums.append(total if mask is None else total * mask)
-    return ops.convert_to_tensor(ops.concatenate(sums) if backends.on_gpu() else np.concatenate(sums))
+    return ops.convert_to_tensor(ops.concatenate(sums) if host.on_gpu() else np.concatenate(sums))
 
 
 def _parts(vectors: Sequence[Vector], free: Vector | None = None) -> Iterator[tuple[list, Any]]:
     """The same part of all vectors, and of `free`, one part after the other: tensors on a GPU, arrays on a CPU."""
-    size = LARGE if backends.on_gpu() else CACHED
-    if not backends.on_gpu():
+    size = LARGE if host.on_gpu() else CACHED
+    if not host.on_gpu():
         vectors, free = [np.asarray(vector) for vector in vectors], None if free is None else np.asarray(free)
     for start in range(0, vectors[0].shape[0], size):
         part = slice(start, start + size)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from dreamscripts.errors import OutputError
-from dreamscripts.images import open_picture
+from dreamscripts.images.files import open_picture
 
 CELL, COLUMNS = 48, 16  # pixels a side; pictures to a row
 

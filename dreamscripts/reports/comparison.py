@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from dreamscripts.comparison import TITLES, Comparison, Trial
-from dreamscripts.files import write_atomically
-from dreamscripts.images import save_picture
+from dreamscripts.atomic_files import write_atomically
+from dreamscripts.dreams.comparison import TITLES, Comparison, Trial
+from dreamscripts.images.files import save_picture
 from dreamscripts.reports.loss_curve import PENALTIES, loss_scale
 
 if TYPE_CHECKING:

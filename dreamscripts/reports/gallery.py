@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
+from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
 from dreamscripts.errors import OutputError
-from dreamscripts.files import lock, make_folder, output_errors, write_atomically
-from dreamscripts.images import save_picture
+from dreamscripts.images.files import save_picture
 from dreamscripts.reports.channel_pictures import picture_path
 from dreamscripts.reports.contact_sheet import draw_sheet
 

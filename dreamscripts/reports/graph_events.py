@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from dreamscripts.files import output_errors, write_atomically
+from dreamscripts.atomic_files import output_errors, write_atomically
 from dreamscripts.reports.graph import describe_graph
 
 

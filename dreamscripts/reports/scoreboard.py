@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from dreamscripts.atomic_files import write_atomically
 from dreamscripts.benchmarks.measuring import PICTURES, TOLERANCES
 from dreamscripts.benchmarks.scoreboard import FLOPS_PER_MULTIPLICATION, Result, Scoreboard, Size
-from dreamscripts.files import write_atomically
 from dreamscripts.reports.scoreboard_plot import decimals_of, digits, plot_scoreboard
 
 

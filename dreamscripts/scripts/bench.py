@@ -42,11 +42,11 @@ def bench(
     both are written for losses such as bad_trip's. The picture is square and made of noise; the weights are random
     unless you name some.
     """
+    from dreamscripts.atomic_files import make_folder
     from dreamscripts.benchmarks.measuring import measure
-    from dreamscripts.files import make_folder
+    from dreamscripts.objective.memory_budget import check_room
     from dreamscripts.reports.scoreboard import write_report
-    from dreamscripts.room import check_room
-    from dreamscripts.settings import Settings
+    from dreamscripts.settings.schema import Settings
 
     chosen = Settings.load(settings, **options.overrides(network, weights, size, set_=set_))
     check_room(chosen.size, chosen.size, chosen.optimizer)

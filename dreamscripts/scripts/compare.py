@@ -31,11 +31,11 @@ def compare(
 
     The step of gradient ascent and of Adam is searched, a trial of N passes each.
     """
-    from dreamscripts.files import make_folder
-    from dreamscripts.images import open_photo
-    from dreamscripts.settings import Settings
-    from dreamscripts.snapshots import free_folder
-    from dreamscripts.waking import wake
+    from dreamscripts.atomic_files import make_folder
+    from dreamscripts.backends.startup import wake
+    from dreamscripts.images.files import open_photo
+    from dreamscripts.runs.run_folder import free_folder
+    from dreamscripts.settings.schema import Settings
 
     console = options.open_console(quiet)
     chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, set_=set_, guide=guide))
@@ -46,8 +46,8 @@ def compare(
     make_folder(folder)
     try:
         wake()
-        from dreamscripts import backends
-        from dreamscripts.comparison import compare
+        from dreamscripts.backends import host
+        from dreamscripts.dreams.comparison import compare
         from dreamscripts.reports.comparison import verdict, write_report
         from dreamscripts.scripts.progress import TrialWatch
 
@@ -58,8 +58,8 @@ def compare(
         about = {
             "picture": photo.name,
             "settings_name": settings,
-            "device": backends.device(),
-            "versions": backends.versions(),
+            "device": host.device(),
+            "versions": host.versions(),
         }
         page = write_report(comparison, folder, about)
     finally:
@@ -72,7 +72,7 @@ def compare(
 
 def _parse(optimizers: str) -> list[str]:
     """The optimizers named in `lbfgs,adam`; raises SettingsError where there is no such one, or only one."""
-    from dreamscripts.settings import OptimizerName
+    from dreamscripts.settings.schema import OptimizerName
 
     known = get_args(OptimizerName)
     names = list(dict.fromkeys(name.strip() for name in optimizers.split(",") if name.strip()))

@@ -15,7 +15,7 @@ from dreamscripts.scripts import options
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dreamscripts.settings import Settings
+    from dreamscripts.settings.schema import Settings
 
 DEFAULT = "dreamy"
 EMBEDDED = "pocket_large"  # dreams it where neither settings nor a network are named: it is inside the package
@@ -60,10 +60,11 @@ def dream(
     default_folder = f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named).stem}"
 
     # Here and not above, as `--help` needs none of it.
-    from dreamscripts import recording
-    from dreamscripts.images import open_photo
-    from dreamscripts.settings import Settings
-    from dreamscripts.snapshots import RunFolder, free_folder, latest_folder
+    from dreamscripts.images.files import open_photo
+    from dreamscripts.runs.run import resume as resume_run
+    from dreamscripts.runs.run import run
+    from dreamscripts.runs.run_folder import RunFolder, free_folder, latest_folder
+    from dreamscripts.settings.schema import Settings
 
     console = options.open_console(quiet)
     if resume and photo is None and not (output or settings or from_):
@@ -77,7 +78,7 @@ def dream(
         if photo and str(photo.resolve()) != picture:
             raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
         refuse_other(changes, chosen, folder)
-        start = partial(recording.resume, begun)
+        start = partial(resume_run, begun)
     else:
         unnamed = not (settings or from_ or changes.keys() & {"network", "weights"})
         if unnamed:
@@ -98,7 +99,7 @@ def dream(
         if unnamed:
             console.print(f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)")
         folder, picture = output or free_folder(default_folder), str(photo or NOISE)
-        start = partial(recording.run, photo, chosen, folder, keep_every=keep_every)
+        start = partial(run, photo, chosen, folder, keep_every=keep_every)
     console.print(f"{Path(picture).name} → {folder}/  ({chosen.network}, {named if not resume else 'as it was begun'})")
     _watch(console, start, chosen, folder)
 

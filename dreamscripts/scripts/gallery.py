@@ -31,8 +31,8 @@ def gallery(
     The folder holds a page to browse, which may be opened while it grows, and a contact sheet of each layer. Stopped,
     it goes on where it was with the same command; other layers may be added.
     """
-    from dreamscripts.settings import Penalties, Settings
-    from dreamscripts.waking import wake
+    from dreamscripts.backends.startup import wake
+    from dreamscripts.settings.schema import Penalties, Settings
 
     console = options.open_console(quiet)
     changes = options.overrides(network, weights, size, seed, set_=set_)
@@ -42,8 +42,8 @@ def gallery(
         what = 'measure = "mean" and no [penalties], as in the settings called gallery'
         raise SettingsError(f"{settings}: the pictures of a gallery are made with {what}")
     wake()
-    from dreamscripts.gallery import choose_layers, make_gallery, open_folder
-    from dreamscripts.networks import build
+    from dreamscripts.dreams.channels import choose_layers, make_gallery, open_folder
+    from dreamscripts.networks.network import build
     from dreamscripts.scripts.progress import GalleryWatch
 
     model = build(network, weights)

@@ -31,8 +31,8 @@ def graph(
 
     Only googlenet needs its weights for that; of the others they are named where the page says how to see a channel.
     """
+    from dreamscripts.backends.startup import wake
     from dreamscripts.reports.channel_pictures import open_gallery
-    from dreamscripts.waking import wake
 
     console = options.open_console(quiet)
     name = Path(network).stem
@@ -45,7 +45,7 @@ def graph(
     pictures = open_gallery(gallery, network) if gallery else None
 
     wake()
-    from dreamscripts.networks import build
+    from dreamscripts.networks.network import build
     from dreamscripts.reports.graph import write_graph
     from dreamscripts.reports.graph_events import write_events
 

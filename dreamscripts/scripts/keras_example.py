@@ -35,10 +35,11 @@ def keras_example(
     It takes the features, penalties and noise of the settings. As in the example, the optimizer is SciPy's L-BFGS
     without bounds, at one size.
     """
-    from dreamscripts.images import open_photo, resize, save_picture
+    from dreamscripts.backends.startup import wake
+    from dreamscripts.images.files import open_photo, save_picture
+    from dreamscripts.images.resizing import resize
     from dreamscripts.scripts.progress import blown_out
-    from dreamscripts.settings import Settings
-    from dreamscripts.waking import wake
+    from dreamscripts.settings.schema import Settings
 
     changes = options.overrides(network, weights, size, seed, iterations, set_)
     named = Settings.load(settings, **{key: value for key, value in changes.items() if key != "optimizer.max_change"})
@@ -53,7 +54,7 @@ def keras_example(
     square = resize(photo.pixels, side, side)
 
     wake()
-    from dreamscripts.dreaming import dream
+    from dreamscripts.dreams.dream import dream
 
     started = time.perf_counter()
     for iterate in dream(square, chosen):

@@ -20,11 +20,11 @@ def layers(
     from rich.console import Console
     from rich.table import Table
 
-    from dreamscripts.waking import wake
+    from dreamscripts.backends.startup import wake
 
     wake()
-    from dreamscripts.networks import build
-    from dreamscripts.networks.anatomy import describe_layers
+    from dreamscripts.networks.layers import describe_layers
+    from dreamscripts.networks.network import build
 
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", overflow="fold")

@@ -40,7 +40,7 @@ def overrides(
     guide: Path | None = None,
 ) -> dict[str, object]:
     """What the options replace in a settings file, by dotted key; those that were not given are left out."""
-    from dreamscripts.settings import parse_override
+    from dreamscripts.settings.loading import parse_override
 
     given = {
         "network": network,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from dreamscripts.iterates import Iterate
-from dreamscripts.settings import Optimizer, Settings
+from dreamscripts.dreams.iterate import Iterate
+from dreamscripts.settings.schema import Optimizer, Settings
 
 if TYPE_CHECKING:
-    from dreamscripts.comparison import Trial
+    from dreamscripts.dreams.comparison import Trial
 
 BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
 

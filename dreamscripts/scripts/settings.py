@@ -16,7 +16,7 @@ def list_settings(context: typer.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from dreamscripts.settings import named
+    from dreamscripts.settings.loading import named
 
     table = Table.grid(padding=(0, 2))
     for name, comment in named().items():
@@ -27,7 +27,7 @@ def list_settings(context: typer.Context) -> None:
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Named settings, or a file.")]) -> None:
     """Print a settings file, comments and all."""
-    from dreamscripts.settings import read_text
+    from dreamscripts.settings.loading import read_text
 
     print(read_text(name), end="")
 
@@ -38,9 +38,9 @@ def new(
     from_: Annotated[str, typer.Option("--from", metavar="NAME", help="What to begin from.")] = "bad_trip",
 ) -> None:
     """Copy named settings into FILE, for you to change."""
+    from dreamscripts.atomic_files import write_atomically
     from dreamscripts.errors import OutputError
-    from dreamscripts.files import write_atomically
-    from dreamscripts.settings import read_text
+    from dreamscripts.settings.loading import read_text
 
     if file.suffix != ".toml":
         raise OutputError(f"{file}: settings files end in .toml")

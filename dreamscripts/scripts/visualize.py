@@ -14,7 +14,7 @@ from dreamscripts.scripts import options
 if TYPE_CHECKING:
     import numpy as np
 
-    from dreamscripts.networks.anatomy import LayerFacts
+    from dreamscripts.networks.layers import LayerFacts
 
 
 class Method(StrEnum):
@@ -69,11 +69,12 @@ def visualize(
     default = Path(f"{Path(network).stem}-{layer.replace('/', '-')}-{title}{how}.png")
     files = _files(output or default, diversity, named=output is not None)
 
-    from dreamscripts.images import noise, save_picture
-    from dreamscripts.room import check_room
+    from dreamscripts.backends.startup import wake
+    from dreamscripts.images.files import save_picture
+    from dreamscripts.images.resizing import noise
+    from dreamscripts.objective.memory_budget import check_room
     from dreamscripts.scripts.progress import Watch
-    from dreamscripts.settings import Settings
-    from dreamscripts.waking import wake
+    from dreamscripts.settings.schema import Settings
 
     changes = options.overrides(network, weights, size, seed, set_=set_) | {"start": "noise"}
     if neuron:
@@ -86,10 +87,10 @@ def visualize(
     check_room(begun.size, begun.size, begun.optimizer, diversity)
     console = options.open_console(quiet)
     wake()
-    from dreamscripts.dreaming import dream
-    from dreamscripts.gallery import choose_layers
-    from dreamscripts.networks import build
-    from dreamscripts.networks.anatomy import describe_layers
+    from dreamscripts.dreams.channels import choose_layers
+    from dreamscripts.dreams.dream import dream
+    from dreamscripts.networks.layers import describe_layers
+    from dreamscripts.networks.network import build
 
     model = build(network, weights)
     (whole, seen), *more = choose_layers(model, [layer], network).items()

@@ -14,7 +14,7 @@ from dreamscripts.benchmarks.ours import open_ours
 from dreamscripts.benchmarks.preparing import prepare
 from dreamscripts.benchmarks.process import MeasuringError
 from dreamscripts.errors import NetworkError, PictureError
-from dreamscripts.settings import Jitter, Settings
+from dreamscripts.settings.schema import Jitter, Settings
 
 SIDE = 64
 

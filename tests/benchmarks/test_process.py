@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from dreamscripts.benchmarks.process import MeasuringError, Worker
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 
 def test_a_process_answers_and_ends_with_its_block():

@@ -11,10 +11,12 @@ import pytest
 from conftest import shared
 
 from dreamscripts.errors import NetworkError
-from dreamscripts.images import fit, open_picture
-from dreamscripts.networks import applications, build, load_network, pocket, squeezenet
-from dreamscripts.networks.anatomy import describe_layers
+from dreamscripts.images.files import open_picture
+from dreamscripts.images.resizing import fit
+from dreamscripts.networks.layers import describe_layers
+from dreamscripts.networks.network import build, load_network
 from dreamscripts.networks.weights import fill_at_random
+from dreamscripts.networks.zoo import applications, pocket, squeezenet
 
 LAYERS = keras.layers
 

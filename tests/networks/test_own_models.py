@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from dreamscripts.dreaming import dream
+from dreamscripts.dreams.dream import dream
 from dreamscripts.errors import NetworkError, PictureError, SettingsError
-from dreamscripts.evaluator import Evaluator
-from dreamscripts.losses import LayerEnergy, Loss
-from dreamscripts.networks import build, load_network
-from dreamscripts.networks.anatomy import describe_layers
-from dreamscripts.networks.rewrite import calls
+from dreamscripts.images.preprocessing import PREPROCESSINGS
+from dreamscripts.losses.build import Loss
+from dreamscripts.losses.layers import LayerEnergy
+from dreamscripts.networks import network as network_module
+from dreamscripts.networks.layers import describe_layers
+from dreamscripts.networks.network import build, load_network
+from dreamscripts.networks.rewrite.clone import calls
 from dreamscripts.networks.weights import fill_at_random
-from dreamscripts.preprocessing import PREPROCESSINGS
-from dreamscripts.settings import Settings, Tiles
+from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.settings.schema import Settings, Tiles
 
 
 @pytest.fixture
@@ -533,7 +535,6 @@ def unnamed(before=0):
 @pytest.mark.parametrize("file", ["shifted.keras", "shifted.h5", "shifted.weights.h5"])
 @pytest.mark.parametrize("nested", [False, True])
 def test_automatic_names_that_a_session_has_shifted_are_matched_by_their_order(nested, file, tmp_path, monkeypatch):
-    from dreamscripts import networks
     from dreamscripts.networks.plain_keras import plain_keras
 
     theirs = model = tuned(unnamed(before=2))
@@ -547,7 +548,7 @@ def test_automatic_names_that_a_session_has_shifted_are_matched_by_their_order(n
         with plain_keras():
             return unnamed()
 
-    monkeypatch.setattr(networks, "build", built)
+    monkeypatch.setattr(network_module, "build", built)
     loaded = load_network("squeezenet", str(tmp_path / file), ["conv2d", "batch_normalization_1", "conv2d_2"]).model
     (one, _, three), mine = ([one for one in theirs.layers if "conv" in one.name], loaded.get_layer)
     np.testing.assert_array_equal(mine("conv2d").get_weights()[0], one.get_weights()[0])

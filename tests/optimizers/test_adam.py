@@ -5,9 +5,9 @@ import pytest
 from landscapes import Bowl, Slope, Valley
 
 from dreamscripts.errors import Diverged
-from dreamscripts.optimizers import adam
-from dreamscripts.preprocessing import PREPROCESSINGS
-from dreamscripts.settings import Optimizer
+from dreamscripts.images.preprocessing import PREPROCESSINGS
+from dreamscripts.optimizers.adam import adam
+from dreamscripts.settings.schema import Optimizer
 
 SHAPE = (4, 5, 3)
 

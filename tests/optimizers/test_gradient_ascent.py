@@ -5,9 +5,9 @@ import pytest
 from landscapes import Bowl, Slope
 
 from dreamscripts.errors import Diverged
-from dreamscripts.optimizers import gradient_ascent
-from dreamscripts.preprocessing import PREPROCESSINGS
-from dreamscripts.settings import Optimizer
+from dreamscripts.images.preprocessing import PREPROCESSINGS
+from dreamscripts.optimizers.gradient_ascent import gradient_ascent
+from dreamscripts.settings.schema import Optimizer
 
 SHAPE = (4, 5, 3)
 NONE = PREPROCESSINGS["none"]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from landscapes import Bowl, Slope
 
-from dreamscripts import laplacian
-from dreamscripts.optimizers import OPTIMIZERS
-from dreamscripts.preprocessing import PREPROCESSINGS
-from dreamscripts.settings import Optimizer
+from dreamscripts.images.preprocessing import PREPROCESSINGS
+from dreamscripts.optimizers import laplacian
+from dreamscripts.optimizers.registry import OPTIMIZERS
+from dreamscripts.settings.schema import Optimizer
 
 SHAPE = (4, 5, 3)
 CAFFE = PREPROCESSINGS["caffe"]

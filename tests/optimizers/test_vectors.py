@@ -8,7 +8,7 @@ from dreamscripts.optimizers import vectors
 @pytest.fixture(params=[False, True], ids=["cpu", "gpu"])
 def on_gpu(request, monkeypatch):
     """As on a CPU, and by the operations that a GPU does; in parts that do not divide the vectors."""
-    monkeypatch.setattr(vectors.backends, "on_gpu", lambda: request.param)
+    monkeypatch.setattr(vectors.host, "on_gpu", lambda: request.param)
     monkeypatch.setattr(vectors, "CACHED", 7)
     monkeypatch.setattr(vectors, "LARGE", 11)
 
@@ -33,7 +33,7 @@ def test_products_and_sums_are_numpys(on_gpu, masked, rng):
 
 @pytest.mark.parametrize("on_gpu", [False, True])
 def test_inner_products_of_large_pictures_keep_their_digits(on_gpu, rng, monkeypatch):
-    monkeypatch.setattr(vectors.backends, "on_gpu", lambda: on_gpu)
+    monkeypatch.setattr(vectors.host, "on_gpu", lambda: on_gpu)
     a, b = (rng.normal(0.1, 1, 4_500_000).astype(np.float32) for _ in range(2))
     exact, size = np.vdot(a.astype(float), b.astype(float)), np.linalg.norm(a) * np.linalg.norm(b)
     found = vectors.dot(tensor(a), tensor(b))

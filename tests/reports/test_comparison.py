@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamscripts.comparison import Comparison, Pass, Trial
-from dreamscripts.images import open_picture
+from dreamscripts.dreams.comparison import Comparison, Pass, Trial
+from dreamscripts.images.files import open_picture
 from dreamscripts.reports.comparison import draw, verdict, write_report
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 BUDGETS = (1, 2, 4)
 FIGURES = {"loss_by_passes", "loss_by_seconds", "terms", "pictures", "differences", "steps"}

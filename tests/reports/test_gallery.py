@@ -12,9 +12,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
 
-from dreamscripts import files
+from dreamscripts import atomic_files
 from dreamscripts.errors import OutputError
-from dreamscripts.images import open_picture, read_settings
+from dreamscripts.images.files import open_picture, read_settings
 from dreamscripts.reports import contact_sheet
 from dreamscripts.reports.gallery import GalleryFolder
 
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_and_loses_nothing(gallery, folder, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = recorded(folder)
-    monkeypatch.setattr(files.Path, "write_bytes", full)
+    monkeypatch.setattr(atomic_files.Path, "write_bytes", full)
     with pytest.raises(OutputError, match="the disk is full; what was written before is kept"):
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
     monkeypatch.undo()

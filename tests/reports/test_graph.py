@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dreamscripts.errors import OutputError, PictureError
-from dreamscripts.images import save_picture
-from dreamscripts.networks import build
+from dreamscripts.images.files import save_picture
+from dreamscripts.networks.network import build
 from dreamscripts.reports.channel_pictures import CELL, Gallery, open_gallery
 from dreamscripts.reports.graph import THUMBS, describe_graph, write_graph
 from dreamscripts.reports.graph_events import write_events

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dreamscripts.benchmarks.scoreboard import Iteration, Product, Result, Scoreboard, Size
 from dreamscripts.reports.scoreboard import markdown, notes, passes_sheet, record, verdict, write_report
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 
 def a_result(name, seconds, ours, error):

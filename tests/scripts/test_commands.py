@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamscripts.images import fit, open_picture
+from dreamscripts.images.files import open_picture
+from dreamscripts.images.resizing import fit
 from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
-from dreamscripts.settings import Settings, folder
+from dreamscripts.settings.loading import folder
+from dreamscripts.settings.schema import Settings
 
 
 def test_settings_are_listed_shown_and_begun_from(command):

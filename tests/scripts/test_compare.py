@@ -6,7 +6,7 @@ import time
 import pytest
 from conftest import mistake
 
-from dreamscripts.images import open_picture
+from dreamscripts.images.files import open_picture
 
 FAST_TOML = """
 [features]

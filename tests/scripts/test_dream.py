@@ -14,9 +14,10 @@ import pytest
 from conftest import mistake
 
 from dreamscripts.errors import SettingsError
-from dreamscripts.images import fit, open_picture
+from dreamscripts.images.files import open_picture
+from dreamscripts.images.resizing import fit
 from dreamscripts.scripts.dream import EMBEDDED, refuse_other
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 FAST = ("--network", "pocket", "--settings", "fast.toml")
 FAST_TOML = """

@@ -10,10 +10,10 @@ from contextlib import suppress
 import pytest
 from conftest import mistake
 
-from dreamscripts import gallery
-from dreamscripts.images import open_picture
+from dreamscripts.dreams import channels
+from dreamscripts.images.files import open_picture
 from dreamscripts.scripts.progress import GalleryWatch
-from dreamscripts.settings import Settings
+from dreamscripts.settings.schema import Settings
 
 LAYER = "block1_conv1"  # of 16 channels
 TINY = ("--size", 20, "--set", "octaves.count=2", "--set", "optimizer.evaluations=1")
@@ -51,7 +51,7 @@ def test_a_gallery_is_made_may_grow_and_is_left_alone_when_there_is_nothing_to_d
 
 
 def test_stopped_it_says_so_and_the_same_command_goes_on(command_here, monkeypatch):
-    monkeypatch.setattr(gallery, "PIXELS", 5 * 20 * 20)
+    monkeypatch.setattr(channels, "PIXELS", 5 * 20 * 20)
     on_pictures = GalleryWatch.on_pictures
 
     def stop(*arguments):

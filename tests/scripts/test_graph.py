@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import mistake
 
-from dreamscripts.images import save_picture
+from dreamscripts.images.files import save_picture
 
 
 def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from conftest import mistake
 
-from dreamscripts.images import open_picture
+from dreamscripts.images.files import open_picture
 from dreamscripts.scripts.visualize import SETTINGS, Method
-from dreamscripts.settings import Settings, named
+from dreamscripts.settings.loading import named
+from dreamscripts.settings.schema import Settings
 
 LAYER = ("pocket", "block4_conv3")
 TINY = ("--size", 32, "--set", "optimizer.iterations=2", "--set", "optimizer.evaluations=2")

@@ -1,0 +1,22 @@
+"""Keras and keras.ops, imported when they are first used.
+
+Importing Keras and its backend takes seconds. Settings, terms and optimizers can be named and checked without them.
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+
+class _Lazy(ModuleType):
+    """A module that is imported when an attribute of it is first read."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+if TYPE_CHECKING:
+    import keras
+    from keras import ops
+else:
+    keras, ops = _Lazy("keras"), _Lazy("keras.ops")

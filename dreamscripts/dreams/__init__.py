@@ -1,0 +1,1 @@
+"""From a picture and settings to a stream of iterates."""

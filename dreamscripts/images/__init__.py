@@ -1,0 +1,1 @@
+"""Pictures: files, colours, sizes, and how networks take them."""

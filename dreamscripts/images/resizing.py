@@ -1,0 +1,72 @@
+"""Pictures as arrays: checked, made of noise, scaled."""
+
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from dreamscripts.errors import PictureError
+
+Size = tuple[int, int]  # height, width
+
+
+def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
+    """Pixels that somebody else read, as float32 (H, W, 3), or a `batch` of them; PictureError where they are none."""
+    is_array = isinstance(pixels, np.ndarray)
+    if not is_array or pixels.ndim not in (3, 3 + batch) or pixels.shape[-1] != 3 or not pixels.size:
+        found = f"array {pixels.shape}" if is_array else type(pixels).__name__
+        raise PictureError(f"a picture is an array (H, W, 3), RGB in 0..255, as open_picture reads it; got: {found}")
+    pixels = pixels.astype(np.float32, copy=False)
+    if not np.isfinite(pixels).all():
+        raise PictureError("the picture has values that are NaN or infinite")
+    return pixels
+
+
+def noise(side: int, seed: int = 0, count: int | None = None) -> np.ndarray:
+    """What a picture out of nothing begins with: float32 (side, side, 3), uniform in [100, 101); or `count` of them.
+
+    As in the feature-visualisation notebook (A. Mordvintsev, 2016).
+    """
+    shape = (side, side, 3) if count is None else (count, side, side, 3)
+    return (np.random.default_rng(seed).random(shape) + 100).astype(np.float32)
+
+
+def fit(picture: np.ndarray, size: int | None) -> np.ndarray:
+    """Scale a picture so that its longer side is `size` pixels, keeping its aspect ratio; None leaves it alone."""
+    return picture if size is None else resize(picture, *fitted(*picture.shape[:2], size))
+
+
+def fitted(height: int, width: int, size: int | None) -> tuple[int, int]:
+    """The height and width that `fit` scales a picture to."""
+    scale = size / max(height, width) if size else 1
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resample a float32 (H, W, 3) picture with Lanczos, in float; what rings over is clipped to 0..255."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    channels = [
+        Image.fromarray(np.ascontiguousarray(picture[:, :, c])).resize((width, height), Image.Resampling.LANCZOS)
+        for c in range(3)
+    ]
+    return np.stack([np.asarray(channel) for channel in channels], axis=2).clip(0, 255)
+
+
+def bilinear(x: np.ndarray, size: Size, keep: Literal["centres", "corners", "origin"] = "centres") -> np.ndarray:
+    """Resample x (..., H, W, 3) without antialiasing; what lies beyond the outermost pixels is as they are.
+
+    `keep` says which points of the pixel grid stay where they are: "centres" is TensorFlow 2's rule, "corners" that
+    of scipy.ndimage.zoom, "origin" that of TensorFlow 1.
+    """
+    if x.shape[-3:-1] == tuple(size):
+        return x
+    before, after = np.array(x.shape[-3:-1]), np.array(size)
+    scale = np.maximum(before - 1, 1) / np.maximum(after - 1, 1) if keep == "corners" else before / after
+    offset = scale / 2 - 0.5 if keep == "centres" else np.zeros(2)
+    resized = np.empty((*x.shape[:-3], *size, 3), x.dtype)
+    for *picture, channel in np.ndindex(*x.shape[:-3], 3):
+        plane = (*picture, ..., channel)
+        ndimage.affine_transform(x[plane], scale, offset, tuple(size), resized[plane], order=1, mode="nearest")
+    return resized

@@ -1,0 +1,1 @@
+"""What a dream maximises and penalises: terms, each with its formula in sight."""

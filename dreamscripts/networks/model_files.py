@@ -1,0 +1,84 @@
+"""Whole models in files: `.keras`, and the older `.h5` of Keras 2 and 3."""
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+from dreamscripts.errors import NetworkError
+from dreamscripts.networks.keras2 import build_from, is_by_keras2
+from dreamscripts.networks.rewrite.clone import HIDDEN, first_line, has_graph, why_no_graph
+
+WHOLE_MODELS = (".keras", ".h5", ".hdf5")
+FILES = "a .keras or .h5 file"
+
+
+def load_whole(path: Path) -> keras.Model:
+    """A whole model that Keras saved, or a NetworkError that says why it cannot be read.
+
+    One that Keras 2 saved (`is_by_keras2`) comes without its weights.
+    """
+    if path.suffix != ".keras":
+        _check_h5(path)
+    try:
+        model = build_from(path) if is_by_keras2(path) else keras.saving.load_model(path, compile=False)
+    except Exception as error:  # unknown layers, unsafe lambdas, damaged archives: Keras has an error for each
+        reason = _culprit(path, str(error)) or first_line(error)
+        raise NetworkError(f"{path}: cannot be loaded as a Keras model: {reason}") from None
+    if not has_graph(model):
+        raise NetworkError(f"{path}: {why_no_graph(model)}")
+    return model
+
+
+def _culprit(path: Path, complaint: str) -> str | None:
+    """The layer that Keras complains of, and why, if it is a layer of a class of one's own."""
+    unknown = re.search(r"(?:Unknown layer: |Could not locate class )'(\w+)'", complaint)
+    kind = unknown[1] if unknown else "Lambda" if "`Lambda` layer" in complaint else None
+    config = _config(path) if kind else {}
+    layer = next((one for one in _objects(config) if one.get("class_name") == kind), None)
+    if layer is None:
+        return None
+    if layer is config:
+        return f"it is a {kind}, {HIDDEN}"
+    name = layer["config"].get("name", kind)
+    if kind == "Lambda":
+        return f"the layer '{name}' is a Lambda, and Python code out of a file is not run: use operators in its place"
+    return (
+        f"the layer '{name}' is of the class {kind}, which Keras does not know: "
+        "register it with @keras.saving.register_keras_serializable() and dream from Python"
+    )
+
+
+def _config(path: Path) -> Any:
+    """The description of a model in its file."""
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json"))
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["model_config"])
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Every layer and model in a description, the outermost last."""
+    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    for value in values:
+        yield from _objects(value)
+    if isinstance(config, dict) and isinstance(config.get("config"), dict):
+        yield config
+
+
+def _check_h5(path: Path) -> None:
+    try:
+        with h5py.File(path) as file:
+            whole = "model_config" in file.attrs
+    except OSError:
+        raise NetworkError(f"{path}: is not an HDF5 file, or a damaged one") from None
+    if not whole:
+        raise NetworkError(
+            f"{path}: holds weights without a network: name the network with --network, and this file with --weights"
+        )

@@ -1,0 +1,1 @@
+"""Copies of a Keras model with some layers changed."""

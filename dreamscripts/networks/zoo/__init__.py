@@ -1,0 +1,1 @@
+"""The networks that have a name, a module for each family."""

@@ -1,0 +1,1 @@
+"""What an optimizer asks: the loss of a picture and its gradient."""

@@ -1,0 +1,187 @@
+"""L-BFGS on the device, afresh for each iteration, in float32 tensors of the backend; with bounds or without.
+
+Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Bounds are kept
+by projection (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
+Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound that its
+gradient pushes outwards is bound, and the direction is that of L-BFGS over the free values alone.
+
+Only scalars come to Python. Of vectors as large as the picture there are, during a pass, two for each pair and five:
+the picture, its gradient, the direction, and the picture that is tried with its gradient; and two for bounds.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from dreamscripts.images.preprocessing import Preprocessing
+from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.optimizers import line_search
+from dreamscripts.optimizers.box import Box
+from dreamscripts.optimizers.step import Step, Stuck
+from dreamscripts.optimizers.vectors import combine, dot, products
+from dreamscripts.settings.schema import Optimizer
+
+Vector = Any  # a float32 tensor of the backend, flat: a picture (H, W, 3), or a batch of them
+
+LEAST_CURVATURE = 2.2e-16  # of a pair, s·y over y·y (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
+LEAST_GAIN = 2.2e-9  # of a step, as a share of the loss: less is nothing that float32 can tell apart
+
+
+def device_lbfgs(
+    evaluator: Evaluator,
+    x: np.ndarray,
+    optimizer: Optimizer,
+    preprocessing: Preprocessing,
+    start: int,
+    stuck: Stuck,
+) -> Iterator[Step]:
+    """Yield a Step per iteration, its x float32, each under a draw of the jitter of its own.
+
+    The loss of a step is that of its picture under the iteration's draw. After `optimizer.evaluations` passes no new
+    line search is begun; the one under way is finished. `optimizer.history` is how many pairs are kept within an
+    iteration; nothing is kept from one to the next. `optimizer.max_change` and `optimizer.clip` bound every picture
+    that is tried (box.py). Raises Diverged, as the evaluator does, where the loss is no longer a finite number.
+    """
+    x = ops.convert_to_tensor(x, "float32")
+    if limits := Box.around(x, optimizer, preprocessing):
+        x = ops.reshape(limits.clipped(ops.reshape(x, (-1,))), x.shape)  # what lies beyond 0..255 comes within
+    picture = x
+    for iteration in count(start):
+        evaluator.draw(iteration)
+        objective = _Objective(evaluator, picture.shape)
+        box = Box.around(picture, optimizer, preprocessing)
+        here, picture = objective.at(picture), None  # so that the first is freed as soon as there is another
+        begun, pairs = here.loss, deque()
+        while objective.passes <= optimizer.evaluations:
+            there = _line_search(objective, here, pairs, box)
+            if there is None:
+                break
+            if len(pairs) == optimizer.history:
+                pairs.popleft()  # before there is another, as there may not be memory for both
+            pairs.append(Pair(there.x - here.x, there.gradient - here.gradient))
+            before, here = here.loss, there
+            if not _lower(here.loss, before):
+                break
+        pairs.clear()
+        picture = here.picture
+        lowered = _lower(here.loss, begun)
+        step = stuck.step(iteration + 1, lowered, ops.convert_to_numpy(picture), here.loss, here.terms)
+        yield step
+        if step.done:
+            return
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A step s, and by how much it changed the gradient, y: together they tell the curvature along s."""
+
+    s: Vector
+    y: Vector
+
+
+def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = None) -> Vector | None:
+    """−H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4).
+
+    `free` is 1 where a value may move and 0 where it may not: both loops then run over the free values alone, as if
+    there were no others. A pair along which the loss does not curve upwards there would turn the direction uphill, and
+    is left out. None where no pair is left.
+
+    Every vector in the two loops is a sum of the s, the y and g. So the loops run on the factors of that sum, given
+    all inner products, and vectors are read twice in all (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using
+    MapReduce").
+    """
+    vectors = [*(pair.s for pair in pairs), *(pair.y for pair in pairs), gradient]
+    product = products(vectors, free)
+    s, y = range(len(pairs)), range(len(pairs), 2 * len(pairs))
+    curved = [(i, j) for i, j in zip(s, y, strict=True) if product[i, j] > LEAST_CURVATURE * product[j, j]]
+    if not curved:
+        return None
+    factors = np.zeros(len(vectors))
+    factors[-1] = -1  # minus g
+    alphas = []
+    for i, j in reversed(curved):
+        alphas.append(product[i] @ factors / product[i, j])
+        factors[j] -= alphas[-1]
+    i, j = curved[-1]
+    factors *= product[i, j] / product[j, j]  # γ, 7.20
+    for i, j in curved:
+        factors[i] += alphas.pop() - product[j] @ factors / product[i, j]
+    return combine(factors, vectors, free)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A picture, and as a flat vector x; its loss and terms, and the gradient, flat."""
+
+    picture: Any
+    x: Vector
+    loss: float
+    terms: dict[str, float]
+    gradient: Vector
+
+
+class _Objective:
+    """The evaluator, asked about pictures or flat vectors of them; counts passes."""
+
+    def __init__(self, evaluator: Evaluator, shape: tuple[int, ...]):
+        self.passes = 0
+        self._evaluator, self._shape = evaluator, shape
+
+    def at(self, x: Any) -> _Place:
+        """The place x: a pass."""
+        self.passes += 1
+        picture = ops.reshape(x, self._shape) if len(x.shape) == 1 else x
+        loss, gradient = self._evaluator.loss(picture), self._evaluator.gradient(picture)
+        gradient = ops.reshape(ops.convert_to_tensor(gradient, "float32"), (-1,))
+        return _Place(picture, ops.reshape(x, (-1,)), loss, self._evaluator.terms(picture), gradient)
+
+
+def _lower(loss: float, before: float) -> bool:
+    return before - loss > LEAST_GAIN * abs(before)
+
+
+def _line_search(objective: _Objective, here: _Place, pairs: Sequence[Pair], box: Box | None) -> _Place | None:
+    """A lower place in the direction of the pairs, or else against the gradient; None where none is found."""
+    d, slope, first = _descent(here, pairs, box)
+    if slope >= 0:
+        return None
+    there = None
+
+    def at(step: float) -> line_search.Point:
+        nonlocal there
+        there = None  # before there is another, as there may not be memory for both
+        x = here.x + step * d
+        there = objective.at(box.clipped(x) if box else x)  # for what rounding takes beyond the bounds
+        return line_search.Point(step, there.loss, dot(there.gradient, d))
+
+    longest = 1.0 if box else math.inf
+    return there if line_search.search(at, line_search.Point(0.0, here.loss, slope), first, longest) else None
+
+
+def _descent(here: _Place, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
+    """A direction, the slope along it, and how much of it is the first step.
+
+    The direction is that of the pairs, or, where they tell none that goes down, against the gradient. Within a box it
+    ends in the box. Against the gradient it is then as long as the box allows: the mean value that is free moves to
+    its bound. Without a box, the first step against the gradient has a length of 1, as in L-BFGS-B.
+    """
+    x, g = here.x, here.gradient
+    free = box.free(x, g) if box else None
+    d = direction(g, pairs, free) if pairs else None
+    if d is not None:
+        d = box.clipped(x + d) - x if box else d
+        if (slope := dot(g, d)) < 0:
+            return d, slope, 1.0
+    if box is None:
+        square = dot(g, g)
+        return -g, -square, square**-0.5 if square else 1.0
+    g = free * g
+    mean = float(ops.sum(ops.abs(g))) / max(float(ops.sum(free)), 1.0)
+    d = box.clipped(x - (box.reach / mean if mean else 1.0) * g) - x
+    return d, dot(g, d), 1.0

@@ -1,0 +1,1 @@
+"""Runs and galleries on disk."""

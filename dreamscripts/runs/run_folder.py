@@ -1,0 +1,215 @@
+"""The run folder: numbered snapshots, the record of the run, and what is needed to go on with it."""
+
+import csv
+import io
+import json
+import shutil
+import weakref
+from collections.abc import Iterator, Mapping
+from itertools import count, takewhile
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
+from dreamscripts.dreams.iterate import Iterate
+from dreamscripts.errors import OutputError
+from dreamscripts.images.files import save_picture
+from dreamscripts.reports.loss_curve import plot_loss
+from dreamscripts.settings.schema import Settings
+
+
+class RunFolder:
+    """The files of one run, each of them whole at every moment.
+
+    They are written in an order that lets a run be killed between any two: the state, which says how far the run
+    has come, comes last, and what the record says beyond the state is forgotten on resuming.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, record: dict[str, Any]):
+        self.folder = folder
+        self.settings = settings
+        self.record = record
+        self.last: Iterate | None = None
+        self.best: Iterate | None = None
+        self.release = weakref.finalize(self, lock(folder))
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        settings: Settings,
+        picture: np.ndarray,
+        about: Mapping[str, Any] | None = None,
+        keep_every: int = 1,
+    ) -> Self:
+        """Begin a run with a picture (float32 (H, W, 3)) in a folder that is new or empty.
+
+        The picture is kept for resuming, and `about` goes into run.json as it is.
+
+        Raises OutputError where the folder cannot be made or holds something already.
+        """
+        folder = Path(folder)
+        with output_errors(folder):
+            if (folder / "run.json").exists():
+                ended = '"status": "complete"' in (folder / "run.json").read_text("utf-8")
+                advice = "" if ended else "resume it (--resume), or "
+                raise OutputError(f"{folder}: already holds a run; {advice}name another folder (--output)")
+        make_folder(folder)
+        record = {
+            "status": "running",
+            **(about or {}),
+            "settings": settings.model_dump(),
+            "keep_every": keep_every,
+            "iterates": [],
+        }
+        run = cls(folder, settings, record)
+        try:
+            run._write("settings.toml", settings.to_toml().encode())
+            run._write_array("start.npy", picture)
+            run._write_record()
+        except BaseException:
+            run.release()
+            raise
+        return run
+
+    @classmethod
+    def reopen(cls, folder: str | Path) -> Self:
+        """Open a run that did not come to its end; `last` is the iterate to go on from, or None for the start.
+
+        Raises OutputError where there is none, or where it is complete.
+        """
+        folder = Path(folder)
+        try:
+            record = json.loads((folder / "run.json").read_text("utf-8"))
+            settings = Settings.load(folder / "settings.toml")
+        except (OSError, ValueError):
+            raise OutputError(f"{folder}: holds no run to resume") from None
+        if record["status"] == "complete":
+            raise OutputError(f"{folder}: this run is complete; there is nothing to resume")
+        run = cls(folder, settings, record)
+        run.last = run.best = run._read_state()
+        reached = run.last.iteration if run.last else -1
+        record["iterates"] = [row for row in record["iterates"] if row["iteration"] <= reached]
+        record["status"] = "running"
+        return run
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The picture that the run began with."""
+        try:
+            return np.load(self.folder / "start.npy")
+        except (OSError, ValueError):
+            raise OutputError(f"{self.folder / 'start.npy'}: is damaged; begin again in another --output") from None
+
+    def save(self, iterate: Iterate) -> None:
+        """Write an iterate: its snapshot, the record and the loss so far, and the state to resume from."""
+        if iterate.iteration % self.record["keep_every"] == 0:
+            self._save_picture(f"iteration_{iterate.iteration:03d}.png", iterate)
+        self.record["iterates"].append(
+            {
+                "octave": iterate.octave,
+                "iteration": iterate.iteration,
+                "evaluations": iterate.evaluations,
+                "seconds": round(iterate.seconds, 3),
+                "loss": iterate.loss,
+                "terms": dict(iterate.terms),
+            }
+        )
+        self._write_record()
+        self._write("loss.csv", _csv(self.record["iterates"]))
+        self._write("state.npz", _state(iterate))
+        self.last = iterate
+        if self.best is None or iterate.octave != self.best.octave or iterate.loss < self.best.loss:
+            self.best = iterate
+
+    def discard(self) -> None:
+        """Take back a run that ended before its first iterate, so that the next try finds its place free.
+
+        The folder was empty when the run was created, so all that is in it is the run's own.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def finish(self, status: str = "complete") -> None:
+        """Write the final picture and the loss curve, and close the record.
+
+        A run that is "complete" gives up what resuming needs; one that was "stopped" or has "diverged" keeps it. The
+        final picture is the last one, after a divergence the one with the lowest loss in its octave.
+        """
+        self.record["status"] = status
+        chosen = self.best if status == "diverged" else self.last
+        self._save_picture("final.png", chosen)
+        self._write("loss.png", plot_loss(self.record["iterates"], self.folder.name))
+        self._write_record()
+        if status == "complete":
+            (self.folder / "state.npz").unlink()
+            (self.folder / "start.npy").unlink()
+
+    def _save_picture(self, name: str, iterate: Iterate) -> None:
+        save_picture(iterate.picture, self.folder / name, self.settings.to_toml())
+
+    def _write_record(self) -> None:
+        self._write("run.json", json.dumps(self.record, indent=1).encode())
+
+    def _write_array(self, name: str, array: np.ndarray) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        self._write(name, buffer.getvalue())
+
+    def _write(self, name: str, content: bytes) -> None:
+        write_atomically(self.folder / name, content)
+
+    def _read_state(self) -> Iterate | None:
+        try:
+            with np.load(self.folder / "state.npz") as state:
+                memory = {name.removeprefix("memory "): state[name] for name in state if name.startswith("memory ")}
+                return Iterate(x=state["x"], memory=memory, **json.loads(str(state["rest"])))
+        except FileNotFoundError:
+            return None  # killed before the first iterate: begin again
+        except (OSError, ValueError, KeyError, TypeError):
+            raise OutputError(f"{self.folder / 'state.npz'}: is damaged; begin again in another --output") from None
+
+
+def free_folder(name: str) -> Path:
+    """`name` in the working directory, or the first of name-2, name-3, … that does not exist."""
+    return next(path for path in _numbered(name) if not path.exists())
+
+
+def latest_folder(name: str) -> Path:
+    """The last of the folders that `free_folder` gave out."""
+    taken = list(takewhile(Path.exists, _numbered(name)))
+    return taken[-1] if taken else Path(name)
+
+
+def _numbered(name: str) -> Iterator[Path]:
+    yield Path(name)
+    yield from (Path(f"{name}-{number}") for number in count(2))
+
+
+def _state(iterate: Iterate) -> bytes:
+    rest = {
+        "octave": iterate.octave,
+        "iteration": iterate.iteration,
+        "loss": iterate.loss,
+        "terms": dict(iterate.terms),
+        "evaluations": iterate.evaluations,
+        "seconds": iterate.seconds,
+        "preprocessing": iterate.preprocessing,
+        "stretched": iterate.stretched,
+        "drawn": iterate.drawn,
+        "ends_octave": iterate.ends_octave,
+    }
+    buffer = io.BytesIO()
+    memory = {f"memory {name}": array for name, array in iterate.memory.items()}
+    np.savez(buffer, x=iterate.x, rest=json.dumps(rest), **memory)
+    return buffer.getvalue()
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    numbers = ["octave", "iteration", "evaluations", "seconds", "loss"]
+    table.writerow([*numbers, *rows[0]["terms"]])
+    table.writerows([*(row[key] for key in numbers), *row["terms"].values()] for row in rows)
+    return text.getvalue().encode()

@@ -1,0 +1,1 @@
+"""Settings files: what they may say, how they are read, and their mistakes in plain words."""

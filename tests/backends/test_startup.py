@@ -1,0 +1,113 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import BACKENDS, mistake
+
+from dreamscripts.backends import startup
+
+COMPILE = """
+from dreamscripts.backends import startup
+startup.claim()
+startup.wake()
+import numpy as np
+from keras import ops
+from dreamscripts.backends import compiling
+run = compiling.compile_pass(lambda x: ops.stack([ops.sum(ops.exp(x @ np.ones((3, 3), "float32")))]), [], True)
+print(float(run(np.ones((1, 8, 8, 3), "float32"))[0][0]))
+"""
+
+
+def compile_twice(backend, home):
+    """What two processes that compile the same with XLA print, the answers and their stderr; and the files kept."""
+    env = os.environ | {"KERAS_BACKEND": backend, "XDG_CACHE_HOME": str(home)}
+    env |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    env.pop("JAX_COMPILATION_CACHE_DIR", None)
+    env.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    printed, kept = [], []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", COMPILE], env=env, capture_output=True, text=True, check=True)
+        printed.append((float(done.stdout), done.stderr))
+        kept.append(sorted(path.name for path in home.glob("dreamscripts/*/*") if "atime" not in path.name))
+    return printed, kept
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "torch"])
+def test_what_xla_compiles_is_kept_only_where_it_is_loaded_without_a_word(backend, tmp_path):
+    """A second process finds JAX's and adds nothing to it; of TensorFlow's nothing is kept."""
+    (first, second), kept = compile_twice(backend, tmp_path / "a home")
+    assert first == second
+    assert first[1] == ""
+    assert kept[0] == kept[1]
+    assert bool(kept[0]) == (backend == "jax")
+
+
+def test_a_backend_without_gradients_is_refused(command):
+    done = command("layers", "pocket", env={"KERAS_BACKEND": "numpy"})
+    assert "Keras cannot use the backend 'numpy': it gives no gradients" in mistake(done)
+
+
+IMPORT = """
+import os, sys
+before = dict(os.environ)
+from dreamscripts import Evaluator, run
+changed = {key for key in os.environ if os.environ[key] != before.get(key)}
+print(sorted(key for key in changed if key.startswith(("TF_ENABLE", "TF_XLA", "JAX"))))
+"""
+
+
+def test_the_library_leaves_its_process_as_it_is():
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "JAX"))}
+    done = subprocess.run([sys.executable, "-c", IMPORT], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def command_start(monkeypatch, tmp_path):
+    """What the start of a command sets: a function of what the run says of oneDNN."""
+    for variable in (startup.ONEDNN, "TF_CPP_MIN_LOG_LEVEL", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.setenv(variable, "to be restored")
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(startup, "_claimed", True)
+
+    def start(onednn=None):
+        startup.wake(onednn)
+        return os.environ.pop(startup.ONEDNN)
+
+    return start
+
+
+def test_onednn_is_as_the_run_began_or_as_was_measured_or_on(command_start):
+    assert command_start() == "1"
+    startup.keep_onednn(False)
+    assert command_start() == "0"
+    assert command_start(True) == "1"
+    startup.keep_onednn(True)
+    assert command_start() == "1"
+    assert command_start(False) == "0"
+
+
+def test_what_the_user_has_set_stays(command_start, monkeypatch):
+    monkeypatch.setenv(startup.ONEDNN, "0")
+    assert command_start(True) == "0"
+
+
+def test_what_was_compiled_long_ago_goes(command_start, tmp_path):
+    command_start()
+    (folder,) = tmp_path.glob("dreamscripts/compiled-*")
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(folder)
+    for days in (1, 89, 91, 1000):
+        (folder / str(days)).touch()
+        os.utime(folder / str(days), (time.time() - days * 86_400,) * 2)
+    command_start()
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "89"]
+
+
+def test_a_home_that_cannot_be_written_is_no_hindrance(command_start, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert command_start() == "1"
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ

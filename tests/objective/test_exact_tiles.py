@@ -1,0 +1,291 @@
+"""Loss and gradient by exact tiles are those of one pass over the picture."""
+
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import BACKENDS, changed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from dreamscripts.dreams import dream as dreaming
+from dreamscripts.errors import SettingsError
+from dreamscripts.images.files import save_picture
+from dreamscripts.images.preprocessing import PREPROCESSINGS
+from dreamscripts.losses.build import Loss, build_loss
+from dreamscripts.losses.layers import LayerDirections
+from dreamscripts.networks.network import Network, load_network
+from dreamscripts.networks.receptive_field import Reach
+from dreamscripts.networks.weights import fill_at_random
+from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.objective.exact_tiles import Axis, exact_crops
+from dreamscripts.settings.schema import Jitter, Settings, Tiles
+
+PENALTIES = {"continuity": 0.1, "dream_l2": 0.5, "total_variation": 3}
+
+
+def difference(network, loss, shape, size, **how):
+    """How far apart tiles and one pass are: of the gradient in relative L2, and of the term that is furthest."""
+    x = np.random.default_rng(0).normal(0, 50, shape).astype(np.float32)
+    whole, tiled = Evaluator(network, loss, **how), Evaluator(network, loss, tiles=exact(size), **how)
+    expected, gradient = whole.gradient(x), tiled.gradient(x)
+    terms, tiled_terms = whole.terms(x), tiled.terms(x)
+    assert len(exact_crops(network, *shape[-3:-1], size)) > 1
+    assert tiled.passes == 1
+    assert (gradient.dtype, gradient.shape) == (np.float32, shape)
+    assert all(terms.values())
+    worst = max(abs(tiled_terms[name] / terms[name] - 1) for name in terms)
+    return np.linalg.norm(gradient - expected) / np.linalg.norm(expected), worst
+
+
+def exact(size):
+    return Tiles(kind="exact", size=size)
+
+
+def loss_of(network, penalties=None, **said):
+    return build_loss(Settings(**said, penalties=penalties or {}), network)
+
+
+NETWORKS = {
+    "vgg16": ("block3_conv3", (141, 96), 96),
+    "squeezenet": ("fire4", (131, 98), 96),
+    "inception_v3": ("mixed0", (270, 230), 252),
+    "resnet50": ("conv3_block1_out", (181, 110), 144),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_tiles_give_the_loss_and_the_gradient_of_every_network_that_sees_but_a_part(name):
+    layer, size, tile = NETWORKS[name]
+    network = load_network(name, "random", [layer])
+    assert max(difference(network, loss_of(network, features={layer: 0.1}), (*size, 3), tile)) < 1e-5
+
+
+def test_tiles_give_the_loss_and_the_gradient_of_googlenet(googlenet_graph):
+    layers = ["localresponsenorm1", "mixed3a"]
+    network = load_network("googlenet", str(googlenet_graph), layers)
+    loss = loss_of(network, features=dict.fromkeys(layers, 1.0), measure="mean_square")
+    assert max(difference(network, loss, (140, 121, 3), 104)) < 1e-5
+
+
+def own(graph, shape=(None, None, 3)):
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, {"end": graph(inputs)})
+    fill_at_random(model, 0)
+    return Network("own", model, PREPROCESSINGS["caffe"], edge=0)
+
+
+def strides(x):
+    x = keras.layers.Conv2D(4, 5, strides=2, padding="same", activation="relu")(x)
+    return keras.layers.Conv2D(4, 4, strides=2, padding="same")(x)
+
+
+def dilated(x):
+    x = keras.layers.Conv2D(4, 3, dilation_rate=2, padding="same", activation="relu")(x)
+    return keras.layers.AveragePooling2D(3, strides=2, padding="same")(x)
+
+
+def padded(x):
+    x = keras.layers.ZeroPadding2D(((1, 2), (3, 0)))(x)
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(keras.layers.Cropping2D(((0, 3), (5, 1)))(x))
+    return keras.layers.Conv2D(4, 3, padding="same", activation="tanh")(x)
+
+
+def threes(x):
+    return keras.layers.Conv2D(4, 3, strides=3, padding="same")(keras.layers.MaxPooling2D(2, strides=1)(x))
+
+
+OWN = {graph.__name__: own(graph) for graph in (strides, dilated, padded, threes)}
+
+
+@pytest.mark.parametrize("name", OWN)
+@settings(max_examples=3, deadline=None)
+@given(height=st.integers(49, 70), width=st.integers(20, 70), tile=st.integers(36, 48))
+def test_tiles_suit_own_networks_however_they_pad(name, height, width, tile):
+    loss = loss_of(OWN[name], {"total_variation": 1}, features={"end": 1.0}, measure="mean_square")
+    assert max(difference(OWN[name], loss, (height, width, 3), tile)) < 1e-5
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return load_network("pocket", layers=["block2_conv1", "block3_conv1"])
+
+
+MEASURES = {
+    "l2": {"measure": "l2"},
+    "mean": {"measure": "mean"},
+    "mean_square": {"measure": "mean_square"},
+    "energy": {"measure": "energy"},
+    "neuron": {"measure": "neuron"},
+    "channels": {"features": {"block3_conv1": {"weight": 1, "channels": {3: 1.0, 40: -0.5}}}},
+    "penalties": {"penalties": PENALTIES},
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_every_measure_and_penalty_adds_up(measure, pocket):
+    said = {"features": {"block2_conv1": 0.3, "block3_conv1": 0.1}} | MEASURES[measure]
+    shape = (2, 48, 77, 3) if measure == "penalties" else (61, 50, 3)
+    assert max(difference(pocket, loss_of(pocket, **said), shape, 45)) < 1e-5
+
+
+@pytest.mark.parametrize("measure", ["l2", "mean"])
+def test_diversity_adds_up_though_it_is_no_sum_over_positions(measure, pocket):
+    features = {"block2_conv1": 0.3, "block3_conv1": {"weight": 0.1, "channels": [3, 40]}}
+    loss = loss_of(pocket, {"diversity": 1, "continuity": 0.1}, features=features, measure=measure)
+    assert max(difference(pocket, loss, (3, 61, 50, 3), 45, jitter=Jitter(noise=5, shift=20))) < 1e-5
+
+
+def test_a_guide_adds_up(pocket, picture, tmp_path):
+    save_picture(picture, tmp_path / "guide.png")
+    guide = {"picture": str(tmp_path / "guide.png"), "size": 40}
+    loss = loss_of(pocket, features={"block3_conv1": 1}, measure="guide", guide=guide)
+    assert max(difference(pocket, loss, (61, 50, 3), 40)) < 1e-5
+
+
+def test_directions_of_their_own_for_each_picture_add_up(pocket, rng):
+    directions = keras.Variable(rng.normal(0, 1, (2, 64)).astype(np.float32))
+    loss = Loss(((1.0, LayerDirections("block3_conv1", directions)),))
+    assert max(difference(pocket, loss, (2, 61, 50, 3), 40)) < 1e-5
+
+
+@settings(max_examples=4, deadline=None)
+@given(height=st.integers(41, 90), width=st.integers(21, 90), tile=st.integers(32, 40))
+def test_sides_of_any_length_add_up(pocket, height, width, tile):
+    loss = loss_of(pocket, PENALTIES, features={"block2_conv1": 0.3, "block3_conv1": 0.1})
+    assert max(difference(pocket, loss, (height, width, 3), tile)) < 1e-5
+
+
+@pytest.mark.parametrize("jitter", [{"noise": 5, "shift": 30}, {"noise": 5, "shift": 9, "rotate": 20, "scale": 0.1}])
+def test_what_shakes_the_picture_shakes_it_as_a_whole(jitter, pocket):
+    loss = loss_of(pocket, PENALTIES, features={"block3_conv1": 0.1})
+    assert max(difference(pocket, loss, (61, 50, 3), 40, jitter=Jitter(**jitter), seed=5)) < 1e-5
+
+
+def test_a_tensor_is_answered_by_a_tensor(pocket, rng):
+    loss = loss_of(pocket, PENALTIES, features={"block3_conv1": 0.1})
+    x = rng.normal(0, 50, (61, 50, 3)).astype(np.float32)
+    arrays, tensors = (Evaluator(pocket, loss, jitter=Jitter(noise=2, shift=8), tiles=exact(40)) for _ in range(2))
+    tensor = ops.convert_to_tensor(x)
+    assert tensors.terms(tensor) == pytest.approx(arrays.terms(x), rel=1e-6)
+    assert ops.is_tensor(tensors.gradient(tensor))
+    np.testing.assert_allclose(np.array(tensors.gradient(tensor)), arrays.gradient(x), rtol=1e-4, atol=1e-6)
+
+
+def test_all_tiles_of_a_picture_are_traced_once(pocket):
+    traced = []
+
+    class Noted:
+        name = "noted"
+
+        def __call__(self, x, features, parts):
+            traced.append(x.shape)
+            return ops.sum(parts["the picture"].owned(x))
+
+    evaluator = Evaluator(pocket, Loss(((1.0, Noted()),)), tiles=exact(40))
+    x = np.ones((100, 90, 3), np.float32)
+    assert evaluator.loss(x) == 27_000  # each pixel is owned once
+    if keras.backend.backend() != "torch":
+        assert len(traced) == 1
+
+
+def test_a_margin_one_stride_narrower_would_show(pocket, monkeypatch):
+    margins = Axis.margins.fget
+    loss = loss_of(pocket, features={"block3_conv1": 0.1})
+    for narrower in ((4, 0), (0, 4)):
+        monkeypatch.setattr(Axis, "margins", property(lambda a, n=narrower: tuple(np.subtract(margins(a), n).tolist())))
+        assert max(difference(pocket, loss, (61, 50, 3), 40)) > 1e-4
+
+
+reach_sides = st.integers(0, 60)
+
+
+@given(
+    side=st.integers(1, 600),
+    stride=st.integers(1, 16),
+    before=reach_sides,
+    after=st.integers(1, 60),
+    more=st.integers(0, 300),
+)
+def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(side, stride, before, after, more):
+    axis = Axis(side, stride, (Reach(side, 1, before, after, 1),), "layer")
+    size = axis.least + more
+    spans = axis.spans(size)
+    starts, ends, firsts, lasts = zip(*spans, strict=True)
+    assert (starts[0], ends[-1], firsts[0], lasts[-1]) == (0, side, 0, side)
+    assert all(last == first for (_, _, _, last), (_, _, first, _) in pairwise(spans))
+    assert len({end - start for start, end, *_ in spans}) == 1
+    assert ends[0] <= size
+    for start, end, first, last in spans:
+        assert first < last
+        assert start % stride == first % stride == (side - end) % stride == 0
+        assert start == 0 or start <= first - before
+        assert end == side or end >= last + after
+    assert len(spans) == 1 if side <= size else len(spans) > 1
+    numbers = [axis.numbers(span)[0].tolist() for span in spans]
+    assert numbers == [[start, first, last, side] for start, _, first, last in spans]
+
+
+def test_a_tile_smaller_than_its_margins_is_refused_and_the_least_named(picture):
+    network = load_network("vgg16", "random", ["block4_conv3"])
+    says = "tiles.size = 64 is too small for exact tiles of vgg16 at block4_conv3, which sees 92 pixels: at least 104, "
+    says += "and 1024 to be quick"
+    with pytest.raises(SettingsError, match=f"^{says}$"):
+        exact_crops(network, 800, 64, 64)
+    assert len(exact_crops(network, 800, 64, 104)) > 1
+    assert len(exact_crops(network, 64, 64, 64)) == 1
+    said = Settings(features={"block3_conv1": 1}, tiles=exact(16))
+    with pytest.raises(SettingsError, match=r"tiles\.size = 16 is too small for exact tiles of pocket at block3_conv1"):
+        next(dreaming.dream(picture, said))
+
+
+def test_a_network_that_sees_all_is_refused_by_the_layer_that_does(picture):
+    said = Settings(
+        network="mobilenet_v3_small", weights="random", features={"expanded_conv_project": 1}, tiles="exact"
+    )
+    with pytest.raises(
+        SettingsError, match="mobilenet_v3_small: exact tiles cannot serve it: the layer 'expanded_conv_sq"
+    ):
+        next(dreaming.dream(picture, said))
+
+
+def test_a_dream_in_tiles_is_the_dream(picture, settings):
+    said = changed(settings, optimizer={"name": "gradient_ascent", "iterations": 2}, jitter={"noise": 3, "shift": 4})
+    whole, tiled = (list(dreaming.dream(picture, one)) for one in (said, changed(said, tiles=exact(40))))
+    for one, other in zip(whole, tiled, strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-5)
+        np.testing.assert_allclose(other.x, one.x, atol=1e-2)
+
+
+ELSEWHERE = """
+import keras, numpy as np
+import test_exact_tiles as here
+
+for graph in (here.strides, here.dilated, here.padded):
+    network = here.own(graph)
+    loss = here.loss_of(network, here.PENALTIES, features={"end": 1.0}, measure="l2")
+    assert max(here.difference(network, loss, (61, 70, 3), 41)) < 1e-5, graph
+loss = here.loss_of(network, {"diversity": 1}, features={"end": 1.0})
+assert max(here.difference(network, loss, (2, 61, 70, 3), 41)) < 1e-5, "diversity"
+first = lambda x: keras.layers.Conv2D(4, 3, padding="same", data_format="channels_first")(x)
+if keras.backend.backend() != "tensorflow":  # whose CPU has no such convolution
+    network = here.own(first, (3, None, None))
+    loss = here.loss_of(network, here.PENALTIES, features={"end": 1.0}, measure="neuron")
+    assert max(here.difference(network, loss, (61, 70, 3), 41)) < 1e-5
+"""
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != keras.backend.backend()])
+def test_tiles_are_exact_on_every_backend(backend):
+    environment = os.environ | {
+        "KERAS_BACKEND": backend,
+        "PYTHONPATH": os.pathsep.join(map(str, [*Path(__file__).parents[:2], *sys.path])),
+    }
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

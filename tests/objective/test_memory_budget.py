@@ -1,0 +1,54 @@
+import re
+
+import psutil
+import pytest
+
+from dreamscripts.backends import host
+from dreamscripts.backends.host import free_memory
+from dreamscripts.errors import PictureError
+from dreamscripts.objective import memory_budget
+from dreamscripts.objective.memory_budget import check_room, of_run
+from dreamscripts.settings.schema import Optimizer
+
+
+def test_free_is_what_the_machine_and_its_container_leave(monkeypatch, tmp_path):
+    limit, usage, parts = (tmp_path / name for name in ("max", "current", "stat"))
+    monkeypatch.setattr(host, "CGROUPS", ((limit, usage, parts),))
+    assert free_memory() == pytest.approx(psutil.virtual_memory().available, rel=0.2)  # no cgroups
+    usage.write_text("37000000\n")
+    parts.write_text("anon 30000000\ninactive_file 7000000\n")
+    limit.write_text("max\n")
+    assert free_memory() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+    limit.write_text("50000000\n")
+    assert free_memory() == 20_000_000
+    limit.write_text("20000000\n")
+    assert free_memory() == 0
+
+
+def test_lbfgs_by_scipy_keeps_25_vectors_in_double_precision():
+    scipy = of_run(Optimizer())
+    assert scipy == pytest.approx(25 * 3 * 8, rel=0.1)
+    short, long = (of_run(Optimizer(where="device", history=history)) for history in (3, 7))
+    assert long - short == 4 * 2 * 3 * 4  # a history of pairs of float32
+    assert of_run(Optimizer(name="adam")) < long < scipy
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "optimizer", "says"),
+    [
+        (1, {}, "takes at least 15.6 GB of memory, and 1.0 GB are free: give a smaller --size"),
+        (4, {}, "takes at least 15.6 GB of memory, and 4.0 GB are free: give a smaller --size, or --set optimizer.wh"),
+        (16, {}, ""),
+        (2, {"where": "device"}, "takes at least 2.3 GB of memory, and 2.0 GB are free: give a smaller --size"),
+        (4, {"where": "device"}, ""),
+        (4, {"name": "adam"}, ""),
+    ],
+)
+def test_a_picture_that_has_no_room_anywhere_is_refused(gigabytes, optimizer, says, monkeypatch):
+    monkeypatch.setattr(memory_budget, "free_memory", lambda: int(gigabytes * 1e9))
+    if not says:
+        check_room(4000, 6000, Optimizer(**optimizer))
+        return
+    with pytest.raises(PictureError, match=f"^a picture of 6000×4000 {re.escape(says)}") as refused:
+        check_room(4000, 6000, Optimizer(**optimizer))
+    assert ("where=device" in str(refused.value)) == ("optimizer" in says)

@@ -1,0 +1,195 @@
+from itertools import product
+from math import cos, floor, radians, sin
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamscripts.objective import transforms as jitter_module
+from dreamscripts.objective.transforms import Shake, draw_shake, turn
+from dreamscripts.settings.schema import Jitter, Tiles
+
+sides = st.integers(1, 12)
+sizes = st.tuples(sides, sides)
+angles = st.floats(-np.pi, np.pi)
+scales = st.floats(0.1, 2)
+rolls = st.tuples(st.integers(-30, 30), st.integers(-30, 30))
+ONE = np.ones(3)
+
+
+def turned(x, angle, scale):
+    """A picture turned counter-clockwise about its centre and enlarged; bilinear, its edges joined; pixel by pixel."""
+    height, width, _ = x.shape
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    result = np.zeros(x.shape)
+    for i, j in product(range(height), range(width)):
+        right, up = (j - middle_x) / scale, (middle_y - i) / scale  # as on paper, from the centre
+        from_right = cos(-angle) * right - sin(-angle) * up
+        from_up = sin(-angle) * right + cos(-angle) * up
+        at_y, at_x = middle_y - from_up, middle_x + from_right
+        y, x_ = floor(at_y), floor(at_x)
+        for k, m in product((0, 1), (0, 1)):
+            weight = (1 - abs(at_y - (y + k))) * (1 - abs(at_x - (x_ + m)))
+            result[i, j] += weight * x[(y + k) % height, (x_ + m) % width]
+    return result
+
+
+def shake(size, angle=0.0, scale=1.0, roll=(0, 0), noise=None):
+    return Shake(noise, turn(*size, angle, scale), roll)
+
+
+@given(size=sizes, angle=angles, scale=scales)
+def test_a_turned_picture_is_bilinear_with_its_edges_joined(size, angle, scale):
+    x = np.random.default_rng(0).normal(0, 1, (*size, 3))
+    np.testing.assert_allclose(shake(size, angle, scale)(x), turned(x, angle, scale), atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [1, 2, 7, 8])
+def test_by_90_degrees_a_square_picture_is_turned_counter_clockwise(side, rng):
+    x = rng.normal(0, 1, (side, side, 3))
+    np.testing.assert_allclose(shake((side, side), radians(90))(x), np.rot90(x), atol=1e-6)
+    np.testing.assert_allclose(shake((side, side), radians(-90))(x), np.rot90(x, -1), atol=1e-6)
+    np.testing.assert_allclose(shake((side, side), radians(180))(x), x[::-1, ::-1], atol=1e-6)
+
+
+def test_at_twice_its_size_the_middle_half_fills_the_picture():
+    x = np.zeros((9, 9, 3))
+    x[3:6, 3:6] = 1  # 3 pixels wide, in the middle: then 5, and half lit at their edges
+    larger = shake((9, 9), scale=2)(x)[:, :, 0]
+    across = [0, 0.5, 1, 1, 1, 1, 1, 0.5, 0]
+    np.testing.assert_allclose(larger, np.outer(across, across), atol=1e-6)
+
+
+@given(size=sizes)
+def test_neither_turned_nor_enlarged_a_picture_is_as_it_was(size):
+    x = np.random.default_rng(0).normal(0, 1, (*size, 3))
+    np.testing.assert_array_equal(shake(size)(x), x)
+    np.testing.assert_array_equal(Shake(None, None, (0, 0))(x), x)
+
+
+@given(size=sizes, angle=angles, scale=scales)
+def test_each_pixel_is_a_mixture_of_pixels_that_adds_up_to_one(size, angle, scale):
+    matrix = turn(*size, angle, scale)
+    assert matrix.shape == (size[0] * size[1],) * 2
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
+    assert matrix.data.min() >= 0
+    assert matrix.dtype == np.float32
+
+
+@given(size=sizes, angle=angles, scale=scales, roll=rolls)
+def test_the_way_back_is_the_exact_transpose(size, angle, scale, roll):
+    """⟨Sx, y⟩ = ⟨x, Sᵀy⟩ for every x and y, whatever S does."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (2, *size, 3))
+    for shaken in (shake(size, angle, scale, roll), Shake(None, None, roll), shake(size, angle, scale)):
+        assert (shaken(x) * y).sum() == pytest.approx((x * shaken.back(y)).sum(), rel=1e-9, abs=1e-9)
+
+
+def test_noise_comes_first_then_the_turn_then_the_roll(rng):
+    x, noise = rng.normal(0, 1, (2, 6, 8, 3))
+    whole = shake((6, 8), 0.3, 1.2, (2, -3), noise)
+    np.testing.assert_allclose(whole(x), np.roll(turned(x + noise, 0.3, 1.2), (2, -3), axis=(0, 1)), atol=1e-5)
+    still = shake((6, 8), 0.3, 1.2, (2, -3))
+    np.testing.assert_array_equal(whole.back(x), still.back(x))  # the noise is no part of the gradient
+
+
+def test_the_pictures_of_a_batch_are_all_shaken_alike(rng):
+    batch, noise = rng.normal(0, 1, (3, 6, 8, 3)), rng.normal(0, 1, (6, 8, 3))
+    shaken = shake((6, 8), -0.7, 0.9, (1, 5), noise)
+    for there in (shaken, shaken.back):
+        together = there(batch)
+        assert together.shape == batch.shape
+        for one, alone in zip(batch, together, strict=True):
+            np.testing.assert_array_equal(alone, there(one))
+
+
+def test_what_is_shaken_stays_float32(rng):
+    x = rng.normal(0, 1, (6, 8, 3)).astype(np.float32)
+    jitter = Jitter(noise=2, shift=3, rotate=10, scale=0.1)
+    shaken = draw_shake(rng, jitter, None, np.full(3, 127.5), x.shape)
+    assert shaken(x).dtype == shaken.back(x).dtype == np.float32
+
+
+def drawn(seed, number, shape=(5, 7, 3), tiles=None, pixel=ONE, **jitter):
+    return draw_shake(np.random.default_rng([seed, number]), Jitter(**jitter), tiles, pixel, shape)
+
+
+def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll_and_then_the_turn():
+    """As it was drawn before pictures could be turned: old seeds shake as they did."""
+    for tiles, lowest, highest in ((Tiles(kind="tutorial", size=9), -9, 9), (Tiles(kind="notebook", size=9), 0, 8)):
+        rng = np.random.default_rng([6, 11])
+        noise = rng.uniform(-1, 1, (5, 7, 3)) * 4
+        shift = rng.integers(-3, 4, 2)
+        roll = rng.integers(lowest, highest + 1, 2)
+        angle, larger = rng.uniform(-1, 1, 2) * (np.deg2rad(20), 0.3)
+        shaken = drawn(6, 11, tiles=tiles, noise=4, shift=3)
+        np.testing.assert_allclose(shaken.noise, noise, rtol=1e-6)
+        assert shaken.roll == tuple(shift + roll)
+        assert shaken.warp is None
+        turning = drawn(6, 11, tiles=tiles, noise=4, shift=3, rotate=20, scale=0.3)
+        np.testing.assert_array_equal(turning.noise, shaken.noise)
+        assert turning.roll == shaken.roll
+        np.testing.assert_array_equal(turning.warp.toarray(), turn(5, 7, angle, 1 + larger).toarray())
+
+
+def test_a_draw_depends_on_seed_and_number_alone():
+    everything = {"noise": 4, "shift": 30, "rotate": 20, "scale": 0.3}
+
+    def facts(seed, number, shape=(5, 7, 3)):
+        shaken = drawn(seed, number, shape, **everything)
+        return shaken.noise.tolist(), shaken.roll, shaken.warp.toarray().tolist()
+
+    assert facts(1, 2) == facts(1, 2)
+    for other in (facts(1, 3), facts(2, 2)):
+        assert all(one != another for one, another in zip(facts(1, 2), other, strict=True))
+    assert facts(1, 2, (4, 5, 7, 3)) == facts(1, 2)  # a batch is shaken as one picture is
+
+
+def test_the_noise_is_in_pixel_values_by_channel():
+    pixel = np.array([1, 58.395, 127.5])
+    shaken = drawn(0, 0, (60, 70, 3), noise=5, pixel=pixel)
+    pixels = np.abs(shaken.noise * pixel).max(axis=(0, 1))
+    np.testing.assert_allclose(pixels, 5, rtol=0.01)
+    assert (pixels <= 5 * (1 + 1e-6)).all()
+
+
+@pytest.mark.parametrize(("rotate", "scale"), [(10, 0.2), (180, 0), (0, 0.9)])
+def test_it_is_turned_and_enlarged_by_up_to_so_much_either_way(rotate, scale, monkeypatch):
+    seen = []
+    monkeypatch.setattr(jitter_module, "turn", lambda height, width, *how: seen.append((height, width, *how)))
+    for number in range(300):
+        drawn(3, number, rotate=rotate, scale=scale)
+    heights, widths, angles, scales = np.array(seen).T
+    assert (set(heights), set(widths), len(seen)) == ({5}, {7}, 300)
+    for found, middle, reach in ((np.rad2deg(angles), 0, rotate), (scales, 1, scale)):
+        assert (np.abs(found - middle) <= reach + 1e-9).all()
+        assert found.min() <= middle - 0.97 * reach
+        assert found.max() >= middle + 0.97 * reach
+    if rotate and scale:
+        assert np.abs(np.corrcoef(angles, scales)[0, 1]) < 0.2  # each by itself
+
+
+def test_without_a_jitter_nothing_is_drawn():
+    shaken = drawn(0, 0)
+    assert (shaken.noise, shaken.warp, shaken.roll) == (None, None, (0, 0))
+
+
+def test_noise_drawn_some_rows_at_a_time_is_the_noise_drawn_at_once():
+    shaken = drawn(6, 11, (600, 4, 3), noise=4)
+    expected = (np.random.default_rng([6, 11]).uniform(-1, 1, (600, 4, 3)) * 4).astype(np.float32)
+    np.testing.assert_array_equal(shaken.noise, expected)
+
+
+@given(size=sizes, roll=rolls, data=st.data())
+def test_a_crop_is_that_part_of_the_shaken_picture_and_its_gradient_goes_back_there(size, roll, data):
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(0, 1, (2, *size, 3)).astype(np.float32)
+    shaken = Shake(noise, None, roll)
+    rows, columns = (slice(*sorted(data.draw(st.lists(st.integers(0, side), min_size=2, max_size=2)))) for side in size)
+    crop = shaken.crop(x, rows, columns)
+    np.testing.assert_array_equal(crop, shaken(x)[rows, columns])
+    total, beyond = np.ones_like(x), np.zeros_like(x)
+    beyond[rows, columns] = crop
+    shaken.add_back(total, crop, rows, columns)
+    np.testing.assert_array_equal(total, 1 + shaken.back(beyond))

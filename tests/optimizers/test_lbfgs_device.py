@@ -1,0 +1,346 @@
+import os
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import BACKENDS, changed
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from keras import ops
+from landscapes import Bowl, Slope, Valley
+from scipy.optimize import Bounds, minimize
+
+from dreamscripts import Evaluator, dream
+from dreamscripts.images.preprocessing import PREPROCESSINGS
+from dreamscripts.losses.build import build_loss
+from dreamscripts.networks.network import load_network
+from dreamscripts.optimizers import lbfgs_device as module
+from dreamscripts.optimizers import line_search
+from dreamscripts.optimizers.lbfgs_device import Pair, direction
+from dreamscripts.optimizers.lbfgs_scipy import lbfgs
+from dreamscripts.settings.schema import Optimizer
+
+CAFFE = PREPROCESSINGS["caffe"]
+SHAPE = (4, 5, 3)
+seeds = st.integers(0, 2**32 - 1)
+
+
+class OnDevice:
+    """A landscape that is asked about float32 tensors; it answers with tensors as well, or with arrays."""
+
+    def __init__(self, landscape, tensors=True):
+        self.landscape, self.tensors, self.losses = landscape, tensors, []
+        self.draw, self.shaken = landscape.draw, landscape.shaken
+
+    def loss(self, x):
+        loss = self.landscape.loss(self.seen(x))
+        self.losses.append(loss)
+        return loss
+
+    def gradient(self, x):
+        gradient = self.landscape.gradient(self.seen(x)).astype(np.float32)
+        return ops.convert_to_tensor(gradient) if self.tensors else gradient
+
+    def terms(self, x):
+        assert ops.is_tensor(x)
+        return {"height": self.losses[-1]}
+
+    def seen(self, x):
+        assert ops.is_tensor(x)
+        assert ops.dtype(x) == "float32"
+        return ops.convert_to_numpy(x).astype(float)
+
+
+class Folded(Bowl):
+    """½ d·A d over d = x − centre, with an A that is positive and far from diagonal; and waves on it, where wanted."""
+
+    def __init__(self, centre, waves=0.0, seed=0):
+        super().__init__(centre)
+        factor = np.random.default_rng(seed).normal(size=(centre.size, centre.size)) / np.sqrt(centre.size)
+        self.a, self.waves = factor @ factor.T + 0.1 * np.eye(centre.size), waves
+
+    def loss(self, x):
+        d = (x - self.centre).ravel()
+        super().loss(x)
+        return 0.5 * float(d @ self.a @ d) + self.waves * float(np.cos(d).sum())
+
+    def gradient(self, x):
+        d = (x - self.centre).ravel()
+        return (self.a @ d - self.waves * np.sin(d)).reshape(x.shape)
+
+
+def steps(landscape, x, number, start=0, tensors=True, **optimizer):
+    walk = lbfgs(OnDevice(landscape, tensors), x, Optimizer(where="device", **optimizer), CAFFE, start)
+    return list(islice(walk, number))
+
+
+def by_scipy(landscape, x, **optimizer):
+    step = next(lbfgs(landscape, x, Optimizer(where="scipy", **optimizer), CAFFE))
+    del landscape.asked[-2:]  # once more for the loss, and for the terms
+    return step
+
+
+def tensor(x):
+    return ops.convert_to_tensor(np.asarray(x), "float32")
+
+
+@given(seeds, st.integers(1, 6), st.sampled_from([0.0, 0.3, 0.9]))
+@examples(deadline=None)
+def test_the_direction_is_that_of_the_dense_inverse_hessian_over_the_free_values(seed, number, bound):
+    """BFGS's own update of the inverse: H' = Vᵀ H V + ρ s sᵀ with V = I − ρ y sᵀ (N&W, 6.17), from γ I."""
+    rng, n = np.random.default_rng(seed), int(np.prod(SHAPE))
+    root = rng.normal(size=(n, n)) / np.sqrt(n)
+    hessian, s = root @ root.T + 0.3 * np.eye(n), rng.normal(size=(number, n))
+    y, g, free = s @ hessian, rng.normal(size=n), (rng.random(n) >= bound).astype(float)
+    pairs = [Pair(tensor(one), tensor(change)) for one, change in zip(s, y, strict=True)]
+    curved = [(one * free, change * free) for one, change in zip(s, y, strict=True) if one * free @ change > 1e-3]
+    d = direction(tensor(g), pairs, tensor(free) if bound else None)
+    if len(curved) < number:  # too close to flat to be told apart, or dropped
+        return
+    h = np.eye(n) * (curved[-1][0] @ curved[-1][1] / (curved[-1][1] @ curved[-1][1]))
+    for one, change in curved:
+        rho = 1 / (one @ change)
+        v = np.eye(n) - rho * np.outer(change, one)
+        h = v.T @ h @ v + rho * np.outer(one, one)
+    expected = -free * (h @ (free * g))
+    assert np.linalg.norm(ops.convert_to_numpy(d) - expected) <= 1e-3 * np.linalg.norm(expected)
+
+
+def test_a_pair_counts_where_the_loss_curves_upwards_over_the_free_values(rng):
+    s, g = rng.normal(size=60), tensor(rng.normal(size=60))
+    for factor, curved in ((1, True), (1e6, True), (0, False), (-1, False)):
+        assert (direction(g, [Pair(tensor(s), tensor(factor * s))]) is not None) is curved
+    half = np.arange(60) < 30
+    pair = Pair(tensor(s), tensor(np.where(half, s, -s)))
+    assert direction(g, [pair], tensor(half)) is not None
+    assert direction(g, [pair], tensor(~half)) is None
+
+
+@pytest.mark.parametrize("tensors", [True, False])
+@pytest.mark.parametrize("shape", [SHAPE, (2, *SHAPE)])
+def test_it_finds_the_minimum(shape, tensors, rng):
+    centre, x = rng.normal(0, 50, shape), np.zeros(shape)
+    (step,) = steps(Bowl(centre), x, 1, tensors=tensors, evaluations=50)
+    np.testing.assert_allclose(step.x, centre, atol=1e-3)
+    assert step.loss == pytest.approx(0, abs=1e-3)
+    assert (step.terms, step.memory, step.done) == ({"height": step.loss}, {}, False)
+    assert isinstance(step.x, np.ndarray)
+    assert step.x.dtype == np.float32
+    assert not x.any()
+
+
+@pytest.mark.parametrize("landscape", [Valley, Folded])
+@pytest.mark.parametrize("history", [5, 10])
+def test_it_needs_about_as_many_passes_as_scipy(landscape, history, rng):
+    shape = (2, 2, 3)
+    x = np.full(shape, -1.0) if landscape is Valley else rng.normal(0, 30, shape)
+    mine, theirs = landscape(np.zeros(shape)), landscape(np.zeros(shape))
+    (step,) = steps(mine, x, 1, evaluations=1000, history=history)
+    other = by_scipy(theirs, x, evaluations=1000)
+    assert len(mine.asked) <= 1.5 * len(theirs.asked)
+    assert step.loss <= other.loss + 1e-4
+    np.testing.assert_allclose(step.x, other.x, atol=0.02)
+
+
+@pytest.mark.parametrize("evaluations", [1, 2, 3, 7, 12, 20])
+def test_it_ends_after_as_many_passes_as_scipy_and_as_low(evaluations):
+    x = np.full(SHAPE, -1.0)
+    mine, theirs = Valley(x), Valley(x)
+    (step,) = steps(mine, x, 1, evaluations=evaluations, history=10)
+    other = by_scipy(theirs, x, evaluations=evaluations)
+    assert len(mine.asked) == len(theirs.asked)
+    assert step.loss == pytest.approx(other.loss, rel=1e-4)
+    np.testing.assert_allclose(step.x, other.x, atol=1e-2)
+
+
+@given(seeds, st.booleans())
+@examples(max_examples=30, deadline=None)
+def test_every_step_goes_down_as_wolfe_wants_it(seed, clip):
+    search, searched = line_search.search, []
+
+    def spied(line, start, first, longest):
+        found = search(line, start, first, longest)
+        searched.append((start, found, longest))
+        return found
+
+    x = np.random.default_rng(seed).normal(0, 30, SHAPE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_search, "search", spied)
+        (step,) = steps(Folded(np.zeros(SHAPE), 5.0, seed), x, 1, evaluations=30, clip=clip)
+    for start, found, longest in searched[:8]:  # then roundings may hide what is left
+        assert found.loss <= start.loss + 1e-3 * found.step * start.slope
+        assert abs(found.slope) <= 0.9 * abs(start.slope) or (found.step == longest and found.slope < 0)
+    assert step.loss == next(found.loss for _, found, _ in reversed(searched) if found)
+
+
+@pytest.mark.parametrize("start", [0, 4])
+def test_each_iteration_is_under_a_draw_of_its_own_and_begins_where_the_last_one_ended(start):
+    valley = Valley(np.zeros((2, 2, 3)))
+    walked = steps(valley, np.full((2, 2, 3), -1.0), 3, start, evaluations=3)
+    assert valley.drawn == [start, start + 1, start + 2]
+    assert walked[0].loss > walked[1].loss > walked[2].loss
+    (again,) = steps(Valley(np.zeros((2, 2, 3))), walked[1].x, 1, start + 2, evaluations=3)
+    np.testing.assert_array_equal(again.x, walked[2].x)
+
+
+def test_no_more_pairs_are_kept_than_the_history(monkeypatch):
+    known = []
+    monkeypatch.setattr(
+        module, "direction", lambda g, pairs, free: (known.append(len(pairs)), direction(g, pairs, free))[1]
+    )
+    for history in (1, 3):
+        known.clear()
+        steps(Valley(np.zeros(SHAPE)), np.full(SHAPE, -1.0), 1, evaluations=12, history=history)
+        assert max(known) == history
+    assert known[:4] == [1, 2, 3, 3]
+
+
+@given(seeds)
+@examples(max_examples=20, deadline=None)
+def test_bounded_it_finds_what_scipy_finds_and_never_looks_beyond(seed):
+    rng, (low, high) = np.random.default_rng(seed), CAFFE.limits
+    centre, x = rng.uniform(-250, 250, SHAPE), rng.uniform(-90, 90, SHAPE)
+    mine = Folded(centre, seed=seed)
+    (step,) = steps(mine, x, 1, evaluations=400, clip=True)
+    n = centre.size
+    best = minimize(
+        lambda flat: 0.5 * flat @ mine.a @ flat - flat @ mine.a @ centre.ravel(),
+        np.zeros(n),
+        jac=lambda flat: mine.a @ (flat - centre.ravel()),
+        method="L-BFGS-B",
+        bounds=Bounds(*(np.broadcast_to(limit, SHAPE).ravel() for limit in CAFFE.limits)),
+        options={"ftol": 1e-14, "gtol": 1e-9, "maxfun": 10_000, "maxiter": 10_000},
+    ).x.reshape(SHAPE)
+    assert ((best == low) | (best == high)).any()
+    assert step.loss <= mine.loss(best) * (1 + 1e-4) + 1e-3
+    np.testing.assert_allclose(step.x, best, atol=0.5)
+    seen = np.array(mine.asked, np.float32)
+    assert (seen >= low.astype(np.float32)).all()
+    assert (seen <= high.astype(np.float32)).all()
+
+
+@given(seeds, st.sampled_from([2.0, 10.0, 60.0]))
+@examples(max_examples=20, deadline=None)
+def test_no_picture_that_is_tried_moves_farther_than_max_change_in_an_iteration(seed, max_change):
+    rng, (low, high) = np.random.default_rng(seed), CAFFE.limits
+    x = rng.uniform(low - 5, high + 5, SHAPE)  # some begin beyond black and white, and are brought back first
+    mine = Folded(rng.uniform(-250, 250, SHAPE), waves=3.0, seed=seed)
+    before = x.clip(low, high)
+    for iteration in range(3):
+        mine.asked.clear()
+        (step,) = steps(mine, x, 1, iteration, evaluations=7, max_change=max_change)
+        seen = np.array(mine.asked)
+        assert np.abs(seen - before).max() <= max_change + 1e-3
+        assert (seen >= low - 1e-4).all()
+        assert (seen <= high + 1e-4).all()
+        assert step.loss < Folded.loss(mine, before)
+        x = before = step.x
+
+
+def test_within_a_box_the_first_step_goes_as_far_as_the_box_allows(rng):
+    """The mean value reaches its bound, whatever the size of the gradient, and those with a larger slope as well."""
+    g = rng.choice([-1, 1], SHAPE) * rng.uniform(0.5, 1.5, SHAPE)
+    for size in (1e-6, 1, 1e6):
+        slope = Slope(g * size)
+        steps(slope, np.zeros(SHAPE), 1, evaluations=1, max_change=10)
+        moved = slope.asked[1] * -np.sign(g)
+        np.testing.assert_allclose(moved, np.minimum(10, 10 * np.abs(g) / np.abs(g).mean()), rtol=1e-4)
+
+
+def test_bounded_it_begins_within_the_bounds_and_ends_in_a_corner_that_the_slope_leads_to(rng):
+    g = rng.choice([-1, 1], SHAPE) * rng.uniform(50, 200, SHAPE)
+    (step,) = steps(Slope(g), np.full(SHAPE, 500.0), 1, evaluations=20, clip=True)
+    np.testing.assert_allclose(step.x, np.where(g > 0, *CAFFE.limits), rtol=1e-6)
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_where_nothing_is_to_be_gained_the_picture_stays_and_it_says_so_after_one_pass(clip, rng, caplog):
+    x, flat = rng.uniform(-50, 50, SHAPE).astype(np.float32), Slope(np.zeros(SHAPE))
+    (step,) = steps(flat, x, 2, clip=clip)
+    assert len(flat.asked) == 1
+    assert step.done
+    assert "iteration 1: " in caplog.text
+    np.testing.assert_array_equal(step.x, x)
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_at_the_bottom_it_stops_as_soon_as_float32_sees_no_difference(clip, rng):
+    bowl = Bowl(rng.normal(0, 20, SHAPE))
+    (step,) = steps(bowl, bowl.centre + 1e-6, 1, evaluations=1000, clip=clip)
+    assert len(bowl.asked) <= 2 * line_search.MOST
+    assert step.loss <= 1e-9
+
+
+class Jagged(Bowl):
+    """A bowl whose gradient points up instead of down: no step goes down, whatever it promises."""
+
+    def gradient(self, x):
+        return -super().gradient(x)
+
+
+@pytest.mark.parametrize("optimizer", [{}, {"clip": True}, {"max_change": 10}])
+def test_where_no_step_goes_down_it_yields_what_there_is_after_one_search(optimizer, rng, caplog):
+    x = rng.normal(0, 20, SHAPE).astype(np.float32)
+    jagged = Jagged(np.zeros(SHAPE))
+    (step,) = steps(jagged, x, 15, start=3, evaluations=7, **optimizer)
+    assert len(jagged.asked) <= line_search.MOST + 1
+    np.testing.assert_array_equal(step.x, x)
+    assert step.loss == jagged.loss(x)
+    assert caplog.text.count("found no lower loss") == caplog.text.count("iteration 4: ") == 1
+
+
+def test_of_a_network_it_lowers_the_loss_as_far_as_scipy(picture, settings):
+    network = load_network("pocket", layers=settings.features)
+    evaluator = Evaluator(network, build_loss(settings, network), jitter=settings.jitter)
+    x, losses = network.preprocessing.enter(picture), {}
+    for where in ("scipy", "device"):
+        table = settings.optimizer.model_copy(update={"where": where, "evaluations": 5})
+        evaluator.restart()
+        walked = list(islice(lbfgs(evaluator, x, table, network.preprocessing), 2))
+        losses[where] = [step.loss for step in walked]
+        assert walked[-1].terms == pytest.approx(evaluator.terms(walked[-1].x), rel=1e-4)
+    np.testing.assert_allclose(losses["device"], losses["scipy"], rtol=0.02)
+
+
+@pytest.mark.parametrize("max_change", [None, 4.0])
+def test_a_resumed_dream_is_as_an_unbroken_one(max_change, picture, settings, compiled_once):
+    settings = changed(settings, optimizer={"where": "device", "max_change": max_change})
+    unbroken = list(dream(picture, settings))
+    resumed = list(dream(picture, settings, after=unbroken[2]))
+    for mine, theirs in zip(resumed, unbroken[3:], strict=True):
+        np.testing.assert_array_equal(mine.x, theirs.x)
+        assert (mine.loss, mine.evaluations) == (theirs.loss, theirs.evaluations)
+
+
+ELSEWHERE = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import numpy as np
+from test_lbfgs_device import Folded, Valley, steps
+
+x = np.full((4, 5, 3), -1.0)
+valley = [step.x for step in steps(Valley(x), x, 2, evaluations=9)]
+folded = Folded(np.linspace(-200, 200, 60).reshape(4, 5, 3))
+bounded = [step.x for step in steps(folded, x, 2, evaluations=9, clip=True)]
+boxed = [step.x for step in steps(folded, x, 2, evaluations=9, max_change=10)]
+np.save("answer.npy", np.array(valley + bounded + boxed))
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backends_take_the_same_steps(backend, tmp_path):
+    x, folded = np.full(SHAPE, -1.0), Folded(np.linspace(-200, 200, 60).reshape(SHAPE))
+    here = steps(Valley(x), x, 2, evaluations=9) + steps(folded, x, 2, evaluations=9, clip=True)
+    here += steps(folded, x, 2, evaluations=9, max_change=10)
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "backend": "tensorflow"}')
+    folders = map(str, Path(__file__).parents[:2])
+    environment = os.environ | {"KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", ELSEWHERE, *folders]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for there, step in zip(np.load(tmp_path / "answer.npy"), here, strict=True):
+        np.testing.assert_allclose(there, step.x, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,150 @@
+"""Settings made for one network, loaded for another."""
+
+import logging
+import tomllib
+
+import pytest
+
+from dreamscripts.errors import SettingsError
+from dreamscripts.networks.layers import describe_layers
+from dreamscripts.networks.network import build
+from dreamscripts.networks.rewrite.pre_relu import has_relu
+from dreamscripts.settings.layer_equivalents import _COLUMNS, _ROWS, FAMILIES, stand_in
+from dreamscripts.settings.loading import named, read_text
+from dreamscripts.settings.schema import Settings
+
+MEMBERS = {"vgg": "pocket", "squeezenet": "squeezenet", "inception": "inception_v3", "googlenet": "googlenet"}
+
+
+@pytest.fixture(scope="module")
+def models(googlenet_graph):
+    """The networks that the named settings are loaded for, and a member of each family."""
+    return {name: build(name, str(googlenet_graph)) for name in (*MEMBERS.values(), "pocket_large", "vgg16")}
+
+
+@pytest.fixture(scope="module")
+def strides(models):
+    """Of each layer, by family."""
+    return {
+        family: {facts.name: facts.stride for facts in describe_layers(models[name])}
+        for family, name in MEMBERS.items()
+    }
+
+
+@pytest.fixture
+def load(caplog):
+    """Settings by name and overrides, and the warnings that they gave."""
+
+    def loaded(name, **overrides):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "dreamscripts"):
+            settings = Settings.load(name, **overrides)
+        return settings, [record.getMessage() for record in caplog.records]
+
+    return loaded
+
+
+def weights(settings):
+    return {layer: feature.weight for layer, feature in settings.features.items()}
+
+
+def test_every_layer_in_the_table_is_in_its_network(strides):
+    assert set(FAMILIES.values()) == set(_COLUMNS) == set(MEMBERS)
+    for row in _ROWS:
+        for family, layer in zip(_COLUMNS, row, strict=True):
+            assert layer is None or layer in strides[family]
+
+
+def test_counterparts_have_about_the_same_stride(strides):
+    for row in _ROWS:
+        along = [strides[family][layer] for family, layer in zip(_COLUMNS, row, strict=True) if layer]
+        assert max(along) <= 2 * min(along), row
+
+
+def test_whatever_stands_in_is_a_layer_of_the_network_in_about_the_same_place(strides):
+    stood_in = 0
+    for family, network in MEMBERS.items():
+        for other in set(MEMBERS) - {family}:
+            for layer in strides[other].keys() - strides[family].keys():
+                if found := stand_in(layer, network):
+                    assert 1 / 2 <= strides[family][found] / strides[other][layer] <= 2
+                    stood_in += 1
+    assert stood_in > 40
+
+
+@pytest.mark.parametrize("name", [*named()])
+@pytest.mark.parametrize("network", ["pocket", "pocket_large", "vgg16", "squeezenet", "googlenet"])
+def test_every_named_settings_file_loads_for_the_networks_at_hand(name, network, models, load):
+    guide = {"guide.picture": "any.jpg"} if name == "caffe_guided" else {}
+    settings, said = load(name, network=network, **guide)
+    model = models[network]
+    channels = {facts.name: facts.channels for facts in describe_layers(model)}
+    for layer, feature in settings.features.items():
+        whole = layer if layer in channels else layer.removesuffix("_pre_relu")
+        assert whole == layer or has_relu(model.get_layer(whole))
+        assert max(feature.channels or [0]) < channels[whole]
+    instead = tomllib.loads(read_text(name)).get("instead", {})
+    if network in instead:  # of its own choice, and nothing stands in for it
+        assert settings.features == Settings(features=instead[network]).features
+        assert said == []
+        return
+    own = load(name, **guide)[0]
+    assert sum(weights(settings).values()) == pytest.approx(sum(weights(own).values()))
+    assert len([line for line in said if "stands in" in line]) == len(own.features.keys() - settings.features.keys())
+
+
+def test_a_layer_that_the_network_has_needs_no_stand_in(load):
+    for network in ("pocket", "pocket_large", "vgg16", "vgg19"):
+        assert stand_in("block5_conv1", network) is None
+        settings, said = load("bad_trip", network=network)
+        assert (settings.features, said) == (load("bad_trip")[0].features, [])
+    assert stand_in("fire6", "squeezenet") is stand_in("mixed3", "inception_v3") is None
+
+
+def test_another_familys_layer_is_replaced_with_a_warning_for_each(load, tmp_path):
+    settings, said = load("tutorial_simple", network="pocket")
+    assert weights(settings) == {"block5_conv1": 1, "block5_conv2": 1}
+    assert said == [
+        "mixed3 is not a layer of pocket: block5_conv1 stands in for it",
+        "mixed5 is not a layer of pocket: block5_conv2 stands in for it",
+    ]
+    (tmp_path / "again.toml").write_text(settings.to_toml())
+    assert load(tmp_path / "again.toml") == (settings, [])
+
+
+def test_layers_with_the_same_stand_in_add_their_weights(load):
+    settings, said = load("keras_inception", network="pocket")
+    assert weights(settings) == {"block5_conv2": 1 + 1.5, "block5_conv3": 2 + 2.5}
+    assert len([line for line in said if "stands in" in line]) == 4
+
+
+def test_a_stand_in_beside_the_layer_itself_adds_to_it(load):
+    settings, _ = load("bad_trip", **{"features.fire4": 1.0})
+    assert weights(settings) == {"block4_conv1": 1.05, "block4_conv2": 0.01, "block4_conv3": 0.01}
+
+
+def test_the_greatest_score_is_left_out_with_a_warning_where_layers_stand_in(load):
+    settings, said = load("keras_inception", network="pocket")
+    optimizer = settings.optimizer
+    assert (optimizer.max_score, optimizer.clip, optimizer.iterations) == (None, True, 10)
+    assert said[-1] == (
+        "optimizer.clip = true and iterations = 10 instead of max_score: scores of pocket are on another scale"
+    )
+    assert load("keras_inception", network="pocket", **{"optimizer.iterations": 7})[0].optimizer.iterations == 7
+    settings, said = load("keras_inception")
+    assert (settings.optimizer.max_score, said) == (15, [])
+
+
+def test_channels_cannot_be_carried_over():
+    chosen = {"features.mixed3": {"weight": 1, "channels": [3]}}
+    with pytest.raises(SettingsError, match=r"^mixed3 is not a layer of pocket; block5_conv1 stands in .* channels"):
+        Settings.load("tutorial_simple", network="pocket", **chosen)
+    assert Settings.load("tutorial_simple", **chosen).features["mixed3"].channels == {3: 1}
+
+
+def test_what_the_table_does_not_know_is_left_alone(load):
+    for layer, network in [("mixed3", "resnet50"), ("mixed3", "own.keras"), ("mixed", "pocket"), ("conv1", "pocket")]:
+        assert stand_in(layer, network) is None
+    settings, said = load("tutorial_simple", network="resnet50")
+    assert (weights(settings), said) == ({"mixed3": 1, "mixed5": 1}, [])
+    assert stand_in("block3_conv1", "inception_v3") is None  # so large a stride has none so small
