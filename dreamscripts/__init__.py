@@ -21,20 +21,20 @@ _HOME = {
     "load_network": "networks.network",
     "noise": "images.resizing",
     "open_picture": "images.files",
-    "paint": "dreams.channels",
+    "visualize_channels": "dreams.channels",
     "resume": "runs.run",
     "run": "runs.run",
     "save_picture": "images.files",
 }
 __all__ = list(_HOME)
-_NEED_KERAS = {"Evaluator", "dream", "load_network", "paint"}
+_NEED_KERAS = {"Evaluator", "dream", "load_network", "visualize_channels"}
 
 
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'dreamscripts' has no attribute '{name}'")
     if name in _NEED_KERAS:
-        import_module("dreamscripts.backends.startup").wake()
+        import_module("dreamscripts.backends.startup").start_keras()
     return getattr(import_module(f"dreamscripts.{_HOME[name]}"), name)
 
 

@@ -49,7 +49,7 @@ def gradients(arguments):
                 raise SystemExit(f"{name} sees its pictures in other units than VGG16")
             evaluator = Evaluator(network, build_loss(settings, network))
             for photo in arguments.photos:
-                x = network.preprocessing.enter(fit(open_picture(photo), arguments.size)).astype(np.float32)
+                x = network.preprocessing.normalise(fit(open_picture(photo), arguments.size)).astype(np.float32)
                 found[name, photo] = keras.ops.convert_to_numpy(evaluator.gradient(x))
         row = f"{title:<24}"
         for name in arguments.of:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dreamscripts import Settings, paint
+from dreamscripts import Settings, visualize_channels
 from dreamscripts.dreams.dream import open_network
 from dreamscripts.settings.loading import parse_override
 
@@ -59,7 +59,7 @@ def main():
     channels = [int(number) for number in arguments.channels.split(",")]
     output = arguments.output or Path(f"{arguments.network}-{arguments.layer}.jpg")
     pictures = {}
-    for batch in paint(open_network(settings), settings, channels):
+    for batch in visualize_channels(open_network(settings), settings, channels):
         pictures |= batch
         print(f"{len(pictures)} of {len(channels)}", flush=True)
     lay_out(pictures, arguments.columns).save(output, quality=88, optimize=True)

@@ -48,7 +48,7 @@ def settings() -> Settings:
         features={"block2_conv1": 0.05},
         penalties={"continuity": 0.1, "dream_l2": 0.02},
         jitter={"noise": 3},
-        optimizer={"iterations": 4, "evaluations": 3},
+        optimizer={"iterations": 4, "passes": 3},
     )
 
 
@@ -141,10 +141,10 @@ def command_here(tmp_path, monkeypatch, capsys):
 def asleep(monkeypatch):
     """A command that gets as far as waking Keras fails."""
 
-    def wake():
+    def start_keras():
         raise AssertionError("woke Keras")
 
-    monkeypatch.setattr(startup, "wake", wake)
+    monkeypatch.setattr(startup, "start_keras", start_keras)
 
 
 def changed(settings: Settings, **changes) -> Settings:

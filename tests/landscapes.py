@@ -7,7 +7,7 @@ class Bowl:
     """½‖x − centre‖²; `asked` are the pictures that the loss was asked of, `drawn` the draws of the jitter."""
 
     def __init__(self, centre):
-        self.centre, self.asked, self.drawn, self.shaken = centre, [], [], False
+        self.centre, self.asked, self.drawn, self.is_random = centre, [], [], False
 
     def draw(self, number):
         self.drawn.append(number)

@@ -21,13 +21,13 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported, and
 _claimed = False
 
 
-def claim() -> None:
-    """Say that this process is the command's own: `wake` then prepares it and keeps it quiet."""
+def claim_process() -> None:
+    """Say that this process is the command's own: `start_keras` then prepares it and keeps it quiet."""
     global _claimed
     _claimed = True
 
 
-def wake(onednn: bool | None = None) -> None:
+def start_keras(onednn: bool | None = None) -> None:
     """Import Keras and find its device.
 
     In a process that is the command's own, nothing is printed on stderr unless the import fails, and TensorFlow has

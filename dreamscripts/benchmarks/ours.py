@@ -16,8 +16,8 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     started = time.perf_counter()
     from dreamscripts.backends import startup
 
-    startup.claim()
-    startup.wake(task.get("onednn"))
+    startup.claim_process()
+    startup.start_keras(task.get("onednn"))
     from dreamscripts.backends import compiling, host
     from dreamscripts.dreams.dream import as_said, build_evaluator, choose, dream, open_network
     from dreamscripts.networks import tuning
@@ -38,7 +38,7 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     def iterate() -> dict[str, Any]:
         """One iteration of the settings' optimizer from the task's picture, in one octave."""
         alone = settings.model_copy(update={"octaves": Octaves(), "size": side})
-        iterates = dream(network.preprocessing.undo(passes.x), alone, evaluator=evaluator)
+        iterates = dream(network.preprocessing.denormalise(passes.x), alone, evaluator=evaluator)
         next(iterates)
         inside, before, begun = evaluator.seconds, evaluator.passes, time.perf_counter()
         next(iterates)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamscripts.backends.startup import wake
+from dreamscripts.backends.startup import start_keras
 from dreamscripts.benchmarks.contestant import Questions, Task, serve
 from dreamscripts.settings.schema import Settings
 
@@ -17,7 +17,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
     Raises PictureError where one of the task's sizes is too small for the network, and NetworkError.
     """
     settings = Settings.model_validate(task["settings"])
-    wake()
+    start_keras()
     import keras
 
     from dreamscripts.dreams.dream import open_network

@@ -78,7 +78,7 @@ def make_gallery(
         network = open_network(settings.model_copy(update={"features": used})) if used else None
         for layer, channels in left.items():
             try:
-                for pictures in paint(network, _of(settings, layers[layer]), channels):
+                for pictures in visualize_channels(network, _of(settings, layers[layer]), channels):
                     folder.save(layer, pictures, partial(inside, layer))
                     on_pictures(layer, len(pictures))
             finally:
@@ -87,7 +87,7 @@ def make_gallery(
         folder.discard_if_bare()
 
 
-def paint(
+def visualize_channels(
     network: Network, settings: Settings, channels: Sequence[int], together: int | None = None
 ) -> Iterator[dict[int, np.ndarray]]:
     """Yield pictures (float32 (H, W, 3), 0..255) of these channels of the settings' one layer, batch by batch.

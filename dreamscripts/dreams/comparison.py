@@ -25,7 +25,7 @@ from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.images.resizing import fit
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.optimizers.registry import OPTIMIZERS
-from dreamscripts.optimizers.step import Step
+from dreamscripts.optimizers.step import OptimizerResult
 from dreamscripts.settings.schema import Jitter, Octaves, Optimizer, Settings
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Trial:
     def table(self, settings: Settings) -> Optimizer:
         """The settings' table of the optimizer, as this trial has it."""
         each = self.restart or (_passes_of_iteration(settings) if settings.optimizer.max_change else 1)
-        varied = {"name": self.optimizer, "step": self.step or settings.optimizer.step, "evaluations": each}
+        varied = {"name": self.optimizer, "step": self.step or settings.optimizer.step, "passes": each}
         varied |= {"iterations": max(1, len(self.passes) // each), "max_score": None}
         return settings.optimizer.model_copy(update=varied)
 
@@ -85,7 +85,7 @@ class Comparison:
     """All trials, and the best of each optimizer, best first."""
 
     settings: Settings
-    evaluations: int
+    passes: int
     budgets: tuple[int, ...]  # the passes after which pictures were kept
     start: np.ndarray  # float32 (H, W, 3)
     start_loss: float
@@ -105,12 +105,12 @@ def compare(
     picture: np.ndarray,
     settings: Settings,
     optimizers: Sequence[str],
-    evaluations: int,
+    passes: int,
     *,
     on_trial: Callable[[Trial], None] = lambda trial: None,
     on_pass: Callable[[int, float], None] | None = None,
 ) -> Comparison:
-    """Run every optimizer for `evaluations` passes on a picture (float32 (H, W, 3) RGB in 0..255).
+    """Run every optimizer for `passes` passes on a picture (float32 (H, W, 3) RGB in 0..255).
 
     `on_trial` is called as each trial begins, `on_pass(passes, loss)` after each of its passes. Octaves are left
     out, as losses at different sizes cannot be compared. Raises DreamError where settings and picture do not fit.
@@ -127,10 +127,10 @@ def compare(
     evaluator = build_evaluator(network, settings, height, width, choices=choices, on_pass=on_pass)
     still = settings.model_copy(update={"jitter": Jitter()})
     judge = evaluator if still == settings else build_evaluator(network, still, height, width, choices=choices)
-    start = network.preprocessing.enter(picture)
+    start = network.preprocessing.normalise(picture)
     start_loss = judge.loss(start)
     evaluator.loss(start)  # compiles
-    budgets = tuple(sorted({max(1, round(evaluations * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}))
+    budgets = tuple(sorted({max(1, round(passes * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}))
 
     def attempt(trial: Trial) -> Trial:
         on_trial(trial)
@@ -141,18 +141,18 @@ def compare(
     trials: list[Trial] = []
     for name in optimizers:
         if name == "lbfgs":
-            restarts = {min(_passes_of_iteration(settings), evaluations)}
+            restarts = {min(_passes_of_iteration(settings), passes)}
             if settings.optimizer.max_change is None:
-                restarts.add(evaluations)
+                restarts.add(passes)
             trials += [attempt(Trial(name, restart=restart)) for restart in sorted(restarts)]
         else:
             trials += _search(lambda step, name=name: attempt(Trial(name, step)), settings.optimizer.step)
-    return Comparison(settings, evaluations, budgets, picture, start_loss, tuple(trials))
+    return Comparison(settings, passes, budgets, picture, start_loss, tuple(trials))
 
 
 def _passes_of_iteration(settings: Settings) -> int:
     """Passes in an iteration of L-BFGS, where it is not the settings' own optimizer, too."""
-    return settings.optimizer.evaluations if settings.optimizer.name == "lbfgs" else Optimizer().evaluations
+    return settings.optimizer.passes if settings.optimizer.name == "lbfgs" else Optimizer().passes
 
 
 def _search(attempt: Callable[[float], Trial], step: float) -> list[Trial]:
@@ -190,8 +190,8 @@ class _Meter:
         self._evaluator.draw(number)
 
     @property
-    def shaken(self) -> bool:
-        return self._evaluator.shaken
+    def is_random(self) -> bool:
+        return self._evaluator.is_random
 
     def loss(self, x: np.ndarray) -> float:
         self._note(x)
@@ -224,7 +224,7 @@ class _Meter:
         number = self._evaluator.passes
         passes.append(Pass(number, seconds, loss, lowest, self._evaluator.terms(x)))
         if number in self._budgets:
-            self._trial.pictures[number] = self._preprocessing.undo(self.best)
+            self._trial.pictures[number] = self._preprocessing.denormalise(self.best)
         self._noting += self.seconds - seconds
 
 
@@ -254,14 +254,14 @@ def _run(
     trial.seconds_per_pass = evaluator.seconds / evaluator.passes
     trial.overhead = 1 - evaluator.seconds / meter.seconds
     for budget in budgets:
-        trial.pictures.setdefault(budget, preprocessing.undo(meter.best))  # after a divergence
-    short = table.model_copy(update={"evaluations": 1})
+        trial.pictures.setdefault(budget, preprocessing.denormalise(meter.best))  # after a divergence
+    short = table.model_copy(update={"passes": 1})
     if not table.on_device:
         trial.mebibytes = _memory(lambda: optimize(evaluator, start, short, preprocessing))
     return meter.best
 
 
-def _memory(begin: Callable[[], Iterator[Step]]) -> float:
+def _memory(begin: Callable[[], Iterator[OptimizerResult]]) -> float:
     """MiB that one short iteration allocates at most; apart from the trial, as watching memory costs time."""
     tracemalloc.start()
     try:

@@ -28,7 +28,7 @@ from dreamscripts.objective.exact_tiles import exact_crops
 from dreamscripts.objective.fourier import FourierEvaluator
 from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.optimizers.registry import OPTIMIZERS
-from dreamscripts.optimizers.step import Step
+from dreamscripts.optimizers.step import OptimizerResult
 from dreamscripts.settings.schema import Optimizer, Settings
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def dream(
     picture = as_picture(picture, batch=settings.start == "noise")
     network = evaluator.network if evaluator else open_network(settings)
     preprocessing = network.preprocessing
-    base = preprocessing.enter(picture if settings.start == "noise" else fit(picture, settings.size))
+    base = preprocessing.normalise(picture if settings.start == "noise" else fit(picture, settings.size))
     base = base.astype(np.float32)  # as evaluators see it: of a large picture a copy in float64 is much
     del picture
     schedule, left_out = _schedule(network, settings, base)
@@ -83,44 +83,44 @@ def dream(
     each = settings.optimizer.iterations
     started = time.perf_counter()
 
-    def iterate(octave: int, iteration: int, step: Step) -> Iterate:
+    def iterate(octave: int, iteration: int, step: OptimizerResult) -> Iterate:
         ends = iteration > 0 and (step.done or iteration == (octave + 1) * each)
         return Iterate(
             octave=octave,
             iteration=iteration,
             loss=step.loss,
             terms=step.terms,
-            evaluations=evaluator.passes,
+            passes=evaluator.passes,
             seconds=time.perf_counter() - started,
-            x=schedule.leave(octave - left_out, step.x) if ends else step.x,
+            x=schedule.finish(octave - left_out, step.x) if ends else step.x,
             preprocessing=preprocessing.name,
             stretched=settings.start == "noise" and settings.optimizer.parameters == "pixels",
             drawn=evaluator.drawn,
             ends_octave=ends,
-            memory=step.memory,
+            state=step.state,
         )
 
     iteration = 0
     try:
         if after is None:
-            octave, x, memory = left_out, schedule.enter(0, None), {}
-            yield iterate(octave, 0, Step(x, evaluator.loss(x), evaluator.terms(x)))
+            octave, x, state = left_out, schedule.begin(0, None), {}
+            yield iterate(octave, 0, OptimizerResult(x, evaluator.loss(x), evaluator.terms(x)))
         else:
-            octave, iteration, x, memory = after.octave, after.iteration, after.x, after.memory
+            octave, iteration, x, state = after.octave, after.iteration, after.x, after.state
             started -= after.seconds
-            evaluator.passes = after.evaluations
+            evaluator.passes = after.passes
             if after.ends_octave:
                 octave += 1
                 if octave == octaves:
                     return
-                x, memory = schedule.enter(octave - left_out, x), {}
+                x, state = schedule.begin(octave - left_out, x), {}
             else:  # ask the last question again, so that its answer is at hand, as it was
                 evaluator.passes -= 1
                 evaluator.draw(after.drawn)
                 evaluator.loss(x)
         while True:
             iteration = max(iteration, octave * each)
-            steps = _walk(evaluator, x, settings.optimizer, iteration, memory)
+            steps = _walk(evaluator, x, settings.optimizer, iteration, state)
             for step in islice(steps, (octave + 1) * each - iteration):
                 iteration += 1
                 last = iterate(octave, iteration, step)
@@ -128,24 +128,24 @@ def dream(
             octave += 1
             if octave == octaves:
                 return
-            x, memory = schedule.enter(octave - left_out, last.x), {}
+            x, state = schedule.begin(octave - left_out, last.x), {}
     except Diverged as error:
         raise Diverged(f"iteration {iteration + 1}: {error}; {ADVICE[settings.optimizer.name]}") from None
 
 
 def _walk(
-    evaluator: Evaluator, x: np.ndarray, optimizer: Optimizer, start: int, memory: Mapping[str, np.ndarray]
-) -> Iterator[Step]:
+    evaluator: Evaluator, x: np.ndarray, optimizer: Optimizer, start: int, state: Mapping[str, np.ndarray]
+) -> Iterator[OptimizerResult]:
     """The optimizer's steps from the picture x, in pixels or in the coefficients that it goes by."""
     optimize = OPTIMIZERS[optimizer.name]
     if optimizer.parameters == "pixels":
-        yield from optimize(evaluator, x, optimizer, evaluator.network.preprocessing, start, memory)
+        yield from optimize(evaluator, x, optimizer, evaluator.network.preprocessing, start, state)
         return
     fourier = FourierEvaluator(evaluator, *x.shape[-3:-1])
-    coefficients = memory["coefficients"] if memory else fourier.enter(x)
+    coefficients = state["coefficients"] if state else fourier.coefficients(x)
     within = optimizer.model_copy(update={"clip": False})  # as its pictures are by themselves
-    for step in optimize(fourier, coefficients, within, PREPROCESSINGS["none"], start, memory):
-        yield replace(step, x=fourier.picture(step.x), memory={**step.memory, "coefficients": step.x})
+    for step in optimize(fourier, coefficients, within, PREPROCESSINGS["none"], start, state):
+        yield replace(step, x=fourier.picture(step.x), state={**step.state, "coefficients": step.x})
 
 
 def open_network(settings: Settings) -> Network:
@@ -169,7 +169,7 @@ def choose(network: Network, settings: Settings, height: int, width: int, pictur
     """How a run of these settings computes, for so many pictures at once of up to that size; it may take a trial."""
     if settings.precision == "mixed_bfloat16":
         return Choices()
-    passes = settings.optimizer.iterations * settings.optimizer.evaluations
+    passes = settings.optimizer.iterations * settings.optimizer.passes
     return as_said(settings, tuning.choose(network, height, width, pictures * passes))
 
 

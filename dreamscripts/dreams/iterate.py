@@ -16,20 +16,20 @@ class Iterate:
     iteration: int  # 0 is the photograph itself
     loss: float
     terms: Mapping[str, float]  # weighted; their sum is the loss
-    evaluations: int  # passes through the network so far
+    passes: int  # passes through the network so far
     seconds: float  # of computing so far, over all sittings
     x: np.ndarray  # float (H, W, 3), as the network sees it; of pictures made together (N, H, W, 3)
     preprocessing: str  # how it does
     drawn: int  # the draw of the jitter that the loss was measured under
     ends_octave: bool  # the next iterate is of another size, or there is none
-    memory: Mapping[str, np.ndarray]  # the optimizer's
+    state: Mapping[str, np.ndarray]  # the optimizer's
     stretched: bool = False  # whether x grew out of noise, beyond any range, and is shown with its contrast evened out
 
     @property
     def picture(self) -> np.ndarray:
         """The picture, worked out each time: float32 (H, W, 3), RGB, 0..255; of a batch (N, H, W, 3)."""
         preprocessing = PREPROCESSINGS[self.preprocessing]
-        return preprocessing.stretched(self.x) if self.stretched else preprocessing.undo(self.x)
+        return preprocessing.stretched(self.x) if self.stretched else preprocessing.denormalise(self.x)
 
     @property
     def beyond(self) -> float:

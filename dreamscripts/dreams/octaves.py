@@ -1,7 +1,7 @@
 """Schedules of scales: at which sizes a dream is dreamt, and what goes from one to the next.
 
 Pictures here are as the network sees them, float (H, W, 3), or a batch of them (N, H, W, 3). `base` is the
-photograph. A schedule is asked to `enter` an octave with the picture that left the one before, and to `leave` it with
+photograph. A schedule is asked to `begin` an octave with the picture that left the one before, and to `finish` it with
 what the optimizer made; it remembers nothing, so that a resumed run needs only the photograph and the last picture.
 Resizing is bilinear, in float, as in the sources: with the pixels' centres in place, or their corners, or only the
 first of them.
@@ -33,11 +33,11 @@ class Plain:
     def _scaled(side: int, scale: float, exponent: int) -> int:
         return int(np.float32(side) * np.float32(scale**exponent))  # in float32, as the tutorial multiplies
 
-    def enter(self, octave: int, x: np.ndarray | None) -> np.ndarray:
+    def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """The picture to begin with; x is what left the octave before, None in the first."""
         return bilinear(self.base if x is None else x, self.sizes[octave])
 
-    def leave(self, octave: int, x: np.ndarray) -> np.ndarray:
+    def finish(self, octave: int, x: np.ndarray) -> np.ndarray:
         """The picture that an octave ends with."""
         return bilinear(x, self.own) if octave == len(self.sizes) - 1 else x
 
@@ -54,11 +54,11 @@ class Grown(Plain):
         for _ in range(octaves.count - 1):
             self.sizes.append(tuple(self._scaled(side, octaves.scale, 1) for side in self.sizes[-1]))
 
-    def enter(self, octave: int, x: np.ndarray | None) -> np.ndarray:
+    def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """The picture that left the octave before, enlarged."""
         return self.base if x is None else bilinear(x, self.sizes[octave], "origin")
 
-    def leave(self, octave: int, x: np.ndarray) -> np.ndarray:
+    def finish(self, octave: int, x: np.ndarray) -> np.ndarray:
         """The picture as it is."""
         return x
 
@@ -73,11 +73,11 @@ class Reinjected(Plain):
     def _scaled(side: int, scale: float, exponent: int) -> int:
         return int(side / scale**-exponent)
 
-    def leave(self, octave: int, x: np.ndarray) -> np.ndarray:
+    def finish(self, octave: int, x: np.ndarray) -> np.ndarray:
         """The picture with the lost detail added: the photograph here, less the smaller photograph resized to here."""
         size, smaller = self.sizes[octave], self.sizes[max(octave - 1, 0)]
         lost = bilinear(self.base, size) - bilinear(bilinear(self.base, smaller), size)
-        return super().leave(octave, x + lost)
+        return super().finish(octave, x + lost)
 
 
 class Carried(Plain):
@@ -95,7 +95,7 @@ class Carried(Plain):
             self.bases.insert(0, bilinear(self.bases[0], size, "corners"))
         self.sizes = [smaller.shape[-3:-1] for smaller in self.bases]
 
-    def enter(self, octave: int, x: np.ndarray | None) -> np.ndarray:
+    def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """The photograph at this size, and on it the detail that x had over the photograph before."""
         if x is None:
             return self.bases[0]
@@ -120,7 +120,7 @@ class Split(Plain):
         self.details.insert(0, low)
         self.sizes = [detail.shape[-3:-1] for detail in self.details]
 
-    def enter(self, octave: int, x: np.ndarray | None) -> np.ndarray:
+    def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """The dream so far, resized to here, with this octave's detail."""
         if x is None:
             return self.details[0]

@@ -18,8 +18,8 @@ class Preprocessing:
     mean: tuple[float, float, float]
     scale: tuple[float, float, float]
 
-    def enter(self, picture: np.ndarray) -> np.ndarray:
-        """X for a picture."""
+    def normalise(self, picture: np.ndarray) -> np.ndarray:
+        """Normalise a picture for the network: float64, of the same shape."""
         return (self._reorder(np.asarray(picture, np.float64)) - self.mean) / self.scale
 
     def pixels(self, x: np.ndarray) -> np.ndarray:
@@ -30,8 +30,8 @@ class Preprocessing:
         """The gradient with respect to the pixel values, RGB, from g, that with respect to x."""
         return self._reorder(g / self.scale)
 
-    def undo(self, x: np.ndarray) -> np.ndarray:
-        """The picture for an x: float32, clipped to 0..255."""
+    def denormalise(self, x: np.ndarray) -> np.ndarray:
+        """Undo `normalise`: float32 pixel values, clipped to 0..255."""
         picture = np.empty(x.shape, np.float32)
         for i, pixels in enumerate(self._by_channel(x)):
             picture[..., i] = pixels.clip(0, 255)
@@ -47,7 +47,7 @@ class Preprocessing:
         return (255 * ((pixels - mean) / np.maximum(deviation, 1e-4) * 0.1 + 0.5)).clip(0, 255).astype(np.float32)
 
     def beyond(self, x: np.ndarray) -> float:
-        """The share of x's values that are beyond 0..255 as pixels, and clipped in `undo`: 0..1."""
+        """The share of x's values that are beyond 0..255 as pixels, and clipped in `denormalise`: 0..1."""
         return float(np.mean([((pixels < -0.5) | (pixels > 255.5)).mean() for pixels in self._by_channel(x)]))
 
     @property

@@ -92,6 +92,6 @@ def _guide_features(settings: Settings, network: Network) -> dict:
             f"{settings.guide.picture}: at guide.size = {settings.guide.size} the guide is too small for "
             f"{network.name}, which needs {network.least_side} pixels a side"
         )
-    x = network.preprocessing.enter(picture).astype("float32")
+    x = network.preprocessing.normalise(picture).astype("float32")
     features = network.features(ops.convert_to_tensor(x[None]))
     return {name: ops.convert_to_numpy(f).reshape(-1, f.shape[-1]) for name, f in features.items()}

@@ -11,7 +11,7 @@ from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.zoo.googlenet import LocalResponseNorm
-from dreamscripts.objective.exact_tiles import look
+from dreamscripts.objective.exact_tiles import axes_of
 from dreamscripts.objective.memory_budget import FLOAT32, of_run
 from dreamscripts.settings.schema import Settings, Tiles
 
@@ -63,7 +63,7 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
     if tiles is None and kept + height * width * each <= free:
         return None
     try:
-        axes = look(network, height, width)
+        axes = axes_of(network, height, width)
     except SettingsError:
         if tiles:
             raise

@@ -14,7 +14,7 @@ from dreamscripts.losses.regions import parts_of
 from dreamscripts.networks.network import Network
 from dreamscripts.objective.exact_tiles import Crop, exact_crops
 from dreamscripts.objective.random_tiles import cut
-from dreamscripts.objective.transforms import STILL, Shake, draw_shake
+from dreamscripts.objective.transforms import IDENTITY, Transform, draw_transform
 from dreamscripts.settings.schema import Jitter, Tiles
 
 
@@ -57,7 +57,7 @@ class Evaluator:
         self._seed = seed
         self._on_pass = on_pass
         self._x = None  # an array or a tensor, with self._terms and self._gradient
-        self._shake: tuple[tuple, Shake] | None = None  # the last, with what it was drawn for
+        self._transform: tuple[tuple, Transform] | None = None  # the last, with what it was drawn for
         variables = [*network.model.variables, *loss.variables]
 
         def terms(x, numbers=None, *sums):
@@ -71,13 +71,13 @@ class Evaluator:
         self._crops: dict[tuple[int, int], list[Crop]] = {}  # of pictures of the sizes met so far
 
     def draw(self, number: int) -> None:
-        """Shake the pictures to come with draw `number` of the seed's jitter; without jitter this changes nothing."""
-        if number != self.drawn and self.shaken:
+        """Use draw `number` of the jitter from now on; without jitter this changes nothing."""
+        if number != self.drawn and self.is_random:
             self._x = None
         self.drawn = number
 
     @property
-    def shaken(self) -> bool:
+    def is_random(self) -> bool:
         """Whether another draw gives another loss of the same picture."""
         return self._jitter != Jitter() or self._tiles is not None
 
@@ -127,15 +127,15 @@ class Evaluator:
 
     def _pass(self, x) -> tuple[np.ndarray, Any]:
         """The terms (float64, an array) and the gradient (float32, what x is) of x under the current draw."""
-        shake = self._drawn_shake(tuple(x.shape))
+        transform = self._drawn_transform(tuple(x.shape))
         if self.exact and len(crops := self._crops_of(*x.shape[-3:-1])) > 1:
-            return self._in_crops(x, shake, crops)
+            return self._in_crops(x, transform, crops)
         if self._tiles and ops.is_tensor(x):  # tiles are put together on the host
             terms, gradient = self._pass(ops.convert_to_numpy(x))
             return terms, ops.convert_to_tensor(gradient)
-        x = shake(x)
+        x = transform(x)
         terms, gradient = self._in_tiles(x) if self._tiles else self._at_once(x)
-        return terms, shake.back(gradient)
+        return terms, transform.back(gradient)
 
     def _at_once(self, x) -> tuple[np.ndarray, Any]:
         """The terms and the gradient of one shaken picture or batch that fits."""
@@ -154,25 +154,25 @@ class Evaluator:
             terms += some
         return terms, gradient
 
-    def _in_crops(self, x, shake: Shake, crops: list[Crop]) -> tuple[np.ndarray, Any]:
+    def _in_crops(self, x, transform: Transform, crops: list[Crop]) -> tuple[np.ndarray, Any]:
         """The terms and the gradient of x by exact tiles, put together on the host."""
-        if shake.warp is not None:  # it takes the whole picture
-            terms, gradient = self._in_crops(shake(x), STILL, crops)
-            return terms, shake.back(gradient)
-        sums = self._sums(x, shake, crops)
+        if transform.warp is not None:  # it takes the whole picture
+            terms, gradient = self._in_crops(transform(x), IDENTITY, crops)
+            return terms, transform.back(gradient)
+        sums = self._sums(x, transform, crops)
         terms, gradient = np.zeros(len(self._loss.names)), np.zeros(tuple(x.shape), np.float32)
         for crop in crops:
-            part = shake.crop(x, crop.rows, crop.columns)
+            part = transform.crop(x, crop.rows, crop.columns)
             some, slope = self._run(ops.reshape(part, (-1, *part.shape[-3:])), crop.numbers, *sums)
             terms += ops.convert_to_numpy(some)
-            shake.add_back(gradient, ops.convert_to_numpy(slope).reshape(part.shape), crop.rows, crop.columns)
+            transform.add_back(gradient, ops.convert_to_numpy(slope).reshape(part.shape), crop.rows, crop.columns)
         return terms, ops.convert_to_tensor(gradient) if ops.is_tensor(x) else gradient
 
-    def _sums(self, x, shake: Shake, crops: list[Crop]) -> list[np.ndarray]:
+    def _sums(self, x, transform: Transform, crops: list[Crop]) -> list[np.ndarray]:
         """Over all crops, what each of the terms is made of that are no sums over positions: a sweep of their own."""
         sums = [0.0] * len(self._loss.undivided)
         for crop in crops if sums else []:
-            part = ops.convert_to_tensor(shake.crop(x, crop.rows, crop.columns))
+            part = ops.convert_to_tensor(transform.crop(x, crop.rows, crop.columns))
             features = self.network.features(ops.reshape(part, (-1, *part.shape[-3:])))
             parts = parts_of(self.network.model.output, ops.convert_to_tensor(crop.numbers))
             for i, term in enumerate(self._loss.undivided):
@@ -184,15 +184,15 @@ class Evaluator:
             self._crops[height, width] = exact_crops(self.network, height, width, self.exact.size)
         return self._crops[height, width]
 
-    def _drawn_shake(self, shape: tuple[int, ...]) -> Shake:
+    def _drawn_transform(self, shape: tuple[int, ...]) -> Transform:
         """The shake of the current draw; L-BFGS asks many times for the same."""
         wanted = (self.drawn, shape)
-        if self._shake is None or self._shake[0] != wanted:
+        if self._transform is None or self._transform[0] != wanted:
             # Counted, not running on from draw to draw: a resumed run shakes its pictures as an unbroken one does.
             rng = np.random.default_rng([self._seed, self.drawn])
             scale = np.array(self.network.preprocessing.scale)
-            self._shake = wanted, draw_shake(rng, self._jitter, self._tiles, scale, shape)
-        return self._shake[1]
+            self._transform = wanted, draw_transform(rng, self._jitter, self._tiles, scale, shape)
+        return self._transform[1]
 
 
 def _word(value: float) -> str:

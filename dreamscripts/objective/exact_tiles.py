@@ -81,7 +81,7 @@ class Axis:
         )
 
 
-def look(network: Network, height: int, width: int) -> list[Axis]:
+def axes_of(network: Network, height: int, width: int) -> list[Axis]:
     """What the network sees down and across a picture of that size; SettingsError where that is more than a part."""
     return [_along(network, axis, side) for axis, side in enumerate((height, width))]
 
@@ -91,7 +91,7 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
 
     Raises SettingsError where they are too small, or where the network sees more than a part of the picture.
     """
-    down, across = axes = look(network, height, width)
+    down, across = axes = axes_of(network, height, width)
     size = size or max(axis.ample for axis in axes)
     for axis in axes:
         if axis.least > size < axis.side:

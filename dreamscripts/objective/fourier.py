@@ -28,7 +28,7 @@ class FourierEvaluator:
     """
 
     def __init__(self, evaluator: Evaluator, height: int, width: int):
-        self.draw, self.shaken = evaluator.draw, evaluator.shaken
+        self.draw, self.is_random = evaluator.draw, evaluator.is_random
         self._evaluator = evaluator
         self._preprocessing = evaluator.network.preprocessing
         self._size = height, width
@@ -41,7 +41,7 @@ class FourierEvaluator:
         self._times = np.where(mirrored, 2, 1)[:, None].astype(np.float32)
         self._last: tuple[np.ndarray, ...] | None = None  # coefficients, how bright their pixels are, their picture
 
-    def enter(self, x: np.ndarray) -> np.ndarray:
+    def coefficients(self, x: np.ndarray) -> np.ndarray:
         """The coefficients of a picture; what is black or white, or beyond, enters as nearly so."""
         share = (self._preprocessing.pixels(x) / 255).clip(DARKEST, 1 - DARKEST)
         logit = np.log(share / (1 - share)) @ np.linalg.inv(COLOURS.T)
@@ -74,7 +74,7 @@ class FourierEvaluator:
             real, imaginary = np.split(z.astype(np.float32) * self._scale, 2, axis=-2)
             logit = fft.irfft2(real + 1j * imaginary, self._size, axes=ROWS_AND_COLUMNS) @ COLOURS.T
             share = special.expit(logit)
-            self._last = z.copy(), share, self._preprocessing.enter(255 * share).astype(np.float32)
+            self._last = z.copy(), share, self._preprocessing.normalise(255 * share).astype(np.float32)
         return self._last[1:]
 
 

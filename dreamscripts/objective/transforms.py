@@ -17,7 +17,7 @@ from dreamscripts.settings.schema import Jitter, Tiles
 
 
 @dataclass(frozen=True)
-class Shake:
+class Transform:
     """One draw of the jitter, for pictures (..., H, W, 3) of one size; those of a batch are all shaken alike.
 
     Pictures are arrays, or tensors, whose noise and roll stay on the device; only a warp takes them to the host.
@@ -67,12 +67,12 @@ class Shake:
         return ops.convert_to_tensor(self.noise)  # L-BFGS asks many times under one draw
 
 
-STILL = Shake(noise=None, warp=None, roll=(0, 0))
+IDENTITY = Transform(noise=None, warp=None, roll=(0, 0))
 
 
-def draw_shake(
+def draw_transform(
     rng: np.random.Generator, jitter: Jitter, tiles: Tiles | None, scale: np.ndarray, shape: tuple[int, ...]
-) -> Shake:
+) -> Transform:
     """Draw how pictures of that shape are shaken; `scale` is what a pixel value of noise is to the network, by channel.
 
     The roll is that of the jitter and that of the tiles together.
@@ -84,7 +84,7 @@ def draw_shake(
     if jitter.rotate or jitter.scale:
         degrees, larger = rng.uniform(-1, 1, 2) * (jitter.rotate, jitter.scale)
         warp = turn(*shape[-3:-1], np.deg2rad(degrees), 1 + larger)
-    return Shake(noise, warp, roll)
+    return Transform(noise, warp, roll)
 
 
 def _draw_noise(rng: np.random.Generator, amplitude: float, scale: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.objective.evaluator import Evaluator
-from dreamscripts.optimizers.step import Step, walk
+from dreamscripts.optimizers.step import OptimizerResult, walk
 from dreamscripts.settings.schema import Optimizer
 
 
@@ -17,8 +17,8 @@ def adam(
     optimizer: Optimizer,
     preprocessing: Preprocessing,
     start: int = 0,
-    memory: Mapping[str, np.ndarray] | None = None,
-) -> Iterator[Step]:
+    state: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[OptimizerResult]:
     """Walk as Adam does, in pixel values, so that `optimizer.step`, its rate, means the same for every network.
 
     It remembers its moments.
@@ -27,9 +27,9 @@ def adam(
     pixels = keras.Variable((x * scale + mean).astype(np.float32))
     rule = keras.optimizers.Adam(optimizer.step)
     rule.build([pixels])
-    if memory:
+    if state:
         for number, variable in enumerate(rule.variables):
-            variable.assign(memory[str(number)])
+            variable.assign(state[str(number)])
 
     def move(x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         pixels.assign((x * scale + mean).astype(np.float32))
@@ -39,4 +39,4 @@ def adam(
     def remember() -> dict[str, np.ndarray]:
         return {str(number): keras.ops.convert_to_numpy(v) for number, v in enumerate(rule.variables)}
 
-    return walk(evaluator, x, move, optimizer, preprocessing, start, memory, remember)
+    return walk(evaluator, x, move, optimizer, preprocessing, start, state, remember)

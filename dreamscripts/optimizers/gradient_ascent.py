@@ -6,7 +6,7 @@ import numpy as np
 
 from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.objective.evaluator import Evaluator
-from dreamscripts.optimizers.step import Step, walk
+from dreamscripts.optimizers.step import OptimizerResult, walk
 from dreamscripts.settings.schema import Optimizer
 
 PICTURE = {"axis": (-3, -2, -1), "keepdims": True}  # each picture of a batch by itself
@@ -24,8 +24,8 @@ def gradient_ascent(
     optimizer: Optimizer,
     preprocessing: Preprocessing,
     start: int = 0,
-    memory: Mapping[str, np.ndarray] | None = None,
-) -> Iterator[Step]:
+    state: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[OptimizerResult]:
     """Walk along the gradient g of the score, −loss: x += step · g / norm(g), with `optimizer.step` in pixel values."""
     # As wide as the picture, because NumPy is slow over a last axis of three.
     step = np.tile((optimizer.step / np.array(preprocessing.scale)).astype(np.float32), (x.shape[-2], 1))
@@ -33,4 +33,4 @@ def gradient_ascent(
     def move(x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         return x - step * NORMALISE[optimizer.normalise](gradient)
 
-    return walk(evaluator, x.astype(np.float32), move, optimizer, preprocessing, start, memory)
+    return walk(evaluator, x.astype(np.float32), move, optimizer, preprocessing, start, state)

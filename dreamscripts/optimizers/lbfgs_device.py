@@ -23,7 +23,7 @@ from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.optimizers import line_search
 from dreamscripts.optimizers.box import Box
-from dreamscripts.optimizers.step import Step, Stuck
+from dreamscripts.optimizers.step import OptimizerResult, Stuck
 from dreamscripts.optimizers.vectors import combine, dot, products
 from dreamscripts.settings.schema import Optimizer
 
@@ -40,10 +40,10 @@ def device_lbfgs(
     preprocessing: Preprocessing,
     start: int,
     stuck: Stuck,
-) -> Iterator[Step]:
-    """Yield a Step per iteration, its x float32, each under a draw of the jitter of its own.
+) -> Iterator[OptimizerResult]:
+    """Yield a OptimizerResult per iteration, its x float32, each under a draw of the jitter of its own.
 
-    The loss of a step is that of its picture under the iteration's draw. After `optimizer.evaluations` passes no new
+    The loss of a step is that of its picture under the iteration's draw. After `optimizer.passes` passes no new
     line search is begun; the one under way is finished. `optimizer.history` is how many pairs are kept within an
     iteration; nothing is kept from one to the next. `optimizer.max_change` and `optimizer.clip` bound every picture
     that is tried (box.py). Raises Diverged, as the evaluator does, where the loss is no longer a finite number.
@@ -58,7 +58,7 @@ def device_lbfgs(
         box = Box.around(picture, optimizer, preprocessing)
         here, picture = objective.at(picture), None  # so that the first is freed as soon as there is another
         begun, pairs = here.loss, deque()
-        while objective.passes <= optimizer.evaluations:
+        while objective.passes <= optimizer.passes:
             there = _line_search(objective, here, pairs, box)
             if there is None:
                 break

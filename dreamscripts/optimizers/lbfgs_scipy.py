@@ -10,7 +10,7 @@ from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.optimizers.box import bounds_around
 from dreamscripts.optimizers.lbfgs_device import device_lbfgs
-from dreamscripts.optimizers.step import Step, Stuck
+from dreamscripts.optimizers.step import OptimizerResult, Stuck
 from dreamscripts.settings.schema import Optimizer
 
 
@@ -20,10 +20,10 @@ def lbfgs(
     optimizer: Optimizer,
     preprocessing: Preprocessing,
     start: int = 0,
-    memory: Mapping[str, np.ndarray] | None = None,
-) -> Iterator[Step]:
+    state: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[OptimizerResult]:
     """Walk as L-BFGS does, where `optimizer.where` says. It keeps between iterations what `Stuck` counts."""
-    stuck = Stuck(evaluator, optimizer, memory)
+    stuck = Stuck(evaluator, optimizer, state)
     return {"scipy": scipy_lbfgs, "device": device_lbfgs}[optimizer.where](
         evaluator, x, optimizer, preprocessing, start, stuck
     )
@@ -36,12 +36,12 @@ def scipy_lbfgs(
     preprocessing: Preprocessing,
     start: int,
     stuck: Stuck,
-) -> Iterator[Step]:
-    """Yield a Step per iteration, each under a draw of the jitter of its own.
+) -> Iterator[OptimizerResult]:
+    """Yield a OptimizerResult per iteration, each under a draw of the jitter of its own.
 
     The loss of a step is that of its picture under the iteration's draw, as in the original, which adds the noise
     before an iteration and takes it away after it. It is asked for once more: where a line search fails, SciPy returns
-    the picture from before it with the loss of its last trial. `optimizer.evaluations` is SciPy's `maxfun`: it finishes
+    the picture from before it with the loss of its last trial. `optimizer.passes` is SciPy's `maxfun`: it finishes
     the step under way, so an iteration takes a pass or more beyond it. `optimizer.max_change` and `optimizer.clip` give
     SciPy bounds (box.py), which the original does not have. SciPy's tolerances are 0: they are absolute, and would stop
     a large or a dark picture before it began.
@@ -58,7 +58,7 @@ def scipy_lbfgs(
             jac=lambda flat: evaluator.gradient(flat.reshape(shape)).ravel(),
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxfun": optimizer.evaluations, "gtol": 0, "ftol": 0},
+            options={"maxfun": optimizer.passes, "gtol": 0, "ftol": 0},
         )
         x = result.x.reshape(shape)
         step = stuck.step(iteration + 1, result.nit > 0, x, evaluator.loss(x), evaluator.terms(x))

@@ -1,8 +1,8 @@
 """What moves the pixels: generators of steps over an evaluator, one interface for all.
 
-Called with (evaluator, x, optimizer, preprocessing, start, memory), each yields a Step per iteration, without end,
-from the picture x (H, W, 3). `optimizer` is the settings' table, `start` counts the iterations before, which decides
-the draws of the jitter, and `memory` is that of the step before, where there was one.
+Called with (evaluator, x, optimizer, preprocessing, start, state), each yields an OptimizerResult per iteration,
+without end, from the picture x (H, W, 3). `optimizer` is the settings' table, `start` counts the iterations before,
+which decides the draws of the jitter, and `state` is that of the step before, where there was one.
 """
 
 from dreamscripts.optimizers.adam import adam

@@ -37,7 +37,7 @@ def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any])
         write_atomically(folder / f"{name}.png", _saved(figure, "png"))
     for trial in comparison.best:
         settings = comparison.settings.model_copy(update={"optimizer": trial.table(comparison.settings)})
-        save_picture(trial.pictures[comparison.evaluations], folder / f"{trial.optimizer}.png", settings.to_toml())
+        save_picture(trial.pictures[comparison.passes], folder / f"{trial.optimizer}.png", settings.to_toml())
     write_atomically(folder / "compare.csv", _csv(comparison))
     write_atomically(folder / "compare.json", json.dumps(_record(comparison, about), indent=1).encode())
     page = folder / "index.html"
@@ -50,7 +50,7 @@ def verdict(comparison: Comparison) -> list[str]:
     first, *others = comparison.best
     drop = comparison.start_loss - first.loss
     sentences = [
-        f"After {comparison.evaluations} passes each, {first.name} has the lowest loss: {_number(first.loss)}, "
+        f"After {comparison.passes} passes each, {first.name} has the lowest loss: {_number(first.loss)}, "
         f"from {_number(comparison.start_loss)} at the start."
     ]
     for other in others:
@@ -180,7 +180,7 @@ def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("step, in pixel values")
-    axes.set_ylabel(f"loss after {comparison.evaluations} passes")
+    axes.set_ylabel(f"loss after {comparison.passes} passes")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
@@ -204,7 +204,7 @@ def _draw_pictures(figure: "Figure", comparison: Comparison) -> None:
 def _draw_differences(figure: "Figure", comparison: Comparison, pairs: list[tuple[Trial, Trial]]) -> None:
     row = figure.subplots(1, len(pairs), squeeze=False)[0]
     for axes, (one, other) in zip(row, pairs, strict=True):
-        difference = np.abs(one.pictures[comparison.evaluations] - other.pictures[comparison.evaluations]).mean(axis=2)
+        difference = np.abs(one.pictures[comparison.passes] - other.pictures[comparison.passes]).mean(axis=2)
         image = axes.imshow(difference, cmap="magma", vmin=0, vmax=128)
         axes.set_title(f"{TITLES[one.optimizer]} − {TITLES[other.optimizer]}", fontsize="medium")
         axes.set_xticks([])
@@ -273,7 +273,7 @@ def _record(comparison: Comparison, about: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **about,
         "settings": comparison.settings.model_dump(),
-        "evaluations": comparison.evaluations,
+        "passes": comparison.passes,
         "start_loss": comparison.start_loss,
         "verdict": verdict(comparison),
         "trials": trials,
@@ -315,7 +315,7 @@ def _page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], abo
         title=escape(_sentence(f"{', '.join(TITLES[t.optimizer] for t in comparison.best)} on {about['picture']}")),
         circumstances=escape(
             f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on {comparison.settings.network}; "
-            f"{comparison.evaluations} passes each; {about['device']}"
+            f"{comparison.passes} passes each; {about['device']}"
         ),
         bounds=escape(_bounds(comparison.settings.optimizer.max_change)),
         verdict="".join(f"<p>{escape(sentence)}</p>" for sentence in verdict(comparison)),

@@ -22,7 +22,7 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
     """A PNG of the loss and its weighted terms; `rows` are a run's record, one mapping per iterate."""
     from matplotlib.figure import Figure  # a second to import: only once there is something to draw
 
-    passes = [row["evaluations"] for row in rows]
+    passes = [row["passes"] for row in rows]
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.plot(
@@ -33,7 +33,7 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
         axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, label=name, **style)
     for before, row in pairwise(rows):
         if row["octave"] != before["octave"]:  # another size, and the loss is another one
-            axes.axvline(before["evaluations"], color="0.85", linewidth=0.8, zorder=0)
+            axes.axvline(before["passes"], color="0.85", linewidth=0.8, zorder=0)
     axes.set_yscale(loss_scale(row["loss"] for row in rows))
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set_xlabel("passes through the network")

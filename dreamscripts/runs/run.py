@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dreamscripts.backends.startup import wake
+from dreamscripts.backends.startup import start_keras
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import Diverged
 from dreamscripts.images.files import Photo, open_photo
@@ -52,7 +52,7 @@ def resume(folder: str | Path | RunFolder, *, on_pass: Callable[[int, float], No
 
 def _record(folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> Iterator[Iterate]:
     begun = folder.record.get("choices")
-    wake(begun and begun["onednn"])  # after the quick checks, not before
+    start_keras(begun and begun["onednn"])  # after the quick checks, not before
     from dreamscripts.backends import compiling, host
     from dreamscripts.dreams.dream import dream
     from dreamscripts.networks.tuning import Choices

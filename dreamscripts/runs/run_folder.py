@@ -91,7 +91,7 @@ class RunFolder:
         run = cls(folder, settings, record)
         run.last = run.best = run._read_state()
         reached = run.last.iteration if run.last else -1
-        record["iterates"] = [row for row in record["iterates"] if row["iteration"] <= reached]
+        record["iterates"] = [_with_passes(row) for row in record["iterates"] if row["iteration"] <= reached]
         record["status"] = "running"
         return run
 
@@ -111,7 +111,7 @@ class RunFolder:
             {
                 "octave": iterate.octave,
                 "iteration": iterate.iteration,
-                "evaluations": iterate.evaluations,
+                "passes": iterate.passes,
                 "seconds": round(iterate.seconds, 3),
                 "loss": iterate.loss,
                 "terms": dict(iterate.terms),
@@ -164,7 +164,7 @@ class RunFolder:
         try:
             with np.load(self.folder / "state.npz") as state:
                 memory = {name.removeprefix("memory "): state[name] for name in state if name.startswith("memory ")}
-                return Iterate(x=state["x"], memory=memory, **json.loads(str(state["rest"])))
+                return Iterate(x=state["x"], state=memory, **_with_passes(json.loads(str(state["rest"]))))
         except FileNotFoundError:
             return None  # killed before the first iterate: begin again
         except (OSError, ValueError, KeyError, TypeError):
@@ -187,13 +187,18 @@ def _numbered(name: str) -> Iterator[Path]:
     yield from (Path(f"{name}-{number}") for number in count(2))
 
 
+def _with_passes(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a record, in which older versions called the passes evaluations."""
+    return {"passes" if key == "evaluations" else key: value for key, value in row.items()}
+
+
 def _state(iterate: Iterate) -> bytes:
     rest = {
         "octave": iterate.octave,
         "iteration": iterate.iteration,
         "loss": iterate.loss,
         "terms": dict(iterate.terms),
-        "evaluations": iterate.evaluations,
+        "passes": iterate.passes,
         "seconds": iterate.seconds,
         "preprocessing": iterate.preprocessing,
         "stretched": iterate.stretched,
@@ -201,7 +206,7 @@ def _state(iterate: Iterate) -> bytes:
         "ends_octave": iterate.ends_octave,
     }
     buffer = io.BytesIO()
-    memory = {f"memory {name}": array for name, array in iterate.memory.items()}
+    memory = {f"memory {name}": array for name, array in iterate.state.items()}
     np.savez(buffer, x=iterate.x, rest=json.dumps(rest), **memory)
     return buffer.getvalue()
 
@@ -209,7 +214,7 @@ def _state(iterate: Iterate) -> bytes:
 def _csv(rows: list[dict[str, Any]]) -> bytes:
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    numbers = ["octave", "iteration", "evaluations", "seconds", "loss"]
+    numbers = ["octave", "iteration", "passes", "seconds", "loss"]
     table.writerow([*numbers, *rows[0]["terms"]])
     table.writerows([*(row[key] for key in numbers), *row["terms"].values()] for row in rows)
     return text.getvalue().encode()

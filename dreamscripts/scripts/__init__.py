@@ -49,7 +49,7 @@ app.add_typer(settings.app, name="settings")
 
 def main() -> None:
     """Run the command. A person's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
-    startup.claim()
+    startup.claim_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's way to say Ctrl-C
     try:
         if sys.argv[1:] and Path(sys.argv[1]).is_file():

@@ -15,7 +15,9 @@ def compare(
     optimizers: Annotated[
         str, typer.Option("--optimizers", metavar="NAME,NAME", help="Two or all of lbfgs, gradient_ascent, adam.")
     ] = "lbfgs,gradient_ascent",
-    evaluations: Annotated[int, typer.Option(min=2, metavar="N", help="Passes through the network for each.")] = 105,
+    passes: Annotated[
+        int, typer.Option("--passes", "--evaluations", min=2, metavar="N", help="Passes through the network for each.")
+    ] = 105,
     network: options.Network = None,
     weights: options.Weights = None,
     size: options.Size = None,
@@ -32,7 +34,7 @@ def compare(
     The step of gradient ascent and of Adam is searched, a trial of N passes each.
     """
     from dreamscripts.atomic_files import make_folder
-    from dreamscripts.backends.startup import wake
+    from dreamscripts.backends.startup import start_keras
     from dreamscripts.images.files import open_photo
     from dreamscripts.runs.run_folder import free_folder
     from dreamscripts.settings.schema import Settings
@@ -45,16 +47,14 @@ def compare(
     begun = not folder.exists()
     make_folder(folder)
     try:
-        wake()
+        start_keras()
         from dreamscripts.backends import host
         from dreamscripts.dreams.comparison import compare
         from dreamscripts.reports.comparison import verdict, write_report
         from dreamscripts.scripts.progress import TrialWatch
 
-        with TrialWatch(console, evaluations) as watch:
-            comparison = compare(
-                opened.pixels, chosen, names, evaluations, on_trial=watch.on_trial, on_pass=watch.on_pass
-            )
+        with TrialWatch(console, passes) as watch:
+            comparison = compare(opened.pixels, chosen, names, passes, on_trial=watch.on_trial, on_pass=watch.on_pass)
         about = {
             "picture": photo.name,
             "settings_name": settings,

@@ -132,7 +132,7 @@ def _watch(console: "Console", start: Callable, settings: "Settings", folder: Pa
             )
         raise
     console.print(
-        f"{folder}/final.png  (iterations: {iterate.iteration}, {iterate.evaluations} passes, {iterate.seconds:.0f} s, "
+        f"{folder}/final.png  (iterations: {iterate.iteration}, {iterate.passes} passes, {iterate.seconds:.0f} s, "
         f"loss {iterate.loss:.4g})"
     )
     if note := blown_out(iterate, settings.optimizer):

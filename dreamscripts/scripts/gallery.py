@@ -31,7 +31,7 @@ def gallery(
     The folder holds a page to browse, which may be opened while it grows, and a contact sheet of each layer. Stopped,
     it goes on where it was with the same command; other layers may be added.
     """
-    from dreamscripts.backends.startup import wake
+    from dreamscripts.backends.startup import start_keras
     from dreamscripts.settings.schema import Penalties, Settings
 
     console = options.open_console(quiet)
@@ -41,7 +41,7 @@ def gallery(
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         what = 'measure = "mean" and no [penalties], as in the settings called gallery'
         raise SettingsError(f"{settings}: the pictures of a gallery are made with {what}")
-    wake()
+    start_keras()
     from dreamscripts.dreams.channels import choose_layers, make_gallery, open_folder
     from dreamscripts.networks.network import build
     from dreamscripts.scripts.progress import GalleryWatch

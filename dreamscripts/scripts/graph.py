@@ -31,7 +31,7 @@ def graph(
 
     Only googlenet needs its weights for that; of the others they are named where the page says how to see a channel.
     """
-    from dreamscripts.backends.startup import wake
+    from dreamscripts.backends.startup import start_keras
     from dreamscripts.reports.channel_pictures import open_gallery
 
     console = options.open_console(quiet)
@@ -44,7 +44,7 @@ def graph(
         gallery = Path(f"{name}-gallery")
     pictures = open_gallery(gallery, network) if gallery else None
 
-    wake()
+    start_keras()
     from dreamscripts.networks.network import build
     from dreamscripts.reports.graph import write_graph
     from dreamscripts.reports.graph_events import write_events

@@ -35,7 +35,7 @@ def keras_example(
     It takes the features, penalties and noise of the settings. As in the example, the optimizer is SciPy's L-BFGS
     without bounds, at one size.
     """
-    from dreamscripts.backends.startup import wake
+    from dreamscripts.backends.startup import start_keras
     from dreamscripts.images.files import open_photo, save_picture
     from dreamscripts.images.resizing import resize
     from dreamscripts.scripts.progress import blown_out
@@ -53,7 +53,7 @@ def keras_example(
     side = chosen.size or max(photo.pixels.shape)
     square = resize(photo.pixels, side, side)
 
-    wake()
+    start_keras()
     from dreamscripts.dreams.dream import dream
 
     started = time.perf_counter()

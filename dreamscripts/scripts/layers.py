@@ -20,9 +20,9 @@ def layers(
     from rich.console import Console
     from rich.table import Table
 
-    from dreamscripts.backends.startup import wake
+    from dreamscripts.backends.startup import start_keras
 
-    wake()
+    start_keras()
     from dreamscripts.networks.layers import describe_layers
     from dreamscripts.networks.network import build
 

@@ -48,7 +48,7 @@ class Watch:
         self._console = console
         self._octaves = settings.octaves.count
         self._iterations = settings.optimizer.iterations  # in each
-        self._passes_expected = settings.optimizer.evaluations
+        self._passes_expected = settings.optimizer.passes
         self._iteration = 0
         self._passes_before = 0
         self._first: tuple[float, int] | None = None
@@ -86,7 +86,7 @@ class Watch:
         # An octave that ends early, or is left out, leaves numbers out.
         before = iterate.octave * self._iterations
         self._iteration = before + self._iterations if iterate.ends_octave else max(before, iterate.iteration)
-        self._passes_before = iterate.evaluations
+        self._passes_before = iterate.passes
         self._bar.update(self._task, completed=self._iteration)
         if not self._console.is_terminal:
             place = self._place(iterate.octave, max(iterate.iteration - before, 0))
@@ -134,9 +134,9 @@ class GalleryWatch:
 class TrialWatch:
     """Watches a comparison: a bar for the trial under way, a line for each that is begun; a context manager."""
 
-    def __init__(self, console: Console, evaluations: int):
+    def __init__(self, console: Console, passes: int):
         self._console = console
-        self._evaluations = evaluations
+        self._passes = passes
         self._bar = _bar(console)
         self._task = self._bar.add_task("waking the network", total=None, numbers="")
         self._trial: Trial | None = None
@@ -163,9 +163,9 @@ class TrialWatch:
         self._bar.update(
             self._task,
             description=self._trial.name,
-            total=self._evaluations,
-            completed=min(passes, self._evaluations),
-            numbers=f"pass {min(passes, self._evaluations)}/{self._evaluations}  lowest loss {self._lowest:.4g}",
+            total=self._passes,
+            completed=min(passes, self._passes),
+            numbers=f"pass {min(passes, self._passes)}/{self._passes}  lowest loss {self._lowest:.4g}",
         )
 
     def _close(self) -> None:

@@ -69,7 +69,7 @@ def visualize(
     default = Path(f"{Path(network).stem}-{layer.replace('/', '-')}-{title}{how}.png")
     files = _files(output or default, diversity, named=output is not None)
 
-    from dreamscripts.backends.startup import wake
+    from dreamscripts.backends.startup import start_keras
     from dreamscripts.images.files import save_picture
     from dreamscripts.images.resizing import noise
     from dreamscripts.objective.memory_budget import check_room
@@ -86,7 +86,7 @@ def visualize(
     begun = Settings.load(SETTINGS[method], **changes | {"features": {layer: feature}})
     check_room(begun.size, begun.size, begun.optimizer, diversity)
     console = options.open_console(quiet)
-    wake()
+    start_keras()
     from dreamscripts.dreams.channels import choose_layers
     from dreamscripts.dreams.dream import dream
     from dreamscripts.networks.layers import describe_layers

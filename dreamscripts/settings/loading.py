@@ -7,6 +7,8 @@ from typing import Any
 from dreamscripts.errors import SettingsError, did_you_mean
 from dreamscripts.settings.schema import Settings
 
+RENAMED = {"optimizer.evaluations": "optimizer.passes"}  # keys of older versions
+
 
 def choose_features(table: dict[str, Any], network: str | None) -> str:
     """Put those features in place that the table has for the network that is to be used, where it has any.
@@ -79,8 +81,17 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
+def rename_old_keys(table: dict[str, Any]) -> None:
+    """Give the keys of a file that an older version wrote their names of today."""
+    for old, new in RENAMED.items():
+        (parent, key), name = old.split("."), new.rpartition(".")[2]
+        within = table.get(parent)
+        if isinstance(within, dict) and key in within and name not in within:
+            within[name] = within.pop(key)
+
+
 def assign(table: dict[str, Any], key: str, value: Any) -> None:
-    *parents, last = key.split(".")
+    *parents, last = RENAMED.get(key, key).split(".")
     for parent in parents:
         if parent == "tiles" and isinstance(table.get(parent), str):
             table[parent] = {"kind": table[parent]}  # which may be written as a bare word

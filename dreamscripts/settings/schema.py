@@ -143,7 +143,7 @@ class Optimizer(Table):
     where: Literal["scipy", "device"] = "scipy"  # L-BFGS by SciPy in float64, or in float32 where the network runs
     history: int = Field(5, ge=1, le=100)  # steps that it learns the curvature from; each takes two pictures' memory
     iterations: int = Field(15, ge=1)  # in each octave
-    evaluations: int = Field(7, ge=1)  # passes through the network in each iteration; for L-BFGS SciPy's maxfun
+    passes: int = Field(7, ge=1)  # passes through the network in each iteration; for L-BFGS SciPy's maxfun
     clip: bool = False  # keep the pixels within 0..255
     # How far a pixel may move in an iteration, in pixel values; with it the pixels stay within 0..255.
     max_change: float | None = Field(None, gt=0, le=255)
@@ -234,9 +234,10 @@ class Settings(Table):
         Raises SettingsError, in one line that names the file, the key and what was expected.
         """
         from dreamscripts.settings.explaining import explain
-        from dreamscripts.settings.loading import assign, choose_features, parse_toml, read_text
+        from dreamscripts.settings.loading import assign, choose_features, parse_toml, read_text, rename_old_keys
 
         table = parse_toml(read_text(name), str(name))
+        rename_old_keys(table)
         written_for = choose_features(table, overrides.get("network"))
         for key, value in overrides.items():
             assign(table, key, value)

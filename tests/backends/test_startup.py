@@ -10,8 +10,8 @@ from dreamscripts.backends import startup
 
 COMPILE = """
 from dreamscripts.backends import startup
-startup.claim()
-startup.wake()
+startup.claim_process()
+startup.start_keras()
 import numpy as np
 from keras import ops
 from dreamscripts.backends import compiling
@@ -74,7 +74,7 @@ def command_start(monkeypatch, tmp_path):
     monkeypatch.setattr(startup, "_claimed", True)
 
     def start(onednn=None):
-        startup.wake(onednn)
+        startup.start_keras(onednn)
         return os.environ.pop(startup.ONEDNN)
 
     return start

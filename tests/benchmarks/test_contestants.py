@@ -96,7 +96,7 @@ def test_a_torch_that_cannot_be_imported_is_a_mistake_to_mend(monkeypatch):
 
 
 def test_ours_makes_a_pass_for_each_question_and_an_iteration_of_the_optimizer(task_of, tmp_path):
-    task = task_of(changed(bad_trip(), optimizer={"name": "gradient_ascent", "evaluations": 3}))
+    task = task_of(changed(bad_trip(), optimizer={"name": "gradient_ascent", "passes": 3}))
     about, ours = open_ours(task)
     assert about["start_up"] > 0
     assert about["tiles"] is None

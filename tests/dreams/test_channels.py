@@ -9,7 +9,7 @@ from keras import ops
 
 from dreamscripts.backends import compiling
 from dreamscripts.dreams import channels
-from dreamscripts.dreams.channels import choose_layers, make_gallery, open_folder, paint
+from dreamscripts.dreams.channels import choose_layers, make_gallery, open_folder, visualize_channels
 from dreamscripts.dreams.dream import dream, open_network
 from dreamscripts.errors import NetworkError, PictureError
 from dreamscripts.images.files import open_picture
@@ -22,7 +22,7 @@ LAYER = "block4_conv3_pre_relu"
 
 def small(size: int = 28, **changes) -> Settings:
     """The gallery's own settings for quick pictures of pocket."""
-    quick = {"network": "pocket", "size": size, "octaves.count": 2, "optimizer.evaluations": 4}
+    quick = {"network": "pocket", "size": size, "octaves.count": 2, "optimizer.passes": 4}
     return Settings.load("gallery", **quick | {"features": {LAYER: 1}} | changes)
 
 
@@ -42,9 +42,9 @@ def collected(batches) -> dict[int, np.ndarray]:
 
 def test_pictures_made_in_a_batch_are_those_made_one_after_another_and_those_of_a_dream(network):
     settings, channels = small(), [3, 17, 40, 41, 99]
-    batches = list(paint(network, settings, channels, together=2))
+    batches = list(visualize_channels(network, settings, channels, together=2))
     assert [list(batch) for batch in batches] == [[3, 17], [40, 41], [99]]
-    together, alone = collected(batches), collected(paint(network, settings, channels, together=1))
+    together, alone = collected(batches), collected(visualize_channels(network, settings, channels, together=1))
     for channel, picture in together.items():
         assert (picture.dtype, picture.shape) == (np.float32, (28, 28, 3))
         np.testing.assert_allclose(picture, alone[channel], atol=1)
@@ -56,7 +56,7 @@ def test_pictures_made_in_a_batch_are_those_made_one_after_another_and_those_of_
 
 @pytest.mark.parametrize("optimizer", [{"optimizer.name": "lbfgs"}, {"optimizer.max_score": 30.0}])
 def test_what_looks_at_the_loss_of_a_whole_batch_makes_one_picture_at_a_time(optimizer, network):
-    assert [len(batch) for batch in paint(network, small(24, **optimizer), [3, 17], together=2)] == [1, 1]
+    assert [len(batch) for batch in visualize_channels(network, small(24, **optimizer), [3, 17], together=2)] == [1, 1]
 
 
 def test_batches_are_as_even_as_can_be_and_of_about_as_many_pixels_whatever_the_size(network, monkeypatch):
@@ -64,7 +64,7 @@ def test_batches_are_as_even_as_can_be_and_of_about_as_many_pixels_whatever_the_
     monkeypatch.setattr(channels, "PIXELS", 8 * 24 * 24)
 
     def lengths(channels, size):
-        return [len(batch) for batch in paint(network, small(size), range(channels))]
+        return [len(batch) for batch in visualize_channels(network, small(size), range(channels))]
 
     assert lengths(0, 24) == []
     assert lengths(3, 24) == [3]
@@ -92,7 +92,7 @@ def test_what_is_compiled_serves_all_batches_in_as_many_passes_as_one_picture_ta
         return lambda x: passes.append(x.shape) or run(x)
 
     monkeypatch.setattr(compiling, "compile_pass", counted)
-    batches = paint(network, small(), range(7), together=3)
+    batches = visualize_channels(network, small(), range(7), together=3)
     next(batches)
     of_one, traces = passes.copy(), len(traced)
     assert len(of_one) == 2 * (1 + 4)  # in each octave before the first step and after every one
@@ -106,8 +106,8 @@ def test_what_is_compiled_serves_all_batches_in_as_many_passes_as_one_picture_ta
 
 def test_each_picture_excites_its_own_channel_more_than_the_others_do(network):
     channels = range(20, 40)
-    made = collected(paint(network, small(48, **{"optimizer.evaluations": 10}), channels))
-    x = network.preprocessing.enter(np.stack([*made.values()])).astype("float32")
+    made = collected(visualize_channels(network, small(48, **{"optimizer.passes": 10}), channels))
+    x = network.preprocessing.normalise(np.stack([*made.values()])).astype("float32")
     f = ops.convert_to_numpy(network.features(ops.convert_to_tensor(x))[LAYER])
     excited = f.mean((1, 2))[:, channels]  # one row for each picture
     own = excited.argmax(axis=0) == np.arange(20)
@@ -116,7 +116,7 @@ def test_each_picture_excites_its_own_channel_more_than_the_others_do(network):
 
 def test_memory_does_not_grow_with_the_number_of_channels(network):
     def peak(channels):
-        batches = paint(network, small(48, **{"optimizer.evaluations": 1}), range(channels), together=2)
+        batches = visualize_channels(network, small(48, **{"optimizer.passes": 1}), range(channels), together=2)
         next(batches)  # which compiles
         tracemalloc.start()
         try:
@@ -177,7 +177,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest(wanted, says, poc
 
 # The whole ------------------------------------------------------------------------------------------------------------
 
-TINY = small(20, **{"optimizer.evaluations": 1})
+TINY = small(20, **{"optimizer.passes": 1})
 FIRST, SECOND = "block1_conv1", "block2_pool"  # of 16 and of 32 channels
 
 

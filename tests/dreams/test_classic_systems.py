@@ -41,7 +41,7 @@ from dreamscripts.settings.schema import Settings
 
 MEAN = np.array([103.939, 116.779, 123.68])  # BGR
 TUTORIAL = {"normalise": "std", "step": 1.275, "clip": True}  # 0.01 in −1..1
-ASCENT = {"name": "gradient_ascent", "iterations": 1, "evaluations": 1}
+ASCENT = {"name": "gradient_ascent", "iterations": 1, "passes": 1}
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the statements ask TensorFlow")
 

@@ -9,11 +9,9 @@ from dreamscripts.dreams.dream import build_evaluator, open_network
 from dreamscripts.errors import DreamError
 from dreamscripts.settings.schema import Settings
 
-EVALUATIONS = 12
+PASSES = 12
 BUDGETS = (2, 3, 6, 12)
-CALM = Settings(
-    features={"block2_conv1": 0.005}, penalties={"dream_l2": 0.02}, optimizer={"evaluations": 3, "step": 1.5}
-)
+CALM = Settings(features={"block2_conv1": 0.005}, penalties={"dream_l2": 0.02}, optimizer={"passes": 3, "step": 1.5})
 EXPLOSIVE = changed(CALM, penalties={"continuity": 1, "dream_l2": 0.02})
 
 
@@ -25,18 +23,18 @@ def small():
 
 @pytest.fixture(scope="module")
 def compared(small):
-    return compare(small, CALM, ["adam", "lbfgs", "gradient_ascent"], EVALUATIONS)
+    return compare(small, CALM, ["adam", "lbfgs", "gradient_ascent"], PASSES)
 
 
 def judge(settings):
     """What gives the loss of a picture, unshaken."""
     network = open_network(settings)
     evaluator = build_evaluator(network, settings, 24, 32)
-    return lambda picture: evaluator.loss(network.preprocessing.enter(picture))
+    return lambda picture: evaluator.loss(network.preprocessing.normalise(picture))
 
 
-def assert_whole(trial, evaluations=EVALUATIONS):
-    assert [p.number for p in trial.passes] == list(range(1, evaluations + 1))
+def assert_whole(trial, passes=PASSES):
+    assert [p.number for p in trial.passes] == list(range(1, passes + 1))
     assert trial.ended_by == ""
 
 
@@ -55,29 +53,29 @@ def test_every_trial_has_exactly_the_passes_of_the_budget_from_the_same_loss(com
 
 def test_a_box_is_the_same_for_all_optimizers(small):
     settings = changed(CALM, optimizer={"max_change": 2})
-    compared = compare(small, settings, ["lbfgs", "gradient_ascent"], EVALUATIONS)
+    compared = compare(small, settings, ["lbfgs", "gradient_ascent"], PASSES)
     assert [trial.restart for trial in compared.trials if trial.optimizer == "lbfgs"] == [3]
     for trial in compared.trials:
         table = trial.table(settings)
-        assert (table.max_change, table.evaluations) == (2, 3)
+        assert (table.max_change, table.passes) == (2, 3)
         assert np.abs(trial.pictures[3] - small).max() <= 2 + 1e-3
 
 
 def test_a_picture_is_kept_at_each_budget(compared, small):
-    assert (compared.budgets, compared.evaluations) == (BUDGETS, EVALUATIONS)
+    assert (compared.budgets, compared.passes) == (BUDGETS, PASSES)
     np.testing.assert_array_equal(compared.start, small)
     for trial in compared.trials:
         assert tuple(sorted(trial.pictures)) == BUDGETS
         for picture in trial.pictures.values():
             assert (picture.dtype, picture.shape) == (np.float32, (24, 32, 3))
             assert 0 <= picture.min() <= picture.max() <= 255
-        assert np.abs(trial.pictures[EVALUATIONS] - small).max() > 1
+        assert np.abs(trial.pictures[PASSES] - small).max() > 1
 
 
 def test_the_lowest_loss_never_rises_and_is_what_was_seen(compared):
     for trial in compared.trials:
         losses = [p.loss for p in trial.passes]
-        assert [p.lowest for p in trial.passes] == [min(losses[: i + 1]) for i in range(EVALUATIONS)]
+        assert [p.lowest for p in trial.passes] == [min(losses[: i + 1]) for i in range(PASSES)]
         assert trial.loss == pytest.approx(min(losses), rel=1e-6)
         assert trial.reaches(trial.passes[5].lowest) == 1 + losses.index(min(losses[:6]))
         assert trial.reaches(min(losses) - 1) is None
@@ -92,20 +90,20 @@ def test_the_best_is_the_lowest_of_each_optimizer_the_lowest_first(compared):
 
 def test_lbfgs_is_tried_with_the_settings_passes_in_an_iteration_and_with_all(compared):
     tried = [trial for trial in compared.trials if trial.optimizer == "lbfgs"]
-    assert [(trial.restart, trial.step) for trial in tried] == [(3, None), (EVALUATIONS, None)]
+    assert [(trial.restart, trial.step) for trial in tried] == [(3, None), (PASSES, None)]
     assert [trial.name for trial in tried] == ["L-BFGS, 3 passes an iteration", "L-BFGS, 12 passes an iteration"]
 
 
 @pytest.mark.parametrize("jitter", [{}, {"noise": 4, "shift": 2}])
 def test_the_loss_of_a_trial_is_that_of_its_unshaken_picture(jitter, compared, small):
     if jitter:
-        compared = compare(small, changed(CALM, jitter=jitter), ["lbfgs", "gradient_ascent"], EVALUATIONS)
+        compared = compare(small, changed(CALM, jitter=jitter), ["lbfgs", "gradient_ascent"], PASSES)
         assert all(trial.passes[0].loss != compared.start_loss for trial in compared.trials)
     judged = judge(CALM)
     assert compared.start_loss == pytest.approx(judged(small), rel=1e-5)
     for trial in compared.trials:
         assert_whole(trial)
-        assert trial.loss == pytest.approx(judged(trial.pictures[EVALUATIONS]), rel=1e-5)
+        assert trial.loss == pytest.approx(judged(trial.pictures[PASSES]), rel=1e-5)
         assert sum(trial.terms.values()) == pytest.approx(trial.loss, rel=1e-9)
 
 
@@ -141,27 +139,27 @@ def test_whoever_watches_is_told_of_every_trial_and_of_its_passes(small):
 @pytest.mark.parametrize(("name", "step"), [("gradient_ascent", 60), ("gradient_ascent", 200), ("adam", 200)])
 def test_a_trial_that_diverges_is_kept_with_what_it_came_by(name, step, small):
     settings = changed(EXPLOSIVE, optimizer={"step": step, "normalise": "std"})
-    compared = compare(small, settings, [name], EVALUATIONS)
+    compared = compare(small, settings, [name], PASSES)
     judged = judge(settings)
     diverged = [trial for trial in compared.trials if trial.ended_by]
     assert diverged
     assert step in [trial.step for trial in diverged]
     for trial in diverged:
         assert trial.ended_by.startswith("the loss exploded")
-        assert 1 < len(trial.passes) < EVALUATIONS
+        assert 1 < len(trial.passes) < PASSES
         assert tuple(sorted(trial.pictures)) == BUDGETS
         assert trial.loss <= compared.start_loss + 1e-6 * abs(compared.start_loss)
-        assert trial.loss == pytest.approx(judged(trial.pictures[EVALUATIONS]), rel=1e-5)
+        assert trial.loss == pytest.approx(judged(trial.pictures[PASSES]), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
 def test_an_optimizer_with_nothing_left_to_descend_ends(name):
     flat = changed(CALM, features={"block2_conv1": 1e-30}, penalties={"dream_l2": 0, "continuity": 0.1})
-    compared = compare(np.full((16, 16, 3), 90, np.float32), flat, [name], EVALUATIONS)
+    compared = compare(np.full((16, 16, 3), 90, np.float32), flat, [name], PASSES)
     for trial in compared.trials:
-        assert 1 <= len(trial.passes) < EVALUATIONS
+        assert 1 <= len(trial.passes) < PASSES
         assert tuple(sorted(trial.pictures)) == BUDGETS
-        np.testing.assert_allclose(trial.pictures[EVALUATIONS], 90, atol=1e-4)
+        np.testing.assert_allclose(trial.pictures[PASSES], 90, atol=1e-4)
 
 
 def test_a_picture_too_small_is_refused(small):
@@ -169,9 +167,9 @@ def test_a_picture_too_small_is_refused(small):
         compare(small[:8], CALM, ["lbfgs"], 4)
 
 
-@pytest.mark.parametrize(("evaluations", "budgets"), [(2, (1, 2)), (3, (1, 2, 3)), (24, (3, 6, 12, 24))])
-def test_budgets_double_up_to_all_of_the_passes(evaluations, budgets, small):
-    assert compare(small[:12, :12], CALM, ["lbfgs"], evaluations).budgets == budgets
+@pytest.mark.parametrize(("passes", "budgets"), [(2, (1, 2)), (3, (1, 2, 3)), (24, (3, 6, 12, 24))])
+def test_budgets_double_up_to_all_of_the_passes(passes, budgets, small):
+    assert compare(small[:12, :12], CALM, ["lbfgs"], passes).budgets == budgets
 
 
 def searched(loss_of):
@@ -213,7 +211,7 @@ def test_on_a_plateau_it_looks_to_both_sides_once():
 
 def test_lbfgs_on_the_device_is_measured_as_well(small):
     settings = changed(CALM, optimizer={"name": "lbfgs", "where": "device"})
-    for trial in compare(small, settings, ["lbfgs"], EVALUATIONS).trials:
+    for trial in compare(small, settings, ["lbfgs"], PASSES).trials:
         assert_whole(trial)
         assert trial.loss == pytest.approx(min(p.loss for p in trial.passes), rel=1e-6)
         assert trial.mebibytes is None

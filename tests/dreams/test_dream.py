@@ -13,7 +13,7 @@ from dreamscripts.errors import Diverged, NetworkError, PictureError
 from dreamscripts.images.resizing import fit, noise
 from dreamscripts.losses.build import Loss
 from dreamscripts.objective.fourier import FourierEvaluator
-from dreamscripts.optimizers.step import Step
+from dreamscripts.optimizers.step import OptimizerResult
 from dreamscripts.settings.schema import Feature
 
 
@@ -25,7 +25,7 @@ def ascent(settings):
         size=32,
         jitter={"noise": 0},
         octaves={"count": 2},
-        optimizer={"name": "gradient_ascent", "iterations": 2, "evaluations": 2},
+        optimizer={"name": "gradient_ascent", "iterations": 2, "passes": 2},
     )
 
 
@@ -51,10 +51,10 @@ def test_the_stream_goes_from_the_picture_to_the_last_iteration(picture, setting
     assert [iterate.iteration for iterate in iterates] == [0, 1, 2, 3, 4]
     assert [iterate.ends_octave for iterate in iterates] == [False, False, False, False, True]
     np.testing.assert_allclose(iterates[0].picture, picture, atol=1e-4)
-    assert (iterates[0].evaluations, iterates[0].octave) == (1, 0)
+    assert (iterates[0].passes, iterates[0].octave) == (1, 0)
     for before, after in pairwise(iterates):
         assert after.loss < before.loss
-        assert after.evaluations > before.evaluations
+        assert after.passes > before.passes
         assert after.seconds > before.seconds
         assert np.abs(after.picture - before.picture).max() > 0.5
     for iterate in iterates:
@@ -91,8 +91,8 @@ def test_a_step_costs_one_pass_and_the_first_look_at_each_size_another(name, jit
     settings = changed(ascent, optimizer={"name": name}, jitter=jitter, octaves={"count": count})
     told = []
     *_, last = dream(picture, settings, on_pass=lambda *what: told.append(what))
-    assert last.evaluations == count + count * 2 * 2
-    assert [passes for passes, _ in told] == list(range(1, last.evaluations + 1))
+    assert last.passes == count + count * 2 * 2
+    assert [passes for passes, _ in told] == list(range(1, last.passes + 1))
     assert told[-1][1] == last.loss
 
 
@@ -189,7 +189,7 @@ def test_so_it_does_in_coefficients_of_a_turned_picture(name, picture, ascent):
     fourier = {"name": name, "parameters": "fourier", "step": 0.1}
     settings = changed(ascent, optimizer=fourier, jitter={"noise": 0, "shift": 3, "rotate": 10, "scale": 0.1})
     unbroken = gone_on_with(picture, settings)
-    assert all("coefficients" in iterate.memory for iterate in unbroken[1:])
+    assert all("coefficients" in iterate.state for iterate in unbroken[1:])
 
 
 @pytest.mark.usefixtures("compiled_once")
@@ -206,10 +206,10 @@ def gone_on_with(picture, settings):
         rest = list(dream(picture, settings, after=reached))
         for mine, theirs in zip(rest, unbroken[start + 1 :], strict=True):
             np.testing.assert_array_equal(mine.x, theirs.x)
-            assert mine.memory.keys() == theirs.memory.keys()
-            for key in mine.memory:
-                np.testing.assert_array_equal(mine.memory[key], theirs.memory[key])
-            for fact in ("octave", "iteration", "loss", "terms", "evaluations", "drawn", "ends_octave", "stretched"):
+            assert mine.state.keys() == theirs.state.keys()
+            for key in mine.state:
+                np.testing.assert_array_equal(mine.state[key], theirs.state[key])
+            for fact in ("octave", "iteration", "loss", "terms", "passes", "drawn", "ends_octave", "stretched"):
                 assert getattr(mine, fact) == getattr(theirs, fact), fact
         assert rest[0].seconds > reached.seconds
     return unbroken
@@ -240,7 +240,7 @@ def explosive(ascent):
         features={"block2_conv1": 1e-9},
         penalties={"continuity": 0, "dream_l2": 1},
         octaves={"count": 1},
-        optimizer={"iterations": 5, "evaluations": 1, "normalise": "none", "step": 1.6 * 24 * 32 * 3},
+        optimizer={"iterations": 5, "passes": 1, "normalise": "none", "step": 1.6 * 24 * 32 * 3},
     )
 
 
@@ -261,10 +261,10 @@ def test_a_resumed_dream_explodes_where_an_unbroken_one_does(picture, explosive)
 def test_a_divergence_names_its_iteration_also_after_an_octave_that_ended_early(picture, ascent, monkeypatch):
     """The first octave of five iterations ends with its first; the second diverges in its first, number 6."""
 
-    def early_then_never(evaluator, x, optimizer, preprocessing, start=0, memory=None):
+    def early_then_never(evaluator, x, optimizer, preprocessing, start=0, state=None):
         if start:
             raise Diverged("the loss exploded")
-        yield Step(x, evaluator.loss(x), evaluator.terms(x), done=True)
+        yield OptimizerResult(x, evaluator.loss(x), evaluator.terms(x), done=True)
 
     monkeypatch.setitem(dreaming.OPTIMIZERS, "gradient_ascent", early_then_never)
     with pytest.raises(Diverged, match=r"^iteration 6: the loss exploded"):
@@ -277,7 +277,7 @@ def test_clipped_a_dream_stays_between_black_and_white(name, picture, settings):
         settings,
         features={"block2_conv1": 1},
         jitter={"noise": 0},
-        optimizer={"name": name, "step": 30, "clip": True, "iterations": 3, "evaluations": 9},
+        optimizer={"name": name, "step": 30, "clip": True, "iterations": 3, "passes": 9},
     )
     assert [i.beyond for i in dream(picture, wild)] == [0, 0, 0, 0]
     *_, last = dream(picture, changed(wild, optimizer={"clip": False}))
@@ -349,7 +349,7 @@ def test_pictures_made_together_are_as_if_each_were_made_alone(change, out_of_no
     start = noise(20, seed=3, count=3)
     together = list(dream(start, settings))
     alone = [list(dream(one, settings)) for one in start]
-    assert together[-1].evaluations == alone[0][-1].evaluations
+    assert together[-1].passes == alone[0][-1].passes
     for step, iterate in enumerate(together):
         assert iterate.picture.shape == (3, *alone[0][step].picture.shape)
         assert iterate.loss == pytest.approx(sum(singles[step].loss for singles in alone), rel=1e-3)
@@ -390,7 +390,7 @@ def test_only_the_l2_measure_has_an_edge_that_a_picture_must_be_larger_than(sett
 @pytest.fixture
 def in_coefficients(ascent):
     """One octave of three iterations of three steps of Adam, in Fourier coefficients."""
-    fourier = {"name": "adam", "parameters": "fourier", "step": 0.05, "iterations": 3, "evaluations": 3}
+    fourier = {"name": "adam", "parameters": "fourier", "step": 0.05, "iterations": 3, "passes": 3}
     return changed(ascent, octaves={"count": 1}, optimizer=fourier)
 
 
@@ -417,13 +417,13 @@ def test_out_of_noise_in_coefficients_the_picture_is_shown_as_it_is(in_coefficie
 
 
 def test_gradient_ascent_in_coefficients_divides_by_the_size_of_the_whole_gradient(picture, in_coefficients):
-    settings = changed(in_coefficients, optimizer={"name": "gradient_ascent", "evaluations": 1, "iterations": 1})
+    settings = changed(in_coefficients, optimizer={"name": "gradient_ascent", "passes": 1, "iterations": 1})
     first, last = dream(picture, settings)
     network = open_network(settings)
     fourier = FourierEvaluator(build_evaluator(network, settings, 24, 32), 24, 32)
-    z = fourier.enter(first.x)
+    z = fourier.coefficients(first.x)
     g = fourier.gradient(z)
-    np.testing.assert_allclose(last.memory["coefficients"], z - 0.05 * g / np.abs(g).mean(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(last.state["coefficients"], z - 0.05 * g / np.abs(g).mean(), rtol=1e-3, atol=1e-4)
 
 
 def test_an_evaluator_that_is_used_again_gives_what_a_new_one_gives(picture, ascent):
@@ -433,9 +433,9 @@ def test_an_evaluator_that_is_used_again_gives_what_a_new_one_gives(picture, asc
         new = dream(start, settings)
         for mine, theirs in zip(dream(start, settings, evaluator=used), new, strict=True):
             np.testing.assert_array_equal(mine.x, theirs.x)
-            for fact in ("octave", "iteration", "loss", "terms", "evaluations", "drawn"):
+            for fact in ("octave", "iteration", "loss", "terms", "passes", "drawn"):
                 assert getattr(mine, fact) == getattr(theirs, fact), fact
     first = next(dream(picture, settings, evaluator=used))
     *_, last = dream(picture, settings, after=first, evaluator=used)
     np.testing.assert_array_equal(last.x, theirs.x)
-    assert last.evaluations == theirs.evaluations
+    assert last.passes == theirs.passes

@@ -52,7 +52,7 @@ def test_the_statement_itself_agrees_with_finite_differences(picture, rng):
 def test_loss_and_gradient_are_the_formulas(name, picture):
     settings, statement = example(name)
     network = load_network("pocket", layers=settings.features)
-    x = network.preprocessing.enter(picture)
+    x = network.preprocessing.normalise(picture)
     evaluator = Evaluator(network, build_loss(settings, network))
     loss, gradient = statement.loss_and_gradient(preprocess(picture))
     assert evaluator.loss(x) == pytest.approx(loss, rel=1e-5)

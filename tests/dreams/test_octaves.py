@@ -100,9 +100,9 @@ def unchanged(kind, base, count, scale):
     x = None
     for octave in range(count):
         assume(min(schedule.sizes[octave]) >= 2)  # no network takes less
-        x = schedule.enter(octave, x)
+        x = schedule.begin(octave, x)
         assert x.shape == (*schedule.sizes[octave], 3)
-        x = schedule.leave(octave, x)
+        x = schedule.finish(octave, x)
     return x
 
 
@@ -120,9 +120,9 @@ def test_the_picture_returns_to_its_own_size(kind, size, above):
     schedule = SCHEDULES[kind](base, Octaves(kind=kind, count=3, scale=1.3, above=above))
     x = None
     for octave, expected in enumerate(schedule.sizes):
-        x = schedule.enter(octave, x)
+        x = schedule.begin(octave, x)
         assert x.shape == (*expected, 3)
-        x = schedule.leave(octave, x)
+        x = schedule.finish(octave, x)
         assert x.shape == (*(size if octave == 2 else expected), 3)
     assert (max(schedule.sizes) > size) == (above > 0)
     np.testing.assert_array_equal(schedule.base, base)
@@ -133,15 +133,15 @@ def test_without_octaves_it_is_the_whole_picture_once():
     for kind in SCHEDULES.values():
         schedule = kind(base, Octaves())
         assert list(schedule.sizes) == [(20, 30)]
-        np.testing.assert_array_equal(schedule.leave(0, schedule.enter(0, None)), base)
+        np.testing.assert_array_equal(schedule.finish(0, schedule.begin(0, None)), base)
 
 
 def test_plain_octaves_carry_the_picture_itself_and_nothing_else():
     base, dreamt = noise((20, 30)), noise((10, 15), seed=1)
     schedule = Plain(base, Octaves(count=2, scale=2))
-    np.testing.assert_allclose(schedule.enter(0, None), is_tensorflow_2(base, (10, 15)), atol=1e-6)
-    assert schedule.leave(0, dreamt) is dreamt
-    np.testing.assert_allclose(schedule.enter(1, dreamt), is_tensorflow_2(dreamt, (20, 30)), atol=1e-6)
+    np.testing.assert_allclose(schedule.begin(0, None), is_tensorflow_2(base, (10, 15)), atol=1e-6)
+    assert schedule.finish(0, dreamt) is dreamt
+    np.testing.assert_allclose(schedule.begin(1, dreamt), is_tensorflow_2(dreamt, (20, 30)), atol=1e-6)
 
 
 def test_what_the_dream_added_stays_when_the_photograph_comes_back():
@@ -149,8 +149,8 @@ def test_what_the_dream_added_stays_when_the_photograph_comes_back():
     base = noise((20, 30))
     for kind in (Reinjected, Carried, Split):
         schedule = kind(base, Octaves(count=2, scale=2))
-        x = schedule.leave(0, schedule.enter(0, None) + 5)
-        x = schedule.leave(1, schedule.enter(1, x))
+        x = schedule.finish(0, schedule.begin(0, None) + 5)
+        x = schedule.finish(1, schedule.begin(1, x))
         np.testing.assert_allclose(x, base + 5, atol=1e-6)
 
 
@@ -182,15 +182,15 @@ def test_out_of_noise_each_size_is_the_last_times_the_scale_cut_off(side, scale,
 def test_a_grown_picture_is_enlarged_as_tensorflow_1_did_and_stays_large(size, scale):
     base = noise(size)
     schedule = Grown(base, Octaves(kind="grown", count=3, scale=scale))
-    x = schedule.enter(0, None)
+    x = schedule.begin(0, None)
     np.testing.assert_array_equal(x, base)
     for octave in (1, 2):
         dreamt = x + noise(x.shape[:2], octave)
-        assert schedule.leave(octave - 1, dreamt) is dreamt
-        x = schedule.enter(octave, dreamt)
+        assert schedule.finish(octave - 1, dreamt) is dreamt
+        x = schedule.begin(octave, dreamt)
         assert x.shape[:2] == schedule.sizes[octave]
         np.testing.assert_allclose(x, is_tensorflow_1(dreamt, schedule.sizes[octave]), atol=1e-4)
-    assert schedule.leave(2, x) is x
+    assert schedule.finish(2, x) is x
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
@@ -200,9 +200,9 @@ def test_of_a_batch_each_picture_goes_through_the_octaves_by_itself(kind):
     schedule, x = SCHEDULES[kind](bases, octaves), None
     singles = [[SCHEDULES[kind](base, octaves), None] for base in bases]
     for octave in range(3):
-        x = schedule.leave(octave, schedule.enter(octave, x) + added)
+        x = schedule.finish(octave, schedule.begin(octave, x) + added)
         for number, single in enumerate(singles):
             alone, before = single
-            single[1] = alone.leave(octave, alone.enter(octave, before) + added[number])
+            single[1] = alone.finish(octave, alone.begin(octave, before) + added[number])
             np.testing.assert_allclose(x[number], single[1], atol=1e-12)
             assert schedule.sizes == alone.sizes

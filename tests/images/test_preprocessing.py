@@ -27,7 +27,7 @@ def test_a_picture_enters_as_keras_itself_would_have_it(network, picture):
     theirs = getattr(keras.applications, MODULES[network]).preprocess_input(
         picture[None].copy(), data_format="channels_last"
     )
-    ours = PREPROCESSINGS[PREPROCESSING[network]].enter(picture)
+    ours = PREPROCESSINGS[PREPROCESSING[network]].normalise(picture)
     np.testing.assert_allclose(ours, np.asarray(theirs)[0], rtol=1e-5, atol=1e-4)
 
 
@@ -41,13 +41,13 @@ def test_every_family_of_keras_applications_is_there():
 @given(picture=arrays(np.float32, (4, 5, 3), elements=st.floats(0, 255, width=32)))
 def test_undoing_it_is_exact(name, picture):
     preprocessing = PREPROCESSINGS[name]
-    np.testing.assert_allclose(preprocessing.undo(preprocessing.enter(picture)), picture, atol=2e-5)
+    np.testing.assert_allclose(preprocessing.denormalise(preprocessing.normalise(picture)), picture, atol=2e-5)
 
 
 def test_undoing_clips_to_the_valid_range():
     for preprocessing in PREPROCESSINGS.values():
-        wild = preprocessing.enter(np.array([[[-50.0, 128, 900]]]))
-        np.testing.assert_allclose(preprocessing.undo(wild), [[[0, 128, 255]]], atol=1e-4)
+        wild = preprocessing.normalise(np.array([[[-50.0, 128, 900]]]))
+        np.testing.assert_allclose(preprocessing.denormalise(wild), [[[0, 128, 255]]], atol=1e-4)
 
 
 def visstd(a, s=0.1):
@@ -60,7 +60,7 @@ def visstd(a, s=0.1):
 def test_stretched_a_picture_is_shown_as_the_notebook_shows_it(name, middle, spread, rng):
     preprocessing = PREPROCESSINGS[name]
     pixels = rng.normal(middle, spread, (9, 7, 3))
-    shown = preprocessing.stretched(preprocessing.enter(pixels))
+    shown = preprocessing.stretched(preprocessing.normalise(pixels))
     assert (shown.dtype, shown.shape) == (np.float32, pixels.shape)
     np.testing.assert_allclose(shown, 255 * np.clip(visstd(pixels), 0, 1), atol=1e-2)
     if spread > 0.1:
@@ -86,7 +86,7 @@ def test_of_a_batch_each_picture_is_stretched_by_itself(rng):
 def test_pixels_are_the_way_back_without_a_clip(name, shape, rng):
     preprocessing = PREPROCESSINGS[name]
     pixels = rng.uniform(-500, 500, shape)
-    np.testing.assert_allclose(preprocessing.pixels(preprocessing.enter(pixels)), pixels, atol=1e-9)
+    np.testing.assert_allclose(preprocessing.pixels(preprocessing.normalise(pixels)), pixels, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
@@ -100,5 +100,5 @@ def test_pulled_a_gradient_is_that_of_the_pixels(name, shape, rng):
     for place in np.ndindex(shape):
         more = pixels.copy()
         more[place] += 1
-        rise = (g * (preprocessing.enter(more) - preprocessing.enter(pixels))).sum()
+        rise = (g * (preprocessing.normalise(more) - preprocessing.normalise(pixels))).sum()
         assert pulled[place] == pytest.approx(rise, rel=1e-6, abs=1e-9)

@@ -296,7 +296,7 @@ def guided(picture, tmp_path):
 
 def test_a_guide_is_the_features_of_its_picture_at_every_position(guided, network, picture):
     (_, whole), (_, chosen) = build_loss(guided, network).terms
-    x = network.preprocessing.enter(np.rint(picture))[None].astype(np.float32)
+    x = network.preprocessing.normalise(np.rint(picture))[None].astype(np.float32)
     features = {layer: ops.convert_to_numpy(f) for layer, f in network.features(ops.convert_to_tensor(x)).items()}
     np.testing.assert_allclose(whole.guide, features["block1_conv2"][0].reshape(48 * 64, 16), rtol=1e-5, atol=1e-3)
     expected = features["block2_conv1"][0].reshape(24 * 32, 32)[:, [5, 3]]

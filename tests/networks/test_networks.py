@@ -60,7 +60,7 @@ def test_the_embedded_networks_are_as_loud_as_vgg16(name):
     """RMS of the activations: a layer's term grows with its square, and settings give all three the same weights."""
     layers = ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv1", "block4_conv3", "block5_conv1"]
     vgg16 = load_network("vgg16", str(shared("weights/vgg16_imagenet_notop.h5")), layers)
-    x = vgg16.preprocessing.enter(fit(open_picture(shared("photos/castle.jpg")), 256))
+    x = vgg16.preprocessing.normalise(fit(open_picture(shared("photos/castle.jpg")), 256))
     theirs, ours = run(vgg16, x), run(load_network(name, layers=layers), x)
     for layer in layers:
         assert np.sqrt((ours[layer] ** 2).mean() / (theirs[layer] ** 2).mean()) == pytest.approx(1, abs=0.15), layer

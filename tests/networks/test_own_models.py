@@ -372,7 +372,7 @@ def test_a_persons_own_keras_configuration_changes_nothing(optimizer, saved, x):
         network=path,
         features={"one": 1.0},
         jitter={"rotate": 5, "shift": 2, "noise": 1},
-        optimizer={"iterations": 2, "evaluations": 2, **optimizer},
+        optimizer={"iterations": 2, "passes": 2, **optimizer},
     )
     *_, expected = dream(x[0], settings)
     saved_state = keras.config.floatx(), keras.config.dtype_policy(), keras.config.image_data_format()
@@ -496,7 +496,7 @@ def test_a_model_that_preprocesses_inside_says_so_itself(door, says, saved, capl
 
 def test_unit_is_0_to_1(rng):
     picture = rng.uniform(0, 255, (4, 5, 3))
-    np.testing.assert_allclose(PREPROCESSINGS["unit"].enter(picture), picture / 255)
+    np.testing.assert_allclose(PREPROCESSINGS["unit"].normalise(picture), picture / 255)
 
 
 # Weights and automatic names

@@ -179,8 +179,8 @@ def test_a_resumed_run_computes_as_it_began(photo, settings, tmp_path, monkeypat
 TRY = """
 import sys
 from dreamscripts.backends import startup
-startup.claim()
-startup.wake()
+startup.claim_process()
+startup.start_keras()
 from dreamscripts.networks import tuning
 print(*tuning.time_layer(tuning.Kind(8, 12, 40, 48)))
 tuning.decide([tuning.Kind(8, filters, 40, 48) for filters in range(2, 10)], tuning.time_layer)

@@ -60,19 +60,19 @@ def test_pictures_are_those_that_lucid_makes(size):
 @given(size=sizes)
 def test_a_picture_that_enters_comes_back_as_it_was(preprocessing, size):
     picture = colours(size)
-    x = PREPROCESSINGS[preprocessing].enter(picture)
+    x = PREPROCESSINGS[preprocessing].normalise(picture)
     here = fourier(size, preprocessing)
-    z = here.enter(x)
+    z = here.coefficients(x)
     assert (z.shape, z.dtype) == ((size[0], 2 * (size[1] // 2 + 1), 3), np.float32)
     back = here.picture(z)
     assert (back.shape, back.dtype) == (x.shape, np.float32)
-    np.testing.assert_allclose(PREPROCESSINGS[preprocessing].undo(back), picture, atol=0.01)
+    np.testing.assert_allclose(PREPROCESSINGS[preprocessing].denormalise(back), picture, atol=0.01)
 
 
 def test_black_white_and_beyond_enter_as_nearly_so(rng):
     picture = rng.choice([-40.0, 0, 100, 255, 300], (8, 9, 3))
     here = fourier((8, 9))
-    back = here.picture(here.enter(picture))
+    back = here.picture(here.coefficients(picture))
     np.testing.assert_allclose(back, picture.clip(0.5, 254.5), atol=0.02)  # within half a step of 8 bits
 
 
@@ -81,11 +81,11 @@ def test_black_white_and_beyond_enter_as_nearly_so(rng):
 def test_the_gradient_is_that_of_the_whole_way_coefficient_by_coefficient(size, preprocessing):
     """Against differences of the loss of lucid's picture, in double precision."""
     door = PREPROCESSINGS[preprocessing]
-    centre = door.enter(colours(size, 1))
+    centre = door.normalise(colours(size, 1))
     z = coefficients(size)
 
     def loss(z):
-        return 0.5 * ((door.enter(255 * lucid(z, *size)) - centre) ** 2).sum()
+        return 0.5 * ((door.normalise(255 * lucid(z, *size)) - centre) ** 2).sum()
 
     here = fourier(size, preprocessing, centre)
     assert here.loss(z) == pytest.approx(loss(z), rel=1e-4)
@@ -113,11 +113,11 @@ def test_however_wild_the_coefficients_the_picture_is_between_black_and_white(si
 
 
 def test_of_a_batch_each_picture_goes_its_own_way():
-    here = fourier((6, 7), "caffe", PREPROCESSINGS["caffe"].enter(colours((6, 7), 1)))
-    x = PREPROCESSINGS["caffe"].enter(colours((3, 6, 7)))
-    together = here.enter(x)
+    here = fourier((6, 7), "caffe", PREPROCESSINGS["caffe"].normalise(colours((6, 7), 1)))
+    x = PREPROCESSINGS["caffe"].normalise(colours((3, 6, 7)))
+    together = here.coefficients(x)
     assert together.shape == (3, 6, 8, 3)
-    for ask, batch in ((here.enter, x), (here.picture, together), (here.gradient, together)):
+    for ask, batch in ((here.coefficients, x), (here.picture, together), (here.gradient, together)):
         for one, answer in zip(batch, ask(batch), strict=True):
             np.testing.assert_allclose(answer, ask(one), rtol=1e-4, atol=1e-4)
     assert here.loss(together) == pytest.approx(sum(here.loss(z) for z in together), rel=1e-5)

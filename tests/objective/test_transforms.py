@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamscripts.objective import transforms as jitter_module
-from dreamscripts.objective.transforms import Shake, draw_shake, turn
+from dreamscripts.objective.transforms import Transform, draw_transform, turn
 from dreamscripts.settings.schema import Jitter, Tiles
 
 sides = st.integers(1, 12)
@@ -35,28 +35,28 @@ def turned(x, angle, scale):
     return result
 
 
-def shake(size, angle=0.0, scale=1.0, roll=(0, 0), noise=None):
-    return Shake(noise, turn(*size, angle, scale), roll)
+def transform(size, angle=0.0, scale=1.0, roll=(0, 0), noise=None):
+    return Transform(noise, turn(*size, angle, scale), roll)
 
 
 @given(size=sizes, angle=angles, scale=scales)
 def test_a_turned_picture_is_bilinear_with_its_edges_joined(size, angle, scale):
     x = np.random.default_rng(0).normal(0, 1, (*size, 3))
-    np.testing.assert_allclose(shake(size, angle, scale)(x), turned(x, angle, scale), atol=1e-5)
+    np.testing.assert_allclose(transform(size, angle, scale)(x), turned(x, angle, scale), atol=1e-5)
 
 
 @pytest.mark.parametrize("side", [1, 2, 7, 8])
 def test_by_90_degrees_a_square_picture_is_turned_counter_clockwise(side, rng):
     x = rng.normal(0, 1, (side, side, 3))
-    np.testing.assert_allclose(shake((side, side), radians(90))(x), np.rot90(x), atol=1e-6)
-    np.testing.assert_allclose(shake((side, side), radians(-90))(x), np.rot90(x, -1), atol=1e-6)
-    np.testing.assert_allclose(shake((side, side), radians(180))(x), x[::-1, ::-1], atol=1e-6)
+    np.testing.assert_allclose(transform((side, side), radians(90))(x), np.rot90(x), atol=1e-6)
+    np.testing.assert_allclose(transform((side, side), radians(-90))(x), np.rot90(x, -1), atol=1e-6)
+    np.testing.assert_allclose(transform((side, side), radians(180))(x), x[::-1, ::-1], atol=1e-6)
 
 
 def test_at_twice_its_size_the_middle_half_fills_the_picture():
     x = np.zeros((9, 9, 3))
     x[3:6, 3:6] = 1  # 3 pixels wide, in the middle: then 5, and half lit at their edges
-    larger = shake((9, 9), scale=2)(x)[:, :, 0]
+    larger = transform((9, 9), scale=2)(x)[:, :, 0]
     across = [0, 0.5, 1, 1, 1, 1, 1, 0.5, 0]
     np.testing.assert_allclose(larger, np.outer(across, across), atol=1e-6)
 
@@ -64,8 +64,8 @@ def test_at_twice_its_size_the_middle_half_fills_the_picture():
 @given(size=sizes)
 def test_neither_turned_nor_enlarged_a_picture_is_as_it_was(size):
     x = np.random.default_rng(0).normal(0, 1, (*size, 3))
-    np.testing.assert_array_equal(shake(size)(x), x)
-    np.testing.assert_array_equal(Shake(None, None, (0, 0))(x), x)
+    np.testing.assert_array_equal(transform(size)(x), x)
+    np.testing.assert_array_equal(Transform(None, None, (0, 0))(x), x)
 
 
 @given(size=sizes, angle=angles, scale=scales)
@@ -82,21 +82,21 @@ def test_the_way_back_is_the_exact_transpose(size, angle, scale, roll):
     """⟨Sx, y⟩ = ⟨x, Sᵀy⟩ for every x and y, whatever S does."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(0, 1, (2, *size, 3))
-    for shaken in (shake(size, angle, scale, roll), Shake(None, None, roll), shake(size, angle, scale)):
+    for shaken in (transform(size, angle, scale, roll), Transform(None, None, roll), transform(size, angle, scale)):
         assert (shaken(x) * y).sum() == pytest.approx((x * shaken.back(y)).sum(), rel=1e-9, abs=1e-9)
 
 
 def test_noise_comes_first_then_the_turn_then_the_roll(rng):
     x, noise = rng.normal(0, 1, (2, 6, 8, 3))
-    whole = shake((6, 8), 0.3, 1.2, (2, -3), noise)
+    whole = transform((6, 8), 0.3, 1.2, (2, -3), noise)
     np.testing.assert_allclose(whole(x), np.roll(turned(x + noise, 0.3, 1.2), (2, -3), axis=(0, 1)), atol=1e-5)
-    still = shake((6, 8), 0.3, 1.2, (2, -3))
+    still = transform((6, 8), 0.3, 1.2, (2, -3))
     np.testing.assert_array_equal(whole.back(x), still.back(x))  # the noise is no part of the gradient
 
 
 def test_the_pictures_of_a_batch_are_all_shaken_alike(rng):
     batch, noise = rng.normal(0, 1, (3, 6, 8, 3)), rng.normal(0, 1, (6, 8, 3))
-    shaken = shake((6, 8), -0.7, 0.9, (1, 5), noise)
+    shaken = transform((6, 8), -0.7, 0.9, (1, 5), noise)
     for there in (shaken, shaken.back):
         together = there(batch)
         assert together.shape == batch.shape
@@ -107,12 +107,12 @@ def test_the_pictures_of_a_batch_are_all_shaken_alike(rng):
 def test_what_is_shaken_stays_float32(rng):
     x = rng.normal(0, 1, (6, 8, 3)).astype(np.float32)
     jitter = Jitter(noise=2, shift=3, rotate=10, scale=0.1)
-    shaken = draw_shake(rng, jitter, None, np.full(3, 127.5), x.shape)
+    shaken = draw_transform(rng, jitter, None, np.full(3, 127.5), x.shape)
     assert shaken(x).dtype == shaken.back(x).dtype == np.float32
 
 
 def drawn(seed, number, shape=(5, 7, 3), tiles=None, pixel=ONE, **jitter):
-    return draw_shake(np.random.default_rng([seed, number]), Jitter(**jitter), tiles, pixel, shape)
+    return draw_transform(np.random.default_rng([seed, number]), Jitter(**jitter), tiles, pixel, shape)
 
 
 def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll_and_then_the_turn():
@@ -185,7 +185,7 @@ def test_noise_drawn_some_rows_at_a_time_is_the_noise_drawn_at_once():
 def test_a_crop_is_that_part_of_the_shaken_picture_and_its_gradient_goes_back_there(size, roll, data):
     rng = np.random.default_rng(0)
     x, noise = rng.normal(0, 1, (2, *size, 3)).astype(np.float32)
-    shaken = Shake(noise, None, roll)
+    shaken = Transform(noise, None, roll)
     rows, columns = (slice(*sorted(data.draw(st.lists(st.integers(0, side), min_size=2, max_size=2)))) for side in size)
     crop = shaken.crop(x, rows, columns)
     np.testing.assert_array_equal(crop, shaken(x)[rows, columns])

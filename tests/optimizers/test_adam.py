@@ -12,9 +12,9 @@ from dreamscripts.settings.schema import Optimizer
 SHAPE = (4, 5, 3)
 
 
-def steps(landscape, x, number, start=0, preprocessing="none", memory=None, **optimizer):
-    chosen = Optimizer(name="adam", **{"evaluations": 1} | optimizer)
-    return list(islice(adam(landscape, x, chosen, PREPROCESSINGS[preprocessing], start, memory), number))
+def steps(landscape, x, number, start=0, preprocessing="none", state=None, **optimizer):
+    chosen = Optimizer(name="adam", **{"passes": 1} | optimizer)
+    return list(islice(adam(landscape, x, chosen, PREPROCESSINGS[preprocessing], start, state), number))
 
 
 def by_hand(gradient, pixels, number, rate):
@@ -33,7 +33,7 @@ def by_hand(gradient, pixels, number, rate):
 def test_it_is_adam_on_pixel_values(preprocessing, rng):
     p = PREPROCESSINGS[preprocessing]
     scale, mean = np.array(p.scale), np.array(p.mean)
-    x, bowl = p.enter(rng.uniform(0, 255, SHAPE)), Bowl(p.enter(rng.uniform(0, 255, SHAPE)))
+    x, bowl = p.normalise(rng.uniform(0, 255, SHAPE)), Bowl(p.normalise(rng.uniform(0, 255, SHAPE)))
     ours = steps(bowl, x, 8, preprocessing=preprocessing, step=5)
     theirs = by_hand(lambda pixels: bowl.gradient((pixels - mean) / scale) / scale, x * scale + mean, 8, 5)
     for step, pixels in zip(ours, theirs, strict=True):
@@ -50,7 +50,7 @@ def test_of_a_batch_each_picture_goes_as_it_would_alone(rng):
 
 
 def test_clipped_a_picture_stays_within_0_to_255(rng):
-    x, g = PREPROCESSINGS["tf"].enter(rng.uniform(0, 255, SHAPE)), rng.normal(0, 1, SHAPE)
+    x, g = PREPROCESSINGS["tf"].normalise(rng.uniform(0, 255, SHAPE)), rng.normal(0, 1, SHAPE)
     clipped, free = (steps(Slope(g), x, 3, preprocessing="tf", step=40, clip=clip)[-1].x for clip in (True, False))
     assert (clipped.min(), clipped.max()) == (-1, 1)
     assert np.abs(free).max() > 1.3
@@ -60,19 +60,19 @@ def test_clipped_a_picture_stays_within_0_to_255(rng):
 @pytest.mark.parametrize("start", [1, 2, 3])
 def test_with_its_memory_it_goes_on_as_if_it_had_not_stopped(start):
     x = np.full(SHAPE, -1.0)
-    unbroken = steps(Valley(x), x, 5, step=0.1, evaluations=2)
+    unbroken = steps(Valley(x), x, 5, step=0.1, passes=2)
     before = unbroken[start - 1]
-    resumed = steps(Valley(x), before.x, 5 - start, start, memory=before.memory, step=0.1, evaluations=2)
+    resumed = steps(Valley(x), before.x, 5 - start, start, state=before.state, step=0.1, passes=2)
     for mine, theirs in zip(resumed, unbroken[start:], strict=True):
         np.testing.assert_array_equal(mine.x, theirs.x)
         assert mine.loss == theirs.loss
-    without = steps(Valley(x), before.x, 5 - start, start, step=0.1, evaluations=2)
-    assert np.abs(without[0].x - unbroken[start].x).max() > 0.001  # it is the memory that matters
+    without = steps(Valley(x), before.x, 5 - start, start, step=0.1, passes=2)
+    assert np.abs(without[0].x - unbroken[start].x).max() > 0.001  # it is the state that matters
 
 
 def test_it_too_is_done_as_soon_as_the_score_passes_the_greatest():
     g = -np.ones(SHAPE, np.float32)  # the score of x is its sum: 60 more with each step of 1
-    walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=200)
+    walked = steps(Slope(g), np.zeros(SHAPE), 10, passes=2, step=1, max_score=200)
     assert [step.done for step in walked] == [False, True]
     assert [-step.loss for step in walked] == pytest.approx([120, 240], rel=1e-4)
 
@@ -80,10 +80,10 @@ def test_it_too_is_done_as_soon_as_the_score_passes_the_greatest():
 def test_what_it_remembers_at_a_step_stays_what_it_was(rng):
     walked = adam(Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE), Optimizer(name="adam"), PREPROCESSINGS["none"])
     first = next(walked)
-    kept = {name: np.array(value) for name, value in first.memory.items()}
+    kept = {name: np.array(value) for name, value in first.state.items()}
     next(walked)
     for name, value in kept.items():
-        np.testing.assert_array_equal(first.memory[name], value)
+        np.testing.assert_array_equal(first.state[name], value)
 
 
 def test_a_rate_so_high_that_the_loss_explodes_is_refused(rng):

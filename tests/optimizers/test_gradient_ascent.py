@@ -14,7 +14,7 @@ NONE = PREPROCESSINGS["none"]
 
 
 def steps(landscape, x, number, start=0, preprocessing=NONE, **optimizer):
-    chosen = Optimizer(name="gradient_ascent", **{"evaluations": 1} | optimizer)
+    chosen = Optimizer(name="gradient_ascent", **{"passes": 1} | optimizer)
     return list(islice(gradient_ascent(landscape, x, chosen, preprocessing, start), number))
 
 
@@ -69,14 +69,14 @@ def test_the_step_is_in_pixel_values_whatever_the_network_calls_a_pixel(name, rn
     preprocessing = PREPROCESSINGS[name]
     picture = rng.uniform(100, 150, SHAPE)
     g = rng.choice([-1.0, 1.0], SHAPE)
-    (step,) = steps(Slope(g), preprocessing.enter(picture), 1, preprocessing=preprocessing, step=2)
-    np.testing.assert_allclose(np.abs(preprocessing.undo(step.x) - picture), 2, rtol=1e-4)
+    (step,) = steps(Slope(g), preprocessing.normalise(picture), 1, preprocessing=preprocessing, step=2)
+    np.testing.assert_allclose(np.abs(preprocessing.denormalise(step.x) - picture), 2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["caffe", "tf", "torch"])
 def test_clipped_a_picture_stays_within_0_to_255(name, rng):
     preprocessing = PREPROCESSINGS[name]
-    x = preprocessing.enter(rng.uniform(0, 255, SHAPE))
+    x = preprocessing.normalise(rng.uniform(0, 255, SHAPE))
     g = rng.normal(0, 1, SHAPE)
     clipped, free = (
         steps(Slope(g), x, 3, preprocessing=preprocessing, step=60, clip=clip)[-1].x for clip in (True, False)
@@ -84,15 +84,17 @@ def test_clipped_a_picture_stays_within_0_to_255(name, rng):
     pixels = preprocessing._reorder(clipped * preprocessing.scale + preprocessing.mean)
     assert pixels.min() == pytest.approx(0, abs=2e-5)
     assert pixels.max() == pytest.approx(255)
-    np.testing.assert_allclose(pixels, preprocessing.undo(free), atol=1e-3)  # on a slope the order does not matter
+    np.testing.assert_allclose(
+        pixels, preprocessing.denormalise(free), atol=1e-3
+    )  # on a slope the order does not matter
 
 
 def test_it_is_done_as_soon_as_the_score_passes_the_greatest(rng):
     g = -np.ones(SHAPE, np.float32)  # the score of x is its sum: 60 more with each step of 1
-    walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=200)
+    walked = steps(Slope(g), np.zeros(SHAPE), 10, passes=2, step=1, max_score=200)
     assert [step.done for step in walked] == [False, True]
     assert [-step.loss for step in walked] == pytest.approx([120, 240], rel=1e-6)
-    walked = steps(Slope(g), np.zeros(SHAPE), 10, evaluations=2, step=1, max_score=179)
+    walked = steps(Slope(g), np.zeros(SHAPE), 10, passes=2, step=1, max_score=179)
     assert [step.done for step in walked] == [False, True]
     assert [-step.loss for step in walked] == pytest.approx([120, 180], rel=1e-6)  # in the midst of an iteration
     exact = {"step": 1, "normalise": "none"}

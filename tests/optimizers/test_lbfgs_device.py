@@ -34,7 +34,7 @@ class OnDevice:
 
     def __init__(self, landscape, tensors=True):
         self.landscape, self.tensors, self.losses = landscape, tensors, []
-        self.draw, self.shaken = landscape.draw, landscape.shaken
+        self.draw, self.is_random = landscape.draw, landscape.is_random
 
     def loss(self, x):
         loss = self.landscape.loss(self.seen(x))
@@ -124,10 +124,10 @@ def test_a_pair_counts_where_the_loss_curves_upwards_over_the_free_values(rng):
 @pytest.mark.parametrize("shape", [SHAPE, (2, *SHAPE)])
 def test_it_finds_the_minimum(shape, tensors, rng):
     centre, x = rng.normal(0, 50, shape), np.zeros(shape)
-    (step,) = steps(Bowl(centre), x, 1, tensors=tensors, evaluations=50)
+    (step,) = steps(Bowl(centre), x, 1, tensors=tensors, passes=50)
     np.testing.assert_allclose(step.x, centre, atol=1e-3)
     assert step.loss == pytest.approx(0, abs=1e-3)
-    assert (step.terms, step.memory, step.done) == ({"height": step.loss}, {}, False)
+    assert (step.terms, step.state, step.done) == ({"height": step.loss}, {}, False)
     assert isinstance(step.x, np.ndarray)
     assert step.x.dtype == np.float32
     assert not x.any()
@@ -139,19 +139,19 @@ def test_it_needs_about_as_many_passes_as_scipy(landscape, history, rng):
     shape = (2, 2, 3)
     x = np.full(shape, -1.0) if landscape is Valley else rng.normal(0, 30, shape)
     mine, theirs = landscape(np.zeros(shape)), landscape(np.zeros(shape))
-    (step,) = steps(mine, x, 1, evaluations=1000, history=history)
-    other = by_scipy(theirs, x, evaluations=1000)
+    (step,) = steps(mine, x, 1, passes=1000, history=history)
+    other = by_scipy(theirs, x, passes=1000)
     assert len(mine.asked) <= 1.5 * len(theirs.asked)
     assert step.loss <= other.loss + 1e-4
     np.testing.assert_allclose(step.x, other.x, atol=0.02)
 
 
-@pytest.mark.parametrize("evaluations", [1, 2, 3, 7, 12, 20])
-def test_it_ends_after_as_many_passes_as_scipy_and_as_low(evaluations):
+@pytest.mark.parametrize("passes", [1, 2, 3, 7, 12, 20])
+def test_it_ends_after_as_many_passes_as_scipy_and_as_low(passes):
     x = np.full(SHAPE, -1.0)
     mine, theirs = Valley(x), Valley(x)
-    (step,) = steps(mine, x, 1, evaluations=evaluations, history=10)
-    other = by_scipy(theirs, x, evaluations=evaluations)
+    (step,) = steps(mine, x, 1, passes=passes, history=10)
+    other = by_scipy(theirs, x, passes=passes)
     assert len(mine.asked) == len(theirs.asked)
     assert step.loss == pytest.approx(other.loss, rel=1e-4)
     np.testing.assert_allclose(step.x, other.x, atol=1e-2)
@@ -170,7 +170,7 @@ def test_every_step_goes_down_as_wolfe_wants_it(seed, clip):
     x = np.random.default_rng(seed).normal(0, 30, SHAPE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_search, "search", spied)
-        (step,) = steps(Folded(np.zeros(SHAPE), 5.0, seed), x, 1, evaluations=30, clip=clip)
+        (step,) = steps(Folded(np.zeros(SHAPE), 5.0, seed), x, 1, passes=30, clip=clip)
     for start, found, longest in searched[:8]:  # then roundings may hide what is left
         assert found.loss <= start.loss + 1e-3 * found.step * start.slope
         assert abs(found.slope) <= 0.9 * abs(start.slope) or (found.step == longest and found.slope < 0)
@@ -180,10 +180,10 @@ def test_every_step_goes_down_as_wolfe_wants_it(seed, clip):
 @pytest.mark.parametrize("start", [0, 4])
 def test_each_iteration_is_under_a_draw_of_its_own_and_begins_where_the_last_one_ended(start):
     valley = Valley(np.zeros((2, 2, 3)))
-    walked = steps(valley, np.full((2, 2, 3), -1.0), 3, start, evaluations=3)
+    walked = steps(valley, np.full((2, 2, 3), -1.0), 3, start, passes=3)
     assert valley.drawn == [start, start + 1, start + 2]
     assert walked[0].loss > walked[1].loss > walked[2].loss
-    (again,) = steps(Valley(np.zeros((2, 2, 3))), walked[1].x, 1, start + 2, evaluations=3)
+    (again,) = steps(Valley(np.zeros((2, 2, 3))), walked[1].x, 1, start + 2, passes=3)
     np.testing.assert_array_equal(again.x, walked[2].x)
 
 
@@ -194,7 +194,7 @@ def test_no_more_pairs_are_kept_than_the_history(monkeypatch):
     )
     for history in (1, 3):
         known.clear()
-        steps(Valley(np.zeros(SHAPE)), np.full(SHAPE, -1.0), 1, evaluations=12, history=history)
+        steps(Valley(np.zeros(SHAPE)), np.full(SHAPE, -1.0), 1, passes=12, history=history)
         assert max(known) == history
     assert known[:4] == [1, 2, 3, 3]
 
@@ -205,7 +205,7 @@ def test_bounded_it_finds_what_scipy_finds_and_never_looks_beyond(seed):
     rng, (low, high) = np.random.default_rng(seed), CAFFE.limits
     centre, x = rng.uniform(-250, 250, SHAPE), rng.uniform(-90, 90, SHAPE)
     mine = Folded(centre, seed=seed)
-    (step,) = steps(mine, x, 1, evaluations=400, clip=True)
+    (step,) = steps(mine, x, 1, passes=400, clip=True)
     n = centre.size
     best = minimize(
         lambda flat: 0.5 * flat @ mine.a @ flat - flat @ mine.a @ centre.ravel(),
@@ -232,7 +232,7 @@ def test_no_picture_that_is_tried_moves_farther_than_max_change_in_an_iteration(
     before = x.clip(low, high)
     for iteration in range(3):
         mine.asked.clear()
-        (step,) = steps(mine, x, 1, iteration, evaluations=7, max_change=max_change)
+        (step,) = steps(mine, x, 1, iteration, passes=7, max_change=max_change)
         seen = np.array(mine.asked)
         assert np.abs(seen - before).max() <= max_change + 1e-3
         assert (seen >= low - 1e-4).all()
@@ -246,14 +246,14 @@ def test_within_a_box_the_first_step_goes_as_far_as_the_box_allows(rng):
     g = rng.choice([-1, 1], SHAPE) * rng.uniform(0.5, 1.5, SHAPE)
     for size in (1e-6, 1, 1e6):
         slope = Slope(g * size)
-        steps(slope, np.zeros(SHAPE), 1, evaluations=1, max_change=10)
+        steps(slope, np.zeros(SHAPE), 1, passes=1, max_change=10)
         moved = slope.asked[1] * -np.sign(g)
         np.testing.assert_allclose(moved, np.minimum(10, 10 * np.abs(g) / np.abs(g).mean()), rtol=1e-4)
 
 
 def test_bounded_it_begins_within_the_bounds_and_ends_in_a_corner_that_the_slope_leads_to(rng):
     g = rng.choice([-1, 1], SHAPE) * rng.uniform(50, 200, SHAPE)
-    (step,) = steps(Slope(g), np.full(SHAPE, 500.0), 1, evaluations=20, clip=True)
+    (step,) = steps(Slope(g), np.full(SHAPE, 500.0), 1, passes=20, clip=True)
     np.testing.assert_allclose(step.x, np.where(g > 0, *CAFFE.limits), rtol=1e-6)
 
 
@@ -270,7 +270,7 @@ def test_where_nothing_is_to_be_gained_the_picture_stays_and_it_says_so_after_on
 @pytest.mark.parametrize("clip", [False, True])
 def test_at_the_bottom_it_stops_as_soon_as_float32_sees_no_difference(clip, rng):
     bowl = Bowl(rng.normal(0, 20, SHAPE))
-    (step,) = steps(bowl, bowl.centre + 1e-6, 1, evaluations=1000, clip=clip)
+    (step,) = steps(bowl, bowl.centre + 1e-6, 1, passes=1000, clip=clip)
     assert len(bowl.asked) <= 2 * line_search.MOST
     assert step.loss <= 1e-9
 
@@ -286,7 +286,7 @@ class Jagged(Bowl):
 def test_where_no_step_goes_down_it_yields_what_there_is_after_one_search(optimizer, rng, caplog):
     x = rng.normal(0, 20, SHAPE).astype(np.float32)
     jagged = Jagged(np.zeros(SHAPE))
-    (step,) = steps(jagged, x, 15, start=3, evaluations=7, **optimizer)
+    (step,) = steps(jagged, x, 15, start=3, passes=7, **optimizer)
     assert len(jagged.asked) <= line_search.MOST + 1
     np.testing.assert_array_equal(step.x, x)
     assert step.loss == jagged.loss(x)
@@ -296,9 +296,9 @@ def test_where_no_step_goes_down_it_yields_what_there_is_after_one_search(optimi
 def test_of_a_network_it_lowers_the_loss_as_far_as_scipy(picture, settings):
     network = load_network("pocket", layers=settings.features)
     evaluator = Evaluator(network, build_loss(settings, network), jitter=settings.jitter)
-    x, losses = network.preprocessing.enter(picture), {}
+    x, losses = network.preprocessing.normalise(picture), {}
     for where in ("scipy", "device"):
-        table = settings.optimizer.model_copy(update={"where": where, "evaluations": 5})
+        table = settings.optimizer.model_copy(update={"where": where, "passes": 5})
         evaluator.restart()
         walked = list(islice(lbfgs(evaluator, x, table, network.preprocessing), 2))
         losses[where] = [step.loss for step in walked]
@@ -313,7 +313,7 @@ def test_a_resumed_dream_is_as_an_unbroken_one(max_change, picture, settings, co
     resumed = list(dream(picture, settings, after=unbroken[2]))
     for mine, theirs in zip(resumed, unbroken[3:], strict=True):
         np.testing.assert_array_equal(mine.x, theirs.x)
-        assert (mine.loss, mine.evaluations) == (theirs.loss, theirs.evaluations)
+        assert (mine.loss, mine.passes) == (theirs.loss, theirs.passes)
 
 
 ELSEWHERE = """
@@ -323,10 +323,10 @@ import numpy as np
 from test_lbfgs_device import Folded, Valley, steps
 
 x = np.full((4, 5, 3), -1.0)
-valley = [step.x for step in steps(Valley(x), x, 2, evaluations=9)]
+valley = [step.x for step in steps(Valley(x), x, 2, passes=9)]
 folded = Folded(np.linspace(-200, 200, 60).reshape(4, 5, 3))
-bounded = [step.x for step in steps(folded, x, 2, evaluations=9, clip=True)]
-boxed = [step.x for step in steps(folded, x, 2, evaluations=9, max_change=10)]
+bounded = [step.x for step in steps(folded, x, 2, passes=9, clip=True)]
+boxed = [step.x for step in steps(folded, x, 2, passes=9, max_change=10)]
 np.save("answer.npy", np.array(valley + bounded + boxed))
 """
 
@@ -334,8 +334,8 @@ np.save("answer.npy", np.array(valley + bounded + boxed))
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backends_take_the_same_steps(backend, tmp_path):
     x, folded = np.full(SHAPE, -1.0), Folded(np.linspace(-200, 200, 60).reshape(SHAPE))
-    here = steps(Valley(x), x, 2, evaluations=9) + steps(folded, x, 2, evaluations=9, clip=True)
-    here += steps(folded, x, 2, evaluations=9, max_change=10)
+    here = steps(Valley(x), x, 2, passes=9) + steps(folded, x, 2, passes=9, clip=True)
+    here += steps(folded, x, 2, passes=9, max_change=10)
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "backend": "tensorflow"}')
     folders = map(str, Path(__file__).parents[:2])
     environment = os.environ | {"KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path)}

@@ -18,27 +18,27 @@ def steps(landscape, x, number, start=0, **optimizer):
 
 def test_it_finds_the_minimum(rng):
     centre = rng.normal(0, 50, (4, 5, 3))
-    (step,) = steps(Bowl(centre), np.zeros((4, 5, 3)), 1, evaluations=50)
+    (step,) = steps(Bowl(centre), np.zeros((4, 5, 3)), 1, passes=50)
     np.testing.assert_allclose(step.x, centre, atol=1e-3)
     assert step.loss == pytest.approx(0, abs=1e-3)
     assert step.terms == {"height": step.loss}
     assert not step.done
-    assert not step.memory
+    assert not step.state
 
 
 @pytest.mark.parametrize("start", [0, 4])
 def test_each_iteration_is_under_a_draw_of_its_own_and_begins_where_the_last_one_ended(start):
     valley = Valley(np.zeros((2, 2, 3)))
-    walked = steps(valley, np.full((2, 2, 3), -1.0), 3, start, evaluations=3)
+    walked = steps(valley, np.full((2, 2, 3), -1.0), 3, start, passes=3)
     assert valley.drawn == [start, start + 1, start + 2]
     assert walked[0].loss > walked[1].loss > walked[2].loss
-    (again,) = steps(Valley(np.zeros((2, 2, 3))), walked[1].x, 1, start + 2, evaluations=3)
+    (again,) = steps(Valley(np.zeros((2, 2, 3))), walked[1].x, 1, start + 2, passes=3)
     np.testing.assert_array_equal(again.x, walked[2].x)
 
 
 def test_no_new_step_is_begun_once_the_evaluations_are_spent():
     valley = Valley(np.zeros((2, 2, 3)))
-    steps(valley, np.full((2, 2, 3), -1.0), 1, evaluations=7)
+    steps(valley, np.full((2, 2, 3), -1.0), 1, passes=7)
     assert 8 <= len(valley.asked) - 1 <= 12  # one more was asked for the terms
 
 
@@ -47,7 +47,7 @@ def test_clipped_no_pixel_leaves_its_limits_not_even_for_a_look(clip, rng):
     low, high = CAFFE.limits
     centre = rng.uniform(-600, 600, (4, 5, 3))
     bowl = Bowl(centre)
-    (step,) = steps(bowl, np.zeros((4, 5, 3)), 1, evaluations=50, clip=clip)
+    (step,) = steps(bowl, np.zeros((4, 5, 3)), 1, passes=50, clip=clip)
     np.testing.assert_allclose(step.x, centre.clip(low, high) if clip else centre, atol=1e-3)
     seen = np.array(bowl.asked)
     assert ((seen < low) | (seen > high)).any() == (not clip)
@@ -99,11 +99,11 @@ def test_a_search_that_fails_leaves_the_loss_of_the_picture_and_is_the_last(rng,
 
 def test_under_jitter_one_more_iteration_is_tried_also_after_a_break(rng, caplog):
     x, cliff = rng.normal(0, 20, (4, 5, 3)), Cliff(np.zeros((4, 5, 3)))
-    cliff.shaken = True
+    cliff.is_random = True
     walked = steps(cliff, x, 15)
     assert [step.done for step in walked] == [False, True]
     assert caplog.text.count("found no lower loss") == 2
-    (resumed,) = islice(lbfgs(cliff, walked[0].x, Optimizer(), CAFFE, 1, walked[0].memory), 15)
+    (resumed,) = islice(lbfgs(cliff, walked[0].x, Optimizer(), CAFFE, 1, walked[0].state), 15)
     assert resumed.done
 
 

@@ -18,7 +18,7 @@ CAFFE = PREPROCESSINGS["caffe"]
 @pytest.fixture(params=["gradient_ascent", "adam"])
 def steps(request):
     def take(landscape, x, number, start=0, **optimizer):
-        chosen = Optimizer(name=request.param, **{"evaluations": 1} | optimizer)
+        chosen = Optimizer(name=request.param, **{"passes": 1} | optimizer)
         return list(islice(OPTIMIZERS[request.param](landscape, x, chosen, PREPROCESSINGS["none"], start), number))
 
     return take
@@ -26,9 +26,9 @@ def steps(request):
 
 def test_an_iteration_is_so_many_steps_each_under_a_draw_of_its_own(steps, rng):
     bowl, x = Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE)
-    walked = steps(bowl, x, 2, start=5, evaluations=3, step=1)
+    walked = steps(bowl, x, 2, start=5, passes=3, step=1)
     assert bowl.drawn == [15, 16, 17, 18, 19, 20, 21]
-    single = steps(Bowl(bowl.centre), x, 6, evaluations=1, step=1)
+    single = steps(Bowl(bowl.centre), x, 6, passes=1, step=1)
     np.testing.assert_array_equal(walked[0].x, single[2].x)
     np.testing.assert_array_equal(walked[1].x, single[5].x)
     assert walked[0].loss > walked[1].loss
@@ -51,7 +51,7 @@ def test_the_pyramid_is_of_the_gradient_and_not_of_the_step(rng):
     """By hand, for gradient ascent: x − step · L(g) / (mean|L(g)|)."""
     g = rng.normal(0.5, 1, (9, 12, 3)).astype(np.float32)
     even = laplacian.normalise(g, 3).astype(float)
-    chosen = Optimizer(name="gradient_ascent", evaluations=1, step=2, laplacian=3)
+    chosen = Optimizer(name="gradient_ascent", passes=1, step=2, laplacian=3)
     step = next(OPTIMIZERS["gradient_ascent"](Slope(g), np.zeros(g.shape), chosen, PREPROCESSINGS["none"]))
     np.testing.assert_allclose(step.x, -2 * even / np.abs(even).mean(), rtol=1e-5)
 
@@ -61,7 +61,7 @@ def test_max_change_bounds_all_the_steps_of_an_iteration_together(name, rng):
     low, high = CAFFE.limits
     x = rng.uniform(low - 5, high + 5, (4, 5, 3))  # some begin beyond black and white
     slope = Slope(rng.choice([-1, 1], (4, 5, 3)) * rng.uniform(1, 2, (4, 5, 3)))
-    optimizer = Optimizer(name=name, step=4, evaluations=3, max_change=6)
+    optimizer = Optimizer(name=name, step=4, passes=3, max_change=6)
     before = x.clip(low, high)
     for step in islice(OPTIMIZERS[name](slope, x, optimizer, CAFFE), 3):
         assert ((step.x >= low - 1e-4) & (step.x <= high + 1e-4)).all()

@@ -199,7 +199,7 @@ def test_killed_between_any_two_files_it_loses_the_batch_at_most(gallery, folder
             gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
     else:
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
-    monkeypatch.undo()
+    monkeypatch.denormalise()
     gallery.release()
     again = opened(folder)
     assert again.todo("block4_conv3") == ([2, 6, 7, 8, 9] if written > 2 else [2, 4, 5, 6, 7, 8, 9])
@@ -215,7 +215,7 @@ def test_a_full_disk_is_told_and_loses_nothing(gallery, folder, monkeypatch):
     monkeypatch.setattr(atomic_files.Path, "write_bytes", full)
     with pytest.raises(OutputError, match="the disk is full; what was written before is kept"):
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
-    monkeypatch.undo()
+    monkeypatch.denormalise()
     assert recorded(folder) == before
 
 

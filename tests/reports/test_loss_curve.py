@@ -22,6 +22,6 @@ def test_beside_a_loss_that_leapt_away_the_others_can_be_told_apart(leap):
 
 @pytest.mark.parametrize("losses", [[0.0, 0.0], [1e-12, 0.0], [261.1], [-1e30, 1e30], FALLING])
 def test_any_loss_can_be_drawn(losses, tmp_path):
-    rows = [{"evaluations": i, "octave": 0, "loss": loss, "terms": {"dream_l2": loss}} for i, loss in enumerate(losses)]
+    rows = [{"passes": i, "octave": 0, "loss": loss, "terms": {"dream_l2": loss}} for i, loss in enumerate(losses)]
     (tmp_path / "loss.png").write_bytes(plot_loss(rows, "run"))
     assert Image.open(tmp_path / "loss.png").size == (960, 600)

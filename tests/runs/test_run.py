@@ -13,7 +13,7 @@ from dreamscripts.errors import Diverged, NetworkError, OutputError, PictureErro
 from dreamscripts.images.files import open_picture
 from dreamscripts.objective import memory_budget
 from dreamscripts.optimizers.registry import OPTIMIZERS
-from dreamscripts.optimizers.step import Step
+from dreamscripts.optimizers.step import OptimizerResult
 from dreamscripts.runs import run as run_module
 from dreamscripts.runs.run import resume, run
 from dreamscripts.runs.run_folder import RunFolder, free_folder, latest_folder
@@ -52,7 +52,7 @@ def test_a_run_leaves_its_whole_record(photo, settings, folder):
     with (folder / "loss.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
-        *("octave", "iteration", "evaluations", "seconds", "loss"),
+        *("octave", "iteration", "passes", "seconds", "loss"),
         *("block2_conv1", "continuity", "dream_l2"),
     ]
     assert [float(row["loss"]) for row in rows] == [iterate.loss for iterate in iterates]
@@ -229,7 +229,7 @@ def octaves(settings):
         settings,
         jitter={"noise": 2, "shift": 3},
         octaves={"kind": "reinjected", "count": 2},
-        optimizer={"name": "adam", "iterations": 2, "evaluations": 2, "step": 2},
+        optimizer={"name": "adam", "iterations": 2, "passes": 2, "step": 2},
     )
 
 
@@ -267,7 +267,7 @@ def out_of_noise(settings):
         penalties={"continuity": 0, "dream_l2": 0},
         jitter={"noise": 0, "shift": 3},
         octaves={"kind": "grown", "count": 2},
-        optimizer={"name": "gradient_ascent", "iterations": 2, "evaluations": 2, "step": 1, "laplacian": 2},
+        optimizer={"name": "gradient_ascent", "iterations": 2, "passes": 2, "step": 1, "laplacian": 2},
     )
 
 
@@ -311,7 +311,7 @@ def test_after_a_divergence_the_best_picture_is_the_final_one(photo, settings, f
     def worse_then_nan(*arguments, **options):
         best = next(original(*arguments, **options))
         yield best
-        yield Step(best.x * 0, best.loss + 1, best.terms)
+        yield OptimizerResult(best.x * 0, best.loss + 1, best.terms)
         raise Diverged("the term 'continuity' of the loss became NaN at pass 12")
 
     monkeypatch.setitem(OPTIMIZERS, "lbfgs", worse_then_nan)
@@ -329,7 +329,7 @@ def test_after_a_step_too_long_the_best_picture_is_the_final_one(name, step, kep
         features={"block2_conv1": 1e-9},
         penalties={"continuity": 0, "dream_l2": 1},
         jitter={"noise": 0},
-        optimizer={"name": name, "step": step, "normalise": "none", "evaluations": 1},
+        optimizer={"name": name, "step": step, "normalise": "none", "passes": 1},
     )
     with pytest.raises(Diverged, match=r"the loss exploded.*lower optimizer\.step; .*final\.png is the best picture"):
         list(run(photo, wild, folder))

@@ -14,9 +14,9 @@ block2_conv1 = 0.005
 [penalties]
 dream_l2 = 0.02
 [optimizer]
-evaluations = 3
+passes = 3
 """
-FAST = ("--settings", "fast.toml", "--size", 48, "--evaluations", 6)
+FAST = ("--settings", "fast.toml", "--size", 48, "--passes", 6)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_optimizers_are_compared_in_a_report_and_the_verdict_is_said(command, ph
         (["PHOTO", "--output", "full"], "full: is not empty; choose another --output"),
         (["PHOTO", "--output", "fast.toml"], "fast.toml: "),
         (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),
-        (["PHOTO", "--evaluations", "1"], "--evaluations"),
+        (["PHOTO", "--passes", "1"], "--passes"),
         (["PHOTO", "--settings", "bad_tripp"], "did you mean 'bad_trip'"),
     ],
 )

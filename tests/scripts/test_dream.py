@@ -32,7 +32,7 @@ dream_l2 = 0.02
 noise = 3
 [optimizer]
 iterations = 3
-evaluations = 3
+passes = 3
 """
 
 
@@ -222,7 +222,7 @@ def test_what_stands_in_and_what_is_left_out_is_said(command, photo):
     """mixed3 has no meaning to pocket, whose block5_conv1 needs 80 pixels: the first of the octaves has 71."""
     (command.folder / "inception.toml").write_text(
         'network = "inception_v3"\nsize = 160\nfeatures = {mixed3 = 1}\noctaves = {count = 3, scale = 1.3}\n'
-        'optimizer = {name = "gradient_ascent", evaluations = 1}'
+        'optimizer = {name = "gradient_ascent", passes = 1}'
     )
     done = command("dream", photo, "-s", "inception.toml", "-n", "pocket", "-i", 1, "-o", "run", check=0)
     assert done.stderr == ""

@@ -16,7 +16,7 @@ from dreamscripts.scripts.progress import GalleryWatch
 from dreamscripts.settings.schema import Settings
 
 LAYER = "block1_conv1"  # of 16 channels
-TINY = ("--size", 20, "--set", "octaves.count=2", "--set", "optimizer.evaluations=1")
+TINY = ("--size", 20, "--set", "octaves.count=2", "--set", "optimizer.passes=1")
 
 
 def pictures(folder) -> list[str]:

@@ -12,7 +12,7 @@ from dreamscripts.settings.loading import named
 from dreamscripts.settings.schema import Settings
 
 LAYER = ("pocket", "block4_conv3")
-TINY = ("--size", 32, "--set", "optimizer.iterations=2", "--set", "optimizer.evaluations=2")
+TINY = ("--size", 32, "--set", "optimizer.iterations=2", "--set", "optimizer.passes=2")
 
 
 def test_from_noise_to_a_picture_whose_settings_repeat_it(command, command_here):

@@ -45,7 +45,7 @@ def test_the_named_settings_have_the_published_features_and_penalties(
 @pytest.mark.parametrize(("name", "iterations"), [("keras_bad_trip", 5), ("keras_dreamy", 5), ("bad_trip", 15)])
 def test_the_keras_example_runs_scipys_lbfgs_without_bounds_at_one_size(name, iterations):
     settings = Settings.load(name, **({} if name.startswith("keras_") else AS_IN_THE_EXAMPLE))
-    assert settings.optimizer == Optimizer(iterations=iterations, evaluations=7)
+    assert settings.optimizer == Optimizer(iterations=iterations, passes=7)
     assert (settings.octaves, settings.jitter.shift) == (Octaves(), 0)
 
 
@@ -248,8 +248,8 @@ def test_the_notebooks_settings_have_its_constants(name):
     assert (settings.octaves.count, settings.octaves.scale) == (octaves.get("count", 1), 1.4)
     assert settings.octaves.kind == ("grown" if octaves else "plain")
     assert settings.tiles == (Tiles(kind="notebook", size=tiles) if tiles else None)
-    said = {key: getattr(settings.optimizer, key) for key in ("name", "evaluations", "step", *optimizer)}
-    assert said == {"name": "gradient_ascent", "evaluations": 1, "step": 1.0} | optimizer
+    said = {key: getattr(settings.optimizer, key) for key in ("name", "passes", "step", *optimizer)}
+    assert said == {"name": "gradient_ascent", "passes": 1, "step": 1.0} | optimizer
     assert settings.jitter == Jitter()
 
 
@@ -380,3 +380,10 @@ def test_tiles_as_a_bare_word_take_a_size_as_well():
     said = Settings.load("bad_trip", **{"tiles": "exact", "tiles.size": 600})
     assert (said.tiles.kind, said.tiles.size) == ("exact", 600)
     assert Settings.load("bad_trip", **{"tiles": "exact"}).tiles.size is None
+
+
+def test_what_an_older_version_called_evaluations_is_read_as_passes(tmp_path):
+    old = tmp_path / "old.toml"
+    old.write_text("[features]\nblock2_conv1 = 1\n[optimizer]\nevaluations = 4\n")
+    assert Settings.load(old).optimizer.passes == 4
+    assert Settings.load(old, **{"optimizer.evaluations": 2}).optimizer.passes == 2

@@ -26,7 +26,7 @@ def test_the_loss_and_the_picture_stay_in_float32(settings, picture):
     """The penalties see digits of the picture that bfloat16 has not, and the gradient comes in float32."""
     settings = changed(settings, precision="mixed_bfloat16", jitter={"noise": 0})
     network = open_network(settings)
-    x = network.preprocessing.enter(picture).astype(np.float32)
+    x = network.preprocessing.normalise(picture).astype(np.float32)
     evaluator = build_evaluator(network, settings, *picture.shape[:2])
     assert evaluator.gradient(x).dtype == np.float32
     before = evaluator.terms(x)["dream_l2"]

@@ -136,7 +136,7 @@ from dreamscripts.dreams.dream import build_evaluator, open_network
 import numpy as np
 settings = Settings.model_validate_json(sys.argv[1])
 network = open_network(settings)
-x = network.preprocessing.enter(np.random.default_rng(0).uniform(0, 255, (40, 52, 3))).astype(np.float32)
+x = network.preprocessing.normalise(np.random.default_rng(0).uniform(0, 255, (40, 52, 3))).astype(np.float32)
 evaluator = build_evaluator(network, settings, 40, 52)
 print(json.dumps([evaluator.loss(x), evaluator.gradient(x).ravel().tolist()]))
 """
@@ -146,7 +146,7 @@ print(json.dumps([evaluator.loss(x), evaluator.gradient(x).ravel().tolist()]))
 def test_a_pass_is_the_same_on_every_backend(backend, settings):
     """The gradient may differ more than the loss, where a ReLU near 0 falls to its other side."""
     network = open_network(changed(settings, convolutions="direct"))
-    x = network.preprocessing.enter(np.random.default_rng(0).uniform(0, 255, (40, 52, 3))).astype(np.float32)
+    x = network.preprocessing.normalise(np.random.default_rng(0).uniform(0, 255, (40, 52, 3))).astype(np.float32)
     plain = build_evaluator(network, settings, 40, 52)
     done = subprocess.run(
         [sys.executable, "-c", ASK, changed(settings, convolutions="winograd").model_dump_json()],

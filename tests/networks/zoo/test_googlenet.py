@@ -190,7 +190,7 @@ def test_a_network_cut_from_it_has_the_graphs_gradient(googlenet_graph, graph, p
 
 def test_pictures_enter_as_rgb_less_117(thin, written, picture):
     preprocessing = load_network("googlenet", written(thin), ["conv2d0"]).preprocessing
-    np.testing.assert_array_equal(preprocessing.enter(picture), picture.astype(float) - 117)
+    np.testing.assert_array_equal(preprocessing.normalise(picture), picture.astype(float) - 117)
 
 
 def test_it_dreams(thin, written, picture):

@@ -1,0 +1,73 @@
+"""Registries: what settings can name, each in a file of its own.
+
+A registry imports the modules of a room when it is first asked for a name. So a new file is a new entry, and nothing
+else is touched. The modules must be light: they may use Keras (backends/lazy_keras.py), but not import it.
+"""
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from threading import RLock
+from typing import Any, Generic, Protocol, TypeVar
+
+
+class Entry(Protocol):
+    """What a registry holds."""
+
+    @property
+    def name(self) -> str:
+        """The name in settings."""
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class Registry(Mapping[str, E], Generic[E]):
+    """The entries of one kind by name, in the order of their modules; `room` is the module or package that has them."""
+
+    def __init__(self, kind: str, room: str):
+        self.kind = kind
+        self._room = room
+        self._entries: dict[str, E] = {}
+        self._lock = RLock()
+        self._discovered = False
+
+    def add(self, entry: E) -> E:
+        """Add an entry, in place of one of the same name that was added by the same module before.
+
+        Raises ValueError if another module has the name.
+        """
+        before = self._entries.get(entry.name)
+        if before is not None and _origin(before) != _origin(entry):
+            raise ValueError(f"there is another {self.kind} called '{entry.name}', in {_origin(before)}")
+        self._entries[entry.name] = entry
+        return entry
+
+    def __getitem__(self, name: str) -> E:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, E]:
+        with self._lock:
+            if not self._discovered:
+                self._discovered = True  # before the imports, which may ask, too
+                room = import_module(self._room)
+                for module in pkgutil.iter_modules(getattr(room, "__path__", [])):
+                    import_module(f"{self._room}.{module.name}")
+        return self._entries
+
+
+def _origin(entry: Any) -> str:
+    return getattr(entry, "module", "")
+
+
+MEASURES: Registry[Any] = Registry("measure", "dreamscripts.losses")
+PENALTIES: Registry[Any] = Registry("penalty", "dreamscripts.losses")
+OPTIMIZERS: Registry[Any] = Registry("optimizer", "dreamscripts.optimizers")
+SCHEDULES: Registry[Any] = Registry("schedule of octaves", "dreamscripts.dreams.octaves")
+FAMILIES: Registry[Any] = Registry("family of networks", "dreamscripts.networks.zoo")
