@@ -5,10 +5,11 @@
     for iterate in run("samples/sky.jpg", Settings.load("bad_trip", network="pocket"), "sky-dream"):
         print(iterate.iteration, iterate.loss)
 
-Nothing heavy is imported until it is used: `import dreamscripts` takes milliseconds, Keras and its backend seconds.
+A name is imported when it is first used: `import dreamscripts` takes milliseconds, Keras and its backend take seconds.
 """
 
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -25,16 +26,14 @@ _HOME = {
     "resume": "runs.run",
     "run": "runs.run",
     "save_picture": "images.files",
+    "write_loss_curve": "reports.loss_curve",
 }
 __all__ = list(_HOME)
-_NEED_KERAS = {"Evaluator", "dream", "load_network", "visualize_channels"}
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'dreamscripts' has no attribute '{name}'")
-    if name in _NEED_KERAS:
-        import_module("dreamscripts.backends.startup").start_keras()
     return getattr(import_module(f"dreamscripts.{_HOME[name]}"), name)
 
 

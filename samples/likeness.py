@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from scipy import ndimage
 
-from dreamscripts.dreams.dream import open_network
+from dreamscripts.dreams.prepare import open_network
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import fit
 from dreamscripts.losses.build import build_loss

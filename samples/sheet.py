@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dreamscripts import Settings, visualize_channels
-from dreamscripts.dreams.dream import open_network
+from dreamscripts.dreams.prepare import open_network
 from dreamscripts.settings.loading import parse_override
 
 GAP, LABEL = 4, 16  # pixels, between pictures and below each of them

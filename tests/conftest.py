@@ -67,10 +67,8 @@ def compiled_once(monkeypatch):
             prepared[key] = network, build_evaluator(network, settings, 64, 64)
         return prepared[key][0]
 
-    def built(network, settings, height, width, *, pictures, choices, on_pass):
-        evaluator = copy.copy(prepared[settings.model_dump_json()][1])  # which was asked nothing yet
-        evaluator._on_pass = on_pass
-        return evaluator
+    def built(network, settings, height, width, *, pictures, choices):
+        return copy.copy(prepared[settings.model_dump_json()][1])  # which was asked nothing yet
 
     monkeypatch.setattr(dreaming, "open_network", opened)
     monkeypatch.setattr(dreaming, "build_evaluator", built)

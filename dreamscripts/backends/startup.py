@@ -1,6 +1,6 @@
-"""Importing Keras and its backend, and preparing the command's own process for that.
+"""The start of Keras in the command's own process: environment, messages, the backend.
 
-The library leaves its process as it is: environment and descriptors change only where the command has claimed it.
+Only commands call this. The library leaves its process as it is.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 from dreamscripts.backends import cache, host
 from dreamscripts.errors import DreamError
@@ -18,26 +18,16 @@ BACKENDS = ("tensorflow", "jax", "torch")
 KEPT = 90 * 24 * 3600  # seconds: every size of picture is compiled by itself, and nobody else clears up
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported, and never again
 
-_claimed = False
-
-
-def claim_process() -> None:
-    """Say that this process is the command's own: `start_keras` then prepares it and keeps it quiet."""
-    global _claimed
-    _claimed = True
-
 
 def start_keras(onednn: bool | None = None) -> None:
-    """Import Keras and find its device.
+    """Import Keras and its backend and find the device, without messages on stderr unless the import fails.
 
-    In a process that is the command's own, nothing is printed on stderr unless the import fails, and TensorFlow has
-    oneDNN on or off as `onednn` says. None is for what `bench` measured on this machine, or on where it did not.
-    Raises DreamError where KERAS_BACKEND names a backend that is not to be had.
+    `onednn` switches TensorFlow's oneDNN on or off. None takes what `bench` measured on this machine; it is on if
+    nothing was measured. Raises DreamError if KERAS_BACKEND names a backend that cannot be used.
     """
-    if _claimed:
-        _prepare(measured_onednn() if onednn is None else onednn)
+    _prepare(measured_onednn() if onednn is None else onednn)
     try:
-        with _hushed() if _claimed else nullcontext():
+        with _hushed():
             import keras
 
             if keras.backend.backend() not in BACKENDS:

@@ -16,10 +16,10 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     started = time.perf_counter()
     from dreamscripts.backends import startup
 
-    startup.claim_process()
     startup.start_keras(task.get("onednn"))
     from dreamscripts.backends import compiling, host
-    from dreamscripts.dreams.dream import as_said, build_evaluator, choose, dream, open_network
+    from dreamscripts.dreams.dream import dream
+    from dreamscripts.dreams.prepare import as_said, build_evaluator, choose, open_network
     from dreamscripts.networks import tuning
 
     network = open_network(settings)

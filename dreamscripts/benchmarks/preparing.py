@@ -20,7 +20,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
     start_keras()
     import keras
 
-    from dreamscripts.dreams.dream import open_network
+    from dreamscripts.dreams.prepare import open_network
     from dreamscripts.networks.layers import describe_layers, find_layer, is_channels_first
     from dreamscripts.networks.network import build, cut, load_network
 

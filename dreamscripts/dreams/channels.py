@@ -1,16 +1,14 @@
 """A picture of what each channel of a layer wants to see, many channels in one batch through the network."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
 from math import ceil
-from pathlib import Path
 
 import keras
 import numpy as np
-import tomli_w
 
-from dreamscripts.dreams.dream import choose, computed, dream, open_network
+from dreamscripts.dreams.dream import dream
+from dreamscripts.dreams.prepare import build_evaluator, choose
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.images.resizing import noise
 from dreamscripts.losses.build import Loss
@@ -18,9 +16,7 @@ from dreamscripts.losses.layers import LayerDirections
 from dreamscripts.networks.layers import describe_layers, find_layer
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.pre_relu import name_before_relu
-from dreamscripts.objective.evaluator import Evaluator
-from dreamscripts.reports.gallery import GalleryFolder
-from dreamscripts.settings.schema import Feature, Settings
+from dreamscripts.settings.schema import Settings
 
 # In a batch: enough to keep two cores busy with a small network, and few enough for the memory of a large one.
 PIXELS = 16 * 96 * 96
@@ -48,45 +44,6 @@ def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[
     return {layer: before[layer] for layer in chosen}
 
 
-def open_folder(folder: Path, model: keras.Model, layers: Iterable[str], settings: Settings) -> GalleryFolder:
-    """The folder of a gallery of these layers of `model`, new or to go on with. Raises OutputError."""
-    channels = {facts.name: facts.channels for facts in describe_layers(model)}
-    common = tomli_w.dumps(settings.model_dump(exclude_none=True, exclude={"features"}))
-    counted = {layer: channels[layer] for layer in layers}
-    return GalleryFolder.open(folder, settings.network, settings.weights, common, counted, settings.size)
-
-
-def make_gallery(
-    folder: GalleryFolder,
-    layers: Mapping[str, str],
-    settings: Settings,
-    on_pictures: Callable[[str, int], None] = lambda layer, count: None,
-) -> None:
-    """Make every picture that the folder has not yet, and a contact sheet of each layer.
-
-    `layers` are those in the folder, each with the name by which the network knows what is to be seen of it. The
-    folder is whole after every batch, so that it may be interrupted; `on_pictures(layer, count)` is called after each.
-    One that fails before the first leaves no folder.
-    """
-
-    def inside(layer: str, channel: int) -> str:
-        return _of(settings, layers[layer], channel).to_toml()
-
-    left = {layer: folder.todo(layer) for layer in layers}
-    used = {layers[layer]: Feature(weight=1) for layer in layers if left[layer]}
-    try:
-        network = open_network(settings.model_copy(update={"features": used})) if used else None
-        for layer, channels in left.items():
-            try:
-                for pictures in visualize_channels(network, _of(settings, layers[layer]), channels):
-                    folder.save(layer, pictures, partial(inside, layer))
-                    on_pictures(layer, len(pictures))
-            finally:
-                folder.finish(layer)
-    finally:
-        folder.discard_if_bare()
-
-
 def visualize_channels(
     network: Network, settings: Settings, channels: Sequence[int], together: int | None = None
 ) -> Iterator[dict[int, np.ndarray]]:
@@ -105,14 +62,9 @@ def visualize_channels(
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
     network = network.at(layer)
     choices = choose(network, settings, settings.size, settings.size, len(channels))
-    evaluator = Evaluator(
-        computed(network, settings, choices),
-        Loss(((1.0, LayerDirections(layer, directions)),)),
-        jitter=settings.jitter,
-        tiles=settings.tiles,
-        seed=settings.seed,
-        xla=choices.xla,
-    )
+    loss = Loss(((1.0, LayerDirections(layer, directions)),))
+    side = settings.size
+    evaluator = build_evaluator(network, settings, side, side, pictures=batch, loss=loss, choices=choices)
     start = np.repeat(noise(settings.size, settings.seed, 1), batch, axis=0)  # all begin with the same
     for first in range(0, len(channels), batch):
         chosen = channels[first : first + batch]
@@ -121,9 +73,3 @@ def visualize_channels(
         directions.assign(one_each)
         *_, last = dream(start, settings, evaluator=evaluator)
         yield dict(zip(chosen, last.picture, strict=False))
-
-
-def _of(settings: Settings, layer: str, channel: int | None = None) -> Settings:
-    """The settings with that layer and no other to see more of, or that channel of it."""
-    feature = Feature(weight=1, channels=None if channel is None else [channel])
-    return settings.model_copy(update={"features": {layer: feature}})

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from keras import ops
 
-from dreamscripts.dreams.dream import build_evaluator, choose, open_network
+from dreamscripts.dreams.prepare import build_evaluator, choose, open_network
 from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.images.resizing import fit

@@ -1,6 +1,5 @@
-"""dream(picture, settings) -> Iterator[Iterate]: wires network, loss, octaves and optimizer, and nothing else."""
+"""dream(picture, settings) -> Iterator[Iterate]: prepare, then iterate."""
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,31 +8,19 @@ from itertools import islice
 
 import numpy as np
 
-from dreamscripts.backends import compiling, host
 from dreamscripts.dreams.iterate import Iterate
-from dreamscripts.dreams.octaves import SCHEDULES, Plain
-from dreamscripts.errors import Diverged, PictureError, SettingsError
+from dreamscripts.dreams.octaves import Plain
+from dreamscripts.dreams.prepare import build_evaluator, choose, open_network, plan_octaves, refuse_other_settings
+from dreamscripts.errors import Diverged, PictureError
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.images.resizing import as_picture, fit
-from dreamscripts.losses.build import build_loss
-from dreamscripts.networks import tuning
-from dreamscripts.networks.layers import fixed_size
-from dreamscripts.networks.network import Network, load_network
-from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
-from dreamscripts.networks.rewrite.winograd import with_winograd
+from dreamscripts.images.resizing import as_picture, bilinear, fit
 from dreamscripts.networks.tuning import Choices
-from dreamscripts.objective.choose_tiles import tiles_for
-from dreamscripts.objective.evaluator import Evaluator
-from dreamscripts.objective.exact_tiles import exact_crops
+from dreamscripts.objective.evaluator import Evaluator, OnPass
 from dreamscripts.objective.fourier import FourierEvaluator
-from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.optimizers.registry import OPTIMIZERS
 from dreamscripts.optimizers.step import OptimizerResult
 from dreamscripts.settings.schema import Optimizer, Settings
 
-log = logging.getLogger(__name__)
-
-OnPass = Callable[[int, float], None]
 ADVICE = {
     "lbfgs": "lower the weights under [features] or raise penalties.dream_l2",
     "gradient_ascent": "lower optimizer.step",
@@ -45,6 +32,7 @@ def dream(
     picture: np.ndarray,
     settings: Settings,
     *,
+    start: np.ndarray | None = None,
     after: Iterate | None = None,
     on_pass: OnPass | None = None,
     evaluator: Evaluator | None = None,
@@ -53,84 +41,115 @@ def dream(
 ) -> Iterator[Iterate]:
     """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
-    Out of noise (`images.noise`) several pictures may be made together: a batch (N, H, W, 3). Iterations are numbered
-    through all octaves; where one ends early, or is left out because its pictures would be too small for the network
-    (a warning is logged), its numbers are left out. `after` goes on from an iterate of an earlier run with the same
-    picture and settings, to the same iterates as a run without a break. `on_pass(passes, loss)` is called after each
-    pass through the network. `evaluator` is one to use again after other dreams of these settings; it has its own.
-    `choices` are those of the earlier run, without which its bytes cannot be had again; None lets a trial decide, where
-    the run is long enough. `on_choices` is called with what was chosen, before the first pass.
+    Settings that start with noise take several pictures as well, an array (N, H, W, 3). Iterations are numbered through
+    all octaves. An octave that ends early, or is skipped because its pictures are too small for the network (a warning
+    is logged), leaves a gap in the numbers.
 
-    Raises DreamError where the settings do not fit the network or the picture, and Diverged where the loss leaves
-    the numbers.
+    start: another picture of any size to begin with. Octaves still add back the detail of `picture`.
+    after: an iterate of an earlier run with the same picture and settings. The dream continues from it, to the same
+        iterates as without a break.
+    on_pass: called as `on_pass(passes, loss)` after each pass through the network.
+    evaluator: from `build_evaluator`, to use what it compiled again. It may have been built for other settings of
+        octaves and optimizer, but for no others.
+    choices: those of the earlier run, which give the same bytes again. None measures what is fast, if the run is long.
+    on_choices: called with the choices before the first pass.
+
+    Raises DreamError if the settings do not fit the network or the picture, and Diverged if the loss becomes NaN or
+    infinite.
     """
     picture = as_picture(picture, batch=settings.start == "noise")
+    start = None if start is None else as_picture(start, batch=picture.ndim == 4)
+    if evaluator:
+        refuse_other_settings(evaluator, settings)
     network = evaluator.network if evaluator else open_network(settings)
-    preprocessing = network.preprocessing
-    base = preprocessing.normalise(picture if settings.start == "noise" else fit(picture, settings.size))
-    base = base.astype(np.float32)  # as evaluators see it: of a large picture a copy in float64 is much
+    base = network.preprocessing.normalise(picture if settings.start == "noise" else fit(picture, settings.size))
+    base = base.astype(np.float32)  # half the memory of float64
     del picture
-    schedule, left_out = _schedule(network, settings, base)
-    octaves = left_out + len(schedule.sizes)
+    schedule, skipped = plan_octaves(network, settings, base)
     if evaluator:
         evaluator.restart()
     else:
         size, pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
         choices = choices or choose(network, settings, *size, pictures)
         on_choices(choices)
-        evaluator = build_evaluator(network, settings, *size, pictures=pictures, choices=choices, on_pass=on_pass)
-        network = evaluator.network  # the weights of the other need not be kept
-    each = settings.optimizer.iterations
-    started = time.perf_counter()
+        evaluator = build_evaluator(network, settings, *size, pictures=pictures, choices=choices)
+    del network  # the evaluator has its own, and may not need these weights
+    if start is not None:
+        start = bilinear(evaluator.network.preprocessing.normalise(start).astype(np.float32), schedule.sizes[0])
+        if start.shape[:-3] != base.shape[:-3]:
+            raise PictureError(f"start has {math.prod(start.shape[:-3])} pictures, not {math.prod(base.shape[:-3])}")
+    told, evaluator.on_pass = evaluator.on_pass, on_pass or evaluator.on_pass
+    try:
+        yield from _Dream(settings, schedule, skipped, evaluator).iterates(start, after)
+    finally:
+        evaluator.on_pass = told
 
-    def iterate(octave: int, iteration: int, step: OptimizerResult) -> Iterate:
-        ends = iteration > 0 and (step.done or iteration == (octave + 1) * each)
+
+class _Dream:
+    """A dream that is prepared; `skipped` is the number of the first octave."""
+
+    def __init__(self, settings: Settings, schedule: Plain, skipped: int, evaluator: Evaluator):
+        self._settings = settings
+        self._schedule = schedule
+        self._first = skipped
+        self._octaves = skipped + len(schedule.sizes)
+        self._evaluator = evaluator
+        self._started = time.perf_counter()
+
+    def iterates(self, start: np.ndarray | None, after: Iterate | None) -> Iterator[Iterate]:
+        """Yield the iterates from `start`, or from the photograph, or those that follow `after`."""
+        each, iteration = self._settings.optimizer.iterations, 0
+        try:
+            if after is None:
+                octave, state = self._first, {}
+                x = self._schedule.begin(0, None) if start is None else start
+                yield self._iterate(octave, 0, OptimizerResult(x, self._evaluator.loss(x), self._evaluator.terms(x)))
+            else:
+                octave, iteration, x, state = self._resume(after)
+            while octave < self._octaves:
+                iteration = max(iteration, octave * each)
+                results = _walk(self._evaluator, x, self._settings.optimizer, iteration, state)
+                for result in islice(results, (octave + 1) * each - iteration):
+                    iteration += 1
+                    last = self._iterate(octave, iteration, result)
+                    yield last
+                octave += 1
+                x, state = self._begin(octave, last.x), {}
+        except Diverged as error:
+            raise Diverged(f"iteration {iteration + 1}: {error}; {ADVICE[self._settings.optimizer.name]}") from None
+
+    def _begin(self, octave: int, x: np.ndarray) -> np.ndarray:
+        """The picture that an octave begins with, given the last one of the octave before."""
+        return self._schedule.begin(octave - self._first, x) if octave < self._octaves else x
+
+    def _resume(self, after: Iterate) -> tuple[int, int, np.ndarray, Mapping[str, np.ndarray]]:
+        """The octave, iteration, picture and state that follow an iterate."""
+        self._started -= after.seconds
+        self._evaluator.passes = after.passes
+        if after.ends_octave:
+            return after.octave + 1, after.iteration, self._begin(after.octave + 1, after.x), {}
+        self._evaluator.passes -= 1  # the last pass is made again, so that its result is cached as it was
+        self._evaluator.draw(after.drawn)
+        self._evaluator.loss(after.x)
+        return after.octave, after.iteration, after.x, after.state
+
+    def _iterate(self, octave: int, iteration: int, result: OptimizerResult) -> Iterate:
+        settings = self._settings
+        ends = iteration > 0 and (result.done or iteration == (octave + 1) * settings.optimizer.iterations)
         return Iterate(
             octave=octave,
             iteration=iteration,
-            loss=step.loss,
-            terms=step.terms,
-            passes=evaluator.passes,
-            seconds=time.perf_counter() - started,
-            x=schedule.finish(octave - left_out, step.x) if ends else step.x,
-            preprocessing=preprocessing.name,
+            loss=result.loss,
+            terms=result.terms,
+            passes=self._evaluator.passes,
+            seconds=time.perf_counter() - self._started,
+            x=self._schedule.finish(octave - self._first, result.x) if ends else result.x,
+            preprocessing=self._evaluator.network.preprocessing.name,
             stretched=settings.start == "noise" and settings.optimizer.parameters == "pixels",
-            drawn=evaluator.drawn,
+            drawn=self._evaluator.drawn,
             ends_octave=ends,
-            state=step.state,
+            state=result.state,
         )
-
-    iteration = 0
-    try:
-        if after is None:
-            octave, x, state = left_out, schedule.begin(0, None), {}
-            yield iterate(octave, 0, OptimizerResult(x, evaluator.loss(x), evaluator.terms(x)))
-        else:
-            octave, iteration, x, state = after.octave, after.iteration, after.x, after.state
-            started -= after.seconds
-            evaluator.passes = after.passes
-            if after.ends_octave:
-                octave += 1
-                if octave == octaves:
-                    return
-                x, state = schedule.begin(octave - left_out, x), {}
-            else:  # ask the last question again, so that its answer is at hand, as it was
-                evaluator.passes -= 1
-                evaluator.draw(after.drawn)
-                evaluator.loss(x)
-        while True:
-            iteration = max(iteration, octave * each)
-            steps = _walk(evaluator, x, settings.optimizer, iteration, state)
-            for step in islice(steps, (octave + 1) * each - iteration):
-                iteration += 1
-                last = iterate(octave, iteration, step)
-                yield last
-            octave += 1
-            if octave == octaves:
-                return
-            x, state = schedule.begin(octave - left_out, last.x), {}
-    except Diverged as error:
-        raise Diverged(f"iteration {iteration + 1}: {error}; {ADVICE[settings.optimizer.name]}") from None
 
 
 def _walk(
@@ -146,113 +165,3 @@ def _walk(
     within = optimizer.model_copy(update={"clip": False})  # as its pictures are by themselves
     for step in optimize(fourier, coefficients, within, PREPROCESSINGS["none"], start, state):
         yield replace(step, x=fourier.picture(step.x), state={**step.state, "coefficients": step.x})
-
-
-def open_network(settings: Settings) -> Network:
-    """The network that the settings name, cut at their layers."""
-    network = load_network(
-        settings.network,
-        settings.weights,
-        settings.features,
-        preprocessing=settings.preprocessing,
-        seed=settings.seed,
-    )
-    compiling.allow_tf32(settings.precision == "tf32")
-    if settings.precision != "float32" and not host.on_gpu():
-        instead = "computes in float32" if settings.precision == "tf32" else "takes longer with it"
-        log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
-    with_edge = any((feature.measure or settings.measure) == "l2" for feature in settings.features.values())
-    return network if with_edge else replace(network, edge=0)
-
-
-def choose(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Choices:
-    """How a run of these settings computes, for so many pictures at once of up to that size; it may take a trial."""
-    if settings.precision == "mixed_bfloat16":
-        return Choices()
-    passes = settings.optimizer.iterations * settings.optimizer.passes
-    return as_said(settings, tuning.choose(network, height, width, pictures * passes))
-
-
-def as_said(settings: Settings, choices: Choices) -> Choices:
-    """The choices, as far as the settings leave them open."""
-    said = {"auto": choices.winograd_from, "direct": None, "winograd": 0}
-    return replace(choices, winograd_from=said[settings.convolutions])
-
-
-def computed(network: Network, settings: Settings, choices: Choices) -> Network:
-    """The network with layers that compute as the settings say, or as was chosen."""
-    if settings.precision == "mixed_bfloat16":
-        return replace(network, model=in_bfloat16(network.model))
-    if choices.winograd_from is None:
-        return network
-    return replace(network, model=with_winograd(network.model, choices.winograd_from))
-
-
-def build_evaluator(
-    network: Network,
-    settings: Settings,
-    height: int,
-    width: int,
-    *,
-    pictures: int = 1,
-    choices: Choices | None = None,
-    on_pass: OnPass | None = None,
-) -> Evaluator:
-    """The evaluator of the settings' loss, for so many pictures at once of up to that size.
-
-    Those that would not fit in memory at once are computed in exact tiles, which is logged; PictureError where not
-    even the smallest of them fits. How it computes are the `choices`, or those for a run of the settings.
-    """
-    tiles = tiles_for(network, settings, height, width, pictures)
-    choices = choices or choose(network, settings, height, width, pictures)
-    network = computed(network, settings, choices)
-    return Evaluator(
-        network,
-        build_loss(settings, network),
-        jitter=settings.jitter,
-        tiles=tiles,
-        seed=settings.seed,
-        xla=choices.xla,
-        on_pass=on_pass,
-    )
-
-
-def _schedule(network: Network, settings: Settings, base: np.ndarray) -> tuple[Plain, int]:
-    """The schedule of octaves for the photograph, and how many of the smallest had to be left out of it.
-
-    Left out, with a warning, is an octave whose pictures are too small for the layers in use. Raises PictureError
-    where all are, or where the tiles are, and SettingsError where exact ones are, or cannot serve the network.
-    """
-    tiles, table = settings.tiles, settings.octaves
-    exact = tiles and tiles.kind == "exact"
-    schedule = SCHEDULES[table.kind](base, table)
-    network.check_size(*schedule.sizes[-1])
-    if tiles and not exact and not network.fits(smallest_tile(tiles), smallest_tile(tiles)):
-        if fixed_size(network.model):
-            raise SettingsError(f"{network.name} takes pictures of one size only: leave tiles out of the settings")
-        raise PictureError(
-            f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(settings.features)}, "
-            f"which needs {network.least_side} pixels a side in every tile: raise tiles.size"
-        )
-    if table.kind == "grown":  # its smallest is the one to begin with
-        network.check_size(*schedule.sizes[0])
-    for left_out, (height, width) in enumerate(schedule.sizes):
-        if network.fits(height, width):
-            break
-        if left_out < table.count - 1:
-            log.warning(
-                "octave %d of %d is left out: %d×%d is too small for %s at %s, which needs %d pixels a side",
-                left_out + 1,
-                table.count,
-                width,
-                height,
-                network.name,
-                ", ".join(settings.features),
-                network.least_side,
-            )
-    if left_out:
-        schedule = SCHEDULES[table.kind](base, table.model_copy(update={"count": table.count - left_out}))
-    if exact:
-        for height, width in schedule.sizes:
-            exact_crops(network, height, width, tiles.size)
-    return schedule, left_out

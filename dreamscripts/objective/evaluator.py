@@ -15,7 +15,9 @@ from dreamscripts.networks.network import Network
 from dreamscripts.objective.exact_tiles import Crop, exact_crops
 from dreamscripts.objective.random_tiles import cut
 from dreamscripts.objective.transforms import IDENTITY, Transform, draw_transform
-from dreamscripts.settings.schema import Jitter, Tiles
+from dreamscripts.settings.schema import Jitter, Settings, Tiles
+
+OnPass = Callable[[int, float], None]  # (passes, loss)
 
 
 class Evaluator:
@@ -31,7 +33,7 @@ class Evaluator:
     the same object, or by an array that was asked for last; it must not be changed in place.
 
     `exact` are the tiles, where they are exact ones. `passes` counts the passes so far and `seconds` the time they
-    took; `on_pass(passes, loss)` is called after each.
+    took; `on_pass(passes, loss)` is called after each. `settings` are those that it was built for, if any.
     """
 
     def __init__(
@@ -43,7 +45,8 @@ class Evaluator:
         tiles: Tiles | None = None,
         seed: int = 0,
         xla: bool = False,
-        on_pass: Callable[[int, float], None] | None = None,
+        on_pass: OnPass | None = None,
+        settings: Settings | None = None,
     ):
         self.passes = 0
         self.seconds = 0.0
@@ -55,7 +58,8 @@ class Evaluator:
         self.exact = tiles if tiles and tiles.kind == "exact" else None
         self._tiles = None if self.exact else tiles
         self._seed = seed
-        self._on_pass = on_pass
+        self.on_pass = on_pass
+        self.settings = settings
         self._x = None  # an array or a tensor, with self._terms and self._gradient
         self._transform: tuple[tuple, Transform] | None = None  # the last, with what it was drawn for
         variables = [*network.model.variables, *loss.variables]
@@ -122,8 +126,8 @@ class Evaluator:
         if not np.isfinite(float((ops if ops.is_tensor(gradient) else np).sum(gradient))):  # as quick as can be
             raise Diverged(f"the gradient of the loss became infinite or NaN at pass {self.passes}")
         self._x, self._terms, self._gradient = x, terms, gradient
-        if self._on_pass:
-            self._on_pass(self.passes, self.loss(x))
+        if self.on_pass:
+            self.on_pass(self.passes, self.loss(x))
 
     def _pass(self, x) -> tuple[np.ndarray, Any]:
         """The terms (float64, an array) and the gradient (float32, what x is) of x under the current draw."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from dreamscripts.runs.run_folder import RunFolder
+
 if TYPE_CHECKING:
     from matplotlib.scale import ScaleBase
 
@@ -16,6 +18,11 @@ PENALTIES = {
 }
 
 WIDEST = 1e12  # the largest loss over the smallest that an axis shows apart from 0
+
+
+def write_loss_curve(folder: RunFolder) -> None:
+    """Write `loss.png` into the folder of a run. Raises OutputError."""
+    folder.write("loss.png", plot_loss(folder.record["iterates"], folder.folder.name))
 
 
 def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:

@@ -1,16 +1,25 @@
-"""run(photo, settings, folder): a dream into a run folder, iterate by iterate; what the command does."""
+"""run(photo, settings, folder): a dream into a run folder, iterate by iterate.
+
+`new_run` and `record` are its two halves: all that can be refused without Keras is refused by `new_run`.
+"""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dreamscripts.backends.startup import start_keras
-from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import Diverged
 from dreamscripts.images.files import Photo, open_photo
 from dreamscripts.images.resizing import fit, fitted, noise
 from dreamscripts.objective.memory_budget import check_room
 from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from dreamscripts.dreams.iterate import Iterate
+
+OnPass = Callable[[int, float], None]  # (passes, loss)
+OnEnd = Callable[[RunFolder], None]
 
 
 def run(
@@ -19,13 +28,37 @@ def run(
     folder: str | Path,
     *,
     keep_every: int = 1,
-    on_pass: Callable[[int, float], None] | None = None,
-) -> Iterator[Iterate]:
+    on_pass: OnPass | None = None,
+    on_end: OnEnd = lambda folder: None,
+) -> Iterator["Iterate"]:
     """Dream of a picture file and yield each iterate once it is safely in `folder`.
 
-    Where the settings start with noise, `photo` is None. A consumer that stops early, by leaving the loop or by
-    Ctrl-C, leaves a folder that `resume` goes on with, and so does a crash. Raises DreamError; after Diverged,
-    `final.png` is the picture with the lowest loss.
+    photo: None for settings that start with noise.
+    keep_every: write the snapshot of every Nth iteration only.
+    on_pass: called as `on_pass(passes, loss)` after each pass through the network.
+    on_end: called when the run ends, before its record says how; `reports.loss_curve.write_loss_curve` draws the loss.
+
+    A consumer that stops early, by leaving the loop or by Ctrl-C, leaves a folder that `resume` continues, and so does
+    a crash. Raises DreamError. After Diverged, `final.png` is the picture with the lowest loss.
+    """
+    with new_run(photo, settings, folder, keep_every=keep_every) as run_folder:
+        yield from record(run_folder, on_pass=on_pass, on_end=on_end)
+
+
+def resume(
+    folder: str | Path, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
+) -> Iterator["Iterate"]:
+    """Continue an interrupted run in `folder`, to the same pictures as without the interruption."""
+    yield from record(RunFolder.reopen(folder), on_pass=on_pass, on_end=on_end)
+
+
+@contextmanager
+def new_run(
+    photo: str | Path | Photo | None, settings: Settings, folder: str | Path, *, keep_every: int = 1
+) -> Iterator[RunFolder]:
+    """Open the photo and create the folder of its run; remove the folder if the run ends before its first iterate.
+
+    Raises DreamError.
     """
     if photo is None:
         check_room(settings.size, settings.size, settings.optimizer)
@@ -36,28 +69,24 @@ def run(
         check_room(*fitted(*photo.pixels.shape[:2], settings.size), settings.optimizer)
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
-    del photo, picture  # which are in the folder; of a large picture they would take as much memory as a tile
+    del photo, picture  # they are in the folder; a large picture takes as much memory as a tile
     try:
-        yield from _record(run_folder, on_pass)
+        yield run_folder
     finally:
         if run_folder.last is None:
             run_folder.discard()
 
 
-def resume(folder: str | Path | RunFolder, *, on_pass: Callable[[int, float], None] | None = None) -> Iterator[Iterate]:
-    """Go on with an interrupted run in `folder`, to the same pictures as without the interruption."""
-    run_folder = folder if isinstance(folder, RunFolder) else RunFolder.reopen(folder)
-    yield from _record(run_folder, on_pass)
-
-
-def _record(folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> Iterator[Iterate]:
-    begun = folder.record.get("choices")
-    start_keras(begun and begun["onednn"])  # after the quick checks, not before
+def record(
+    folder: RunFolder, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
+) -> Iterator["Iterate"]:
+    """Dream on from where the run in `folder` is, and yield each iterate once it is saved."""
     from dreamscripts.backends import compiling, host
     from dreamscripts.dreams.dream import dream
     from dreamscripts.networks.tuning import Choices
 
     folder.record |= {"device": host.device(), "versions": host.versions()}
+    chosen = folder.record.get("choices")
 
     def on_choices(choices: Choices) -> None:
         folder.record["choices"] = {"onednn": compiling.onednn(), **choices.record()}
@@ -69,7 +98,7 @@ def _record(folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> 
             folder.settings,
             after=folder.last,
             on_pass=on_pass,
-            choices=begun and Choices.read(begun),
+            choices=chosen and Choices.read(chosen),
             on_choices=on_choices,
         ):
             folder.save(iterate)
@@ -83,6 +112,8 @@ def _record(folder: RunFolder, on_pass: Callable[[int, float], None] | None) -> 
     finally:
         try:
             if folder.last is not None:
-                folder.finish(status)
+                folder.save_final(status)
+                on_end(folder)
+                folder.close(status)
         finally:
             folder.release()

@@ -16,7 +16,6 @@ from dreamscripts.atomic_files import lock, make_folder, output_errors, write_at
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
-from dreamscripts.reports.loss_curve import plot_loss
 from dreamscripts.settings.schema import Settings
 
 
@@ -66,7 +65,7 @@ class RunFolder:
         }
         run = cls(folder, settings, record)
         try:
-            run._write("settings.toml", settings.to_toml().encode())
+            run.write("settings.toml", settings.to_toml().encode())
             run._write_array("start.npy", picture)
             run._write_record()
         except BaseException:
@@ -118,8 +117,8 @@ class RunFolder:
             }
         )
         self._write_record()
-        self._write("loss.csv", _csv(self.record["iterates"]))
-        self._write("state.npz", _state(iterate))
+        self.write("loss.csv", _csv(self.record["iterates"]))
+        self.write("state.npz", _state(iterate))
         self.last = iterate
         if self.best is None or iterate.octave != self.best.octave or iterate.loss < self.best.loss:
             self.best = iterate
@@ -131,16 +130,17 @@ class RunFolder:
         """
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def finish(self, status: str = "complete") -> None:
-        """Write the final picture and the loss curve, and close the record.
+    def save_final(self, status: str) -> None:
+        """Write the final picture: the last one or, after status "diverged", the one with the lowest loss."""
+        self._save_picture("final.png", self.best if status == "diverged" else self.last)
 
-        A run that is "complete" gives up what resuming needs; one that was "stopped" or has "diverged" keeps it. The
-        final picture is the last one, after a divergence the one with the lowest loss in its octave.
-        """
+    def write(self, name: str, content: bytes) -> None:
+        """Write another file of the run, whole or not at all. Raises OutputError."""
+        write_atomically(self.folder / name, content)
+
+    def close(self, status: str) -> None:
+        """Write how the run ended: "complete", "stopped" or "diverged". A complete run drops what resuming needs."""
         self.record["status"] = status
-        chosen = self.best if status == "diverged" else self.last
-        self._save_picture("final.png", chosen)
-        self._write("loss.png", plot_loss(self.record["iterates"], self.folder.name))
         self._write_record()
         if status == "complete":
             (self.folder / "state.npz").unlink()
@@ -150,15 +150,12 @@ class RunFolder:
         save_picture(iterate.picture, self.folder / name, self.settings.to_toml())
 
     def _write_record(self) -> None:
-        self._write("run.json", json.dumps(self.record, indent=1).encode())
+        self.write("run.json", json.dumps(self.record, indent=1).encode())
 
     def _write_array(self, name: str, array: np.ndarray) -> None:
         buffer = io.BytesIO()
         np.save(buffer, array)
-        self._write(name, buffer.getvalue())
-
-    def _write(self, name: str, content: bytes) -> None:
-        write_atomically(self.folder / name, content)
+        self.write(name, buffer.getvalue())
 
     def _read_state(self) -> Iterate | None:
         try:

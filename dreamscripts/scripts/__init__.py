@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from dreamscripts import __version__
-from dreamscripts.backends import startup
 from dreamscripts.errors import DreamError, plain_words
 from dreamscripts.scripts import bench, compare, dream, gallery, graph, keras_example, layers, settings, visualize
 
@@ -49,7 +48,6 @@ app.add_typer(settings.app, name="settings")
 
 def main() -> None:
     """Run the command. A person's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
-    startup.claim_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's way to say Ctrl-C
     try:
         if sys.argv[1:] and Path(sys.argv[1]).is_file():

@@ -1,9 +1,8 @@
 """`dreamscripts dream PHOTO`: a photograph and a settings file into a run folder."""
 
 import shlex
-from collections.abc import Callable
-from contextlib import closing
-from functools import partial
+import sys
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from dreamscripts.scripts import options
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dreamscripts.runs.run_folder import RunFolder
     from dreamscripts.settings.schema import Settings
 
 DEFAULT = "dreamy"
@@ -52,56 +52,63 @@ def dream(
     if settings and from_:
         raise SettingsError("give --settings or --from, not both")
     if from_ and from_.suffix.lower() != ".png":
-        raise SettingsError(f"{from_}: --from wants a PNG that dreamscripts saved")
+        raise SettingsError(f"{from_}: --from needs a PNG that dreamscripts saved")
+    # Here and not above, because `--help` needs none of it.
+    from dreamscripts.runs.run import new_run
+    from dreamscripts.runs.run_folder import free_folder, latest_folder
+
     named = str(from_ or settings or DEFAULT)
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
-    if photo is not None and not resume:
-        changes.setdefault("start", "photograph")  # also where the settings would start with noise
     default_folder = f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named).stem}"
-
-    # Here and not above, as `--help` needs none of it.
-    from dreamscripts.images.files import open_photo
-    from dreamscripts.runs.run import resume as resume_run
-    from dreamscripts.runs.run import run
-    from dreamscripts.runs.run_folder import RunFolder, free_folder, latest_folder
-    from dreamscripts.settings.schema import Settings
-
     console = options.open_console(quiet)
-    if resume and photo is None and not (output or settings or from_):
-        raise DreamError("name the picture of the run to resume, or with --output its folder")
     if resume:
-        folder = output or latest_folder(default_folder)
+        if photo is None and not (output or settings or from_):
+            raise DreamError("name the picture of the run to resume, or its folder with --output")
         if output and (settings or from_):
-            raise SettingsError(f"{folder}: a resumed run keeps its settings; leave --settings and --from out")
-        begun = RunFolder.reopen(folder)
-        chosen, picture = begun.settings, begun.record["picture"] or NOISE
-        if photo and str(photo.resolve()) != picture:
-            raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
-        refuse_other(changes, chosen, folder)
-        start = partial(resume_run, begun)
+            raise SettingsError(f"{output}: a resumed run keeps its settings; remove --settings and --from")
+        opened = nullcontext(_reopened(output or latest_folder(default_folder), photo, changes))
     else:
-        unnamed = not (settings or from_ or changes.keys() & {"network", "weights"})
-        if unnamed:
+        if unnamed := not (settings or from_ or changes.keys() & {"network", "weights"}):
             changes["network"] = EMBEDDED
-        chosen = Settings.load(named, **changes)
-        if photo is None and chosen.start == "photograph":
-            said = f" --from {from_}" if from_ else f" --settings {settings}" if settings else ""
-            raise DreamError(
-                f"name a picture: dreamscripts dream PHOTO{said}{f' --network {network}' if network else ''}"
-            )
-        if photo is None and chosen.penalties.diversity:
-            raise SettingsError(
-                f"{named}: is one of several pictures that were made together, to be unlike each other; "
-                "`dreamscripts visualize` with --diversity makes them again"
-            )
-        for note in open_photo(photo).notes if photo else ():
-            console.print(f"{photo}: {note}")
+        chosen = _load(named, changes, photo)
         if unnamed:
             console.print(f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)")
-        folder, picture = output or free_folder(default_folder), str(photo or NOISE)
-        start = partial(run, photo, chosen, folder, keep_every=keep_every)
-    console.print(f"{Path(picture).name} → {folder}/  ({chosen.network}, {named if not resume else 'as it was begun'})")
-    _watch(console, start, chosen, folder)
+        opened = new_run(photo, chosen, output or free_folder(default_folder), keep_every=keep_every)
+    with opened as run:
+        for note in () if resume else run.record["notes"]:
+            console.print(f"{photo}: {note}")
+        name = Path(run.record["picture"] or NOISE).name
+        console.print(f"{name} → {run.folder}/  ({run.settings.network}, {'resumed' if resume else named})")
+        _watch(console, run)
+
+
+def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settings":
+    """The settings called `named`. Raises DreamError if they need a photo and there is none."""
+    from dreamscripts.settings.schema import Settings
+
+    if photo is not None:
+        changes = {"start": "photograph", **changes}  # also if the settings start with noise
+    chosen = Settings.load(named, **changes)
+    if photo is None and chosen.start == "photograph":
+        raise DreamError(f"name a picture: dreamscripts dream PHOTO {shlex.join(sys.argv[2:])}".rstrip())
+    if photo is None and chosen.penalties.diversity:
+        raise SettingsError(
+            f"{named}: is one of several pictures that were made together, unlike each other; "
+            "`dreamscripts visualize` with --diversity makes them again"
+        )
+    return chosen
+
+
+def _reopened(folder: Path, photo: Path | None, changes: dict[str, object]) -> "RunFolder":
+    """The interrupted run in a folder. Raises DreamError if it is of another picture, or has other settings."""
+    from dreamscripts.runs.run_folder import RunFolder
+
+    run = RunFolder.reopen(folder)
+    picture = run.record["picture"] or NOISE
+    if photo and str(photo.resolve()) != picture:
+        raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
+    refuse_other(changes, run.settings, folder)
+    return run
 
 
 def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) -> None:
@@ -114,21 +121,26 @@ def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) ->
             )
 
 
-def _watch(console: "Console", start: Callable, settings: "Settings", folder: Path) -> None:
-    """Run to the end, or to Ctrl-C, with a progress bar; then say what there is."""
+def _watch(console: "Console", run: "RunFolder") -> None:
+    """Dream to the end, or to Ctrl-C, with a progress bar; then say what there is."""
+    from dreamscripts.backends.startup import start_keras
+    from dreamscripts.reports.loss_curve import write_loss_curve
+    from dreamscripts.runs.run import record
     from dreamscripts.scripts.progress import Watch, blown_out
 
-    iterate = None
+    folder, settings, iterate = run.folder, run.settings, None
     try:
-        # Closed at once, and not at some later time, so that final.png is there when we say so.
-        with Watch(console, settings) as watch, closing(start(on_pass=watch.on_pass)) as iterates:
-            for iterate in iterates:
-                watch.on_iterate(iterate)
+        with Watch(console, settings) as watch:
+            start_keras(run.record.get("choices", {}).get("onednn"))
+            # Closed here, so that final.png is there when we say so.
+            with closing(record(run, on_pass=watch.on_pass, on_end=write_loss_curve)) as iterates:
+                for iterate in iterates:
+                    watch.on_iterate(iterate)
     except KeyboardInterrupt:
         if iterate is not None:
             console.print(
                 f"stopped after iteration {iterate.iteration}; {folder}/final.png shows it.\n"
-                f"Go on with: dreamscripts dream --resume --output {shlex.quote(str(folder))}"
+                f"Continue with: dreamscripts dream --resume --output {shlex.quote(str(folder))}"
             )
         raise
     console.print(

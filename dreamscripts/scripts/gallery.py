@@ -1,5 +1,6 @@
 """`dreamscripts gallery NETWORK [LAYER …]`: contact sheets of every channel, as a page to browse."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -42,18 +43,20 @@ def gallery(
         what = 'measure = "mean" and no [penalties], as in the settings called gallery'
         raise SettingsError(f"{settings}: the pictures of a gallery are made with {what}")
     start_keras()
-    from dreamscripts.dreams.channels import choose_layers, make_gallery, open_folder
+    from dreamscripts.dreams.channels import choose_layers
     from dreamscripts.networks.network import build
+    from dreamscripts.reports.gallery import write_page, write_sheet
+    from dreamscripts.runs.gallery import make_gallery, open_folder
     from dreamscripts.scripts.progress import GalleryWatch
 
     model = build(network, weights)
     names = choose_layers(model, layers or [], network)
     folder = open_folder(output or Path(f"{Path(network).stem}-gallery"), model, names, chosen)
     left = sum(len(folder.todo(layer)) for layer in names)
-    page = folder.folder / "index.html"
+    page = write_page(folder)
     try:
         with GalleryWatch(console, left, page) as watch:
-            make_gallery(folder, names, chosen, watch.on_pictures)
+            make_gallery(folder, names, chosen, on_pictures=watch.on_pictures, on_layer=partial(write_sheet, folder))
     except KeyboardInterrupt:
         if page.exists():
             console.print("stopped; what is done stays, and the same command goes on")

@@ -32,7 +32,7 @@ def graph(
     Only googlenet needs its weights for that; of the others they are named where the page says how to see a channel.
     """
     from dreamscripts.backends.startup import start_keras
-    from dreamscripts.reports.channel_pictures import open_gallery
+    from dreamscripts.runs.gallery_folder import open_gallery
 
     console = options.open_console(quiet)
     name = Path(network).stem

@@ -10,7 +10,6 @@ from dreamscripts.backends import startup
 
 COMPILE = """
 from dreamscripts.backends import startup
-startup.claim_process()
 startup.start_keras()
 import numpy as np
 from keras import ops
@@ -71,7 +70,6 @@ def command_start(monkeypatch, tmp_path):
         monkeypatch.setenv(variable, "to be restored")
         monkeypatch.delenv(variable)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(startup, "_claimed", True)
 
     def start(onednn=None):
         startup.start_keras(onednn)

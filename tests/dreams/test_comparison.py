@@ -5,7 +5,7 @@ import pytest
 from conftest import changed
 
 from dreamscripts.dreams.comparison import FACTOR, MOST_TRIALS, Trial, _search, compare
-from dreamscripts.dreams.dream import build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.errors import DreamError
 from dreamscripts.settings.schema import Settings
 

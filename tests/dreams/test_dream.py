@@ -8,7 +8,9 @@ from conftest import changed
 from keras import ops
 
 from dreamscripts.dreams import dream as dreaming
-from dreamscripts.dreams.dream import build_evaluator, dream, open_network
+from dreamscripts.dreams import prepare
+from dreamscripts.dreams.dream import dream
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.errors import Diverged, NetworkError, PictureError
 from dreamscripts.images.resizing import fit, noise
 from dreamscripts.losses.build import Loss
@@ -107,9 +109,9 @@ def test_octaves_too_small_for_the_network_are_left_out_and_so_are_their_numbers
     assert len(said) == early
     if early:
         assert said[0] == (
-            "octave 1 of 4 is left out: 4×3 is too small for pocket at block2_conv1, which needs 10 pixels a side"
+            "octave 1 of 4 is skipped: 4×3 is too small for pocket at block2_conv1, which needs 10 pixels a side"
         )
-        assert "octave 2 of 4 is left out: 8×6" in said[1]
+        assert "octave 2 of 4 is skipped: 8×6" in said[1]
 
 
 @pytest.mark.parametrize("kind", ["plain", "reinjected", "carried", "split"])
@@ -294,7 +296,7 @@ def test_a_loss_that_leaves_the_numbers_says_in_which_iteration(picture, setting
             return ops.sqrt(ops.mean(x) - start + 1)
 
     start = float((picture[:, :, ::-1] - [103.939, 116.779, 123.68]).mean())
-    monkeypatch.setattr(dreaming, "build_loss", lambda settings, network: Loss(((100.0, Cliff()),)))
+    monkeypatch.setattr(prepare, "build_loss", lambda settings, network: Loss(((100.0, Cliff()),)))
     iterates = dream(picture, changed(settings, jitter={"noise": 0}))
     assert next(iterates).loss == pytest.approx(100, rel=1e-3)
     with pytest.raises(Diverged, match="iteration 1: the term 'cliff' of the loss became NaN at pass"):

@@ -179,7 +179,6 @@ def test_a_resumed_run_computes_as_it_began(photo, settings, tmp_path, monkeypat
 TRY = """
 import sys
 from dreamscripts.backends import startup
-startup.claim_process()
 startup.start_keras()
 from dreamscripts.networks import tuning
 print(*tuning.time_layer(tuning.Kind(8, 12, 40, 48)))

@@ -4,7 +4,7 @@ import re
 import pytest
 from conftest import changed
 
-from dreamscripts.dreams.dream import build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.networks.network import load_network
 from dreamscripts.objective import choose_tiles

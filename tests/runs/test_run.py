@@ -1,6 +1,7 @@
 import csv
 import errno
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ from dreamscripts.images.files import open_picture
 from dreamscripts.objective import memory_budget
 from dreamscripts.optimizers.registry import OPTIMIZERS
 from dreamscripts.optimizers.step import OptimizerResult
+from dreamscripts.reports.loss_curve import write_loss_curve
 from dreamscripts.runs import run as run_module
-from dreamscripts.runs.run import resume, run
 from dreamscripts.runs.run_folder import RunFolder, free_folder, latest_folder
 from dreamscripts.settings.schema import Feature, Settings
+
+run = partial(run_module.run, on_end=write_loss_curve)  # as the command does
+resume = partial(run_module.resume, on_end=write_loss_curve)
 
 
 @pytest.fixture
@@ -116,7 +120,8 @@ def test_killed_between_any_two_writes_a_run_resumes_to_the_same(photo, settings
     for module in ("runs.run_folder", "images.files"):
         monkeypatch.setattr(f"dreamscripts.{module}.write_atomically", counted)
     monkeypatch.setattr(RunFolder, "discard", lambda self: None)  # kill -9 tidies nothing
-    monkeypatch.setattr(RunFolder, "finish", _finish_unless_killed(RunFolder.finish, Killed))
+    monkeypatch.setattr(RunFolder, "save_final", _unless_killed(RunFolder.save_final, Killed))
+    monkeypatch.setattr(RunFolder, "close", _unless_killed(RunFolder.close, Killed))
     deadline = None
     list(run(photo, settings, whole))
     total = len(writes)
@@ -138,7 +143,7 @@ def test_killed_between_any_two_writes_a_run_resumes_to_the_same(photo, settings
         deadline = kept
 
 
-def _finish_unless_killed(finish, killed):
+def _unless_killed(finish, killed):
     import sys
 
     def wrapped(self, status="complete"):
@@ -241,7 +246,8 @@ def test_killed_in_any_octave_adam_resumes_to_the_same_files(stop_after, photo, 
     assert [iterate.octave for iterate in iterates] == [0, 0, 0, 1, 1]
     assert names(whole) == SNAPSHOTS | ALWAYS
     with monkeypatch.context() as killed:
-        killed.setattr(RunFolder, "finish", lambda self, status: None)
+        killed.setattr(RunFolder, "save_final", lambda self, status: None)
+        killed.setattr(RunFolder, "close", lambda self, status: None)
         for iterate in run(photo, octaves, folder):
             if iterate.iteration == stop_after:
                 break

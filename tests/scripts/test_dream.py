@@ -151,7 +151,7 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(command, photo):
     assert "begun with optimizer.iterations = 12" in refused
     assert "dreams of" in mistake(command("dream", command.folder / "other.jpg", "--output", folder, "--resume"))
     done = command("dream", photo, *FAST, "--resume", check=0)
-    assert "as it was begun" in done.stdout
+    assert "resumed" in done.stdout
     for name in ("final.png", "iteration_001.png", "iteration_012.png"):
         assert (folder / name).read_bytes() == (command.folder / "whole" / name).read_bytes()
     assert "nothing to resume" in mistake(command("dream", photo, *FAST, "--resume"))
@@ -174,7 +174,7 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
     ("arguments", "says"),
     [
         ([], "name a picture"),
-        (["--resume"], "or with --output its folder"),
+        (["--resume"], "or its folder with --output"),
         (["PHOTO", "--output", "fast.toml", *FAST], "fast.toml: is a file"),
         (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),
         (["PHOTO", "--settings", "bad_tripp"], "did you mean 'bad_trip'"),
@@ -185,7 +185,7 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
         (["PHOTO", "--size", "large"], "'--size'"),
         (["PHOTO", "--iteration", "3"], "--iteration"),
         (["PHOTO", "--settings", "dreamy", "--from", "x.png"], "not both"),
-        (["PHOTO", "--from", "x.jpg"], "--from wants a PNG"),
+        (["PHOTO", "--from", "x.jpg"], "--from needs a PNG"),
         (["PHOTO", "--output", "fast.toml/run", *FAST], "fast.toml/run"),
         (["PHOTO", "--output", "/proc/run", *FAST], "/proc/run: cannot be written"),
         (["PHOTO", "--settings", "caffe_guided"], "name it with --guide"),
@@ -229,7 +229,7 @@ def test_what_stands_in_and_what_is_left_out_is_said(command, photo):
     first, second, third, *lines, _ = done.stdout.splitlines()
     assert first == "mixed3 is not a layer of pocket: block5_conv1 stands in for it"
     assert second == "photo.jpg → run/  (pocket, inception.toml)"
-    assert third.startswith("octave 1 of 3 is left out: 94×71 is too small for pocket at block5_conv1")
+    assert third.startswith("octave 1 of 3 is skipped: 94×71 is too small for pocket at block5_conv1")
     places = ["octave 2/3, iteration 0/1", "octave 2/3, iteration 1/1", "octave 3/3, iteration 1/1"]
     assert [line.partition("  ")[0] for line in lines] == places
     assert (command.folder / "run" / "final.png").exists()

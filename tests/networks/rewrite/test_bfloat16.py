@@ -3,7 +3,7 @@ import pytest
 from conftest import changed
 from keras import ops
 
-from dreamscripts.dreams.dream import build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.networks.network import load_network
 from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
 

@@ -14,7 +14,7 @@ from keras import ops
 from scipy.signal import correlate
 
 from dreamscripts.backends import compiling
-from dreamscripts.dreams.dream import build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.networks.network import load_network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D, convolve, gain, transform_filter, with_winograd
 
@@ -132,7 +132,7 @@ def test_multiplications_are_counted_as_before():
 ASK = """
 import json, sys
 from dreamscripts.settings.schema import Settings
-from dreamscripts.dreams.dream import build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 import numpy as np
 settings = Settings.model_validate_json(sys.argv[1])
 network = open_network(settings)

@@ -16,7 +16,8 @@ from dreamscripts import atomic_files
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import open_picture, read_settings
 from dreamscripts.reports import contact_sheet
-from dreamscripts.reports.gallery import GalleryFolder
+from dreamscripts.reports.gallery import write_page, write_sheet
+from dreamscripts.runs.gallery_folder import GalleryFolder
 
 SETTINGS = """network = "pocket"
 seed = 0
@@ -34,7 +35,9 @@ SIZE = 12
 
 
 def opened(folder, layers=LAYERS, network="pocket", weights=None, settings=SETTINGS, size=SIZE) -> GalleryFolder:
-    return GalleryFolder.open(folder, network, weights, settings, layers, size)
+    gallery = GalleryFolder.open(folder, network, weights, settings, layers, size)
+    write_page(gallery)
+    return gallery
 
 
 def pictures(channels, size=SIZE) -> dict[int, np.ndarray]:
@@ -66,7 +69,7 @@ def gallery(folder) -> GalleryFolder:
     """One layer done, the other begun."""
     gallery = opened(folder)
     gallery.save("block2_conv1", pictures(range(6)), SETTINGS)
-    gallery.finish("block2_conv1")
+    write_sheet(gallery, "block2_conv1")
     gallery.save("block4_conv3", pictures([0, 1, 3]), SETTINGS)
     return gallery
 
@@ -199,7 +202,7 @@ def test_killed_between_any_two_files_it_loses_the_batch_at_most(gallery, folder
             gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
     else:
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
-    monkeypatch.denormalise()
+    monkeypatch.undo()
     gallery.release()
     again = opened(folder)
     assert again.todo("block4_conv3") == ([2, 6, 7, 8, 9] if written > 2 else [2, 4, 5, 6, 7, 8, 9])
@@ -215,7 +218,7 @@ def test_a_full_disk_is_told_and_loses_nothing(gallery, folder, monkeypatch):
     monkeypatch.setattr(atomic_files.Path, "write_bytes", full)
     with pytest.raises(OutputError, match="the disk is full; what was written before is kept"):
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
-    monkeypatch.denormalise()
+    monkeypatch.undo()
     assert recorded(folder) == before
 
 
@@ -234,7 +237,7 @@ def test_a_picture_that_is_missing_or_empty_is_done_again(gallery, folder):
 def test_a_picture_that_cannot_be_read_for_the_sheet_is_done_again(gallery, folder):
     path = gallery.picture("block4_conv3", 1)
     path.write_bytes(path.read_bytes()[:60])
-    gallery.finish("block4_conv3")
+    write_sheet(gallery, "block4_conv3")
     assert 1 in gallery.todo("block4_conv3")
     assert recorded(folder)["layers"]["block4_conv3"]["done"] == [0, 3]
 
@@ -260,7 +263,7 @@ def shape(place: tuple[slice, slice]) -> tuple[int, int]:
 def test_a_sheet_shows_the_pictures_in_rows_as_large_as_they_are(folder, channels, columns):
     gallery = opened(folder, {"a": channels}, size=32)
     gallery.save("a", pictures(range(channels), 32), SETTINGS)
-    gallery.finish("a")
+    write_sheet(gallery, "a")
     with Image.open(gallery.sheet("a")) as image:
         sheet = np.asarray(image)
     found = places(sheet, range(channels))
@@ -281,26 +284,26 @@ def test_a_sheet_shows_the_pictures_in_rows_as_large_as_they_are(folder, channel
 
 def test_a_sheet_of_a_layer_under_way_has_gaps_and_is_renewed(gallery, folder):
     sheet = gallery.sheet("block4_conv3")
-    gallery.finish("block4_conv3")
+    write_sheet(gallery, "block4_conv3")
     half = np.asarray(Image.open(sheet))
     places(half, [0, 1, 3])
     assert not (half == colour(2)).all(axis=2).any()
     stamp = sheet.stat().st_mtime_ns
-    gallery.finish("block4_conv3")
+    write_sheet(gallery, "block4_conv3")
     assert sheet.stat().st_mtime_ns == stamp  # up to date, it is left alone
     gallery.save("block4_conv3", pictures(gallery.todo("block4_conv3")), SETTINGS)
     assert not recorded(folder)["layers"]["block4_conv3"]["sheet"]
-    gallery.finish("block4_conv3")
+    write_sheet(gallery, "block4_conv3")
     places(np.asarray(Image.open(sheet)), range(10))
     gallery.release()
     sheet.unlink()
-    opened(folder).finish("block4_conv3")
+    write_sheet(opened(folder), "block4_conv3")
     assert sheet.is_file()
 
 
 def test_a_layer_not_begun_has_no_sheet(folder):
     gallery = opened(folder)
-    gallery.finish("block2_conv1")
+    write_sheet(gallery, "block2_conv1")
     assert not gallery.sheet("block2_conv1").exists()
 
 
@@ -308,7 +311,7 @@ def test_a_sheet_too_large_for_viewers_has_smaller_cells(gallery, monkeypatch):
     monkeypatch.setattr(contact_sheet, "MOST_PIXELS", 12_000)
     gallery.save("block4_conv3", pictures(range(10), 64), SETTINGS)
     gallery.record["layers"]["block4_conv3"]["size"] = 64
-    gallery.finish("block4_conv3")
+    write_sheet(gallery, "block4_conv3")
     found = places(np.asarray(Image.open(gallery.sheet("block4_conv3"))), range(10))
     assert len({shape(place) for place in found.values()}) == 1
     assert shape(found[0])[0] < 32
@@ -321,7 +324,7 @@ def test_odd_names_work(folder):
     gallery = opened(folder, {ODD: 3, "index.html": 1, "gallery": 1, "a": 1, "a.png": 1, "A": 1, "..": 1, "aux": 1})
     for layer in gallery.record["layers"]:
         gallery.save(layer, pictures(gallery.todo(layer)), SETTINGS)
-        gallery.finish(layer)
+        write_sheet(gallery, layer)
     gallery.release()
     again = opened(folder, {ODD: 3})
     assert next(iter(again.record["layers"])) == ODD

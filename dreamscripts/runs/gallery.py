@@ -1,0 +1,62 @@
+"""Pictures of channels into a gallery's folder, batch by batch."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+import tomli_w
+
+from dreamscripts.backends.lazy_keras import keras
+from dreamscripts.dreams.channels import visualize_channels
+from dreamscripts.dreams.prepare import open_network
+from dreamscripts.networks.layers import describe_layers
+from dreamscripts.runs.gallery_folder import GalleryFolder
+from dreamscripts.settings.schema import Feature, Settings
+
+
+def open_folder(folder: Path, model: keras.Model, layers: Iterable[str], settings: Settings) -> GalleryFolder:
+    """The folder of a gallery of these layers of `model`, new or to go on with. Raises OutputError."""
+    channels = {facts.name: facts.channels for facts in describe_layers(model)}
+    common = tomli_w.dumps(settings.model_dump(exclude_none=True, exclude={"features"}))
+    counted = {layer: channels[layer] for layer in layers}
+    return GalleryFolder.open(folder, settings.network, settings.weights, common, counted, settings.size)
+
+
+def make_gallery(
+    folder: GalleryFolder,
+    layers: Mapping[str, str],
+    settings: Settings,
+    *,
+    on_pictures: Callable[[str, int], None] = lambda layer, count: None,
+    on_layer: Callable[[str], None] = lambda layer: None,
+) -> None:
+    """Make every picture that the folder lacks.
+
+    `layers` maps the layers of the folder to the names of their outputs before the ReLU. The folder is whole after
+    every batch, so that a gallery may be interrupted. `on_pictures(layer, count)` is called after each batch,
+    `on_layer(layer)` when a layer ends or is interrupted. A gallery that fails before its first picture leaves no
+    folder.
+    """
+
+    def inside(layer: str, channel: int) -> str:
+        return _of(settings, layers[layer], channel).to_toml()
+
+    left = {layer: folder.todo(layer) for layer in layers}
+    used = {layers[layer]: Feature(weight=1) for layer in layers if left[layer]}
+    try:
+        network = open_network(settings.model_copy(update={"features": used})) if used else None
+        for layer, channels in left.items():
+            try:
+                for pictures in visualize_channels(network, _of(settings, layers[layer]), channels):
+                    folder.save(layer, pictures, partial(inside, layer))
+                    on_pictures(layer, len(pictures))
+            finally:
+                on_layer(layer)
+    finally:
+        folder.discard_if_bare()
+
+
+def _of(settings: Settings, layer: str, channel: int | None = None) -> Settings:
+    """The settings with only that feature."""
+    feature = Feature(weight=1, channels=None if channel is None else [channel])
+    return settings.model_copy(update={"features": {layer: feature}})
