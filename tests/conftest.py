@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backend_process import BackendProcess
 from PIL import Image
 
 from dreamscripts.backends import startup
@@ -93,6 +94,24 @@ def googlenet_graph(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("googlenet") / "tensorflow_inception_graph.pb"
     path.write_bytes(frozen_graph.build().SerializeToString())
     return path
+
+
+@pytest.fixture(scope="session")
+def on_backend(tmp_path_factory):
+    """Run a function of a test module on a Keras backend: `on_backend("jax", function, *arguments)`.
+
+    Each backend has one process, which is started when it is first needed.
+    """
+    processes = {}
+
+    def run(backend, program, *arguments, silent=False):
+        if backend not in processes:
+            processes[backend] = BackendProcess(backend, tmp_path_factory.mktemp(backend))
+        return processes[backend].run(program, *arguments, silent=silent)
+
+    yield run
+    for process in processes.values():
+        process.end()
 
 
 @pytest.fixture
