@@ -7,9 +7,11 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from backend_process import BackendProcess
 from PIL import Image
 
 from dreamscripts.backends import startup
@@ -17,14 +19,15 @@ from dreamscripts.scripts import main
 from dreamscripts.settings.schema import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
+os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compare its bytes with those made here
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
 
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
     """Nothing that was measured on this machine before has a say, and nothing is kept beyond the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
@@ -93,11 +96,29 @@ def googlenet_graph(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def on_backend(tmp_path_factory):
+    """Run a function of a test module on a Keras backend: `on_backend("jax", function, *arguments)`.
+
+    Each backend has one process, which is started when it is first needed.
+    """
+    processes = {}
+
+    def run(backend, program, *arguments, silent=False):
+        if backend not in processes:
+            processes[backend] = BackendProcess(backend, tmp_path_factory.mktemp(backend))
+        return processes[backend].run(program, *arguments, silent=silent)
+
+    yield run
+    for process in processes.values():
+        process.end()
+
+
 @pytest.fixture
 def command(tmp_path):
     """Run `dreamscripts …` in a process of its own, in an empty working directory."""
     folder = tmp_path / "work"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
 
     def run(*arguments, env=None, check=None, **options) -> subprocess.CompletedProcess:
         done = subprocess.run(
@@ -116,12 +137,13 @@ def command(tmp_path):
 
 @pytest.fixture
 def command_here(tmp_path, monkeypatch, capsys):
-    """`command` without a process of its own, which would take seconds to import Keras."""
+    """Do as `command`, but in this process, and leave it as it was: a process would take seconds to import Keras."""
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
     log = logging.getLogger("dreamscripts")  # which a command makes its own
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", log.propagate)
+    monkeypatch.setattr(startup, "_claimed", False)
 
     def run(*arguments, check=None) -> subprocess.CompletedProcess:
         monkeypatch.chdir(folder)
@@ -132,15 +154,16 @@ def command_here(tmp_path, monkeypatch, capsys):
         return ended_with(check, done)
 
     run.folder = folder
-    return run
+    with patch.dict(os.environ):
+        yield run
 
 
 @pytest.fixture
 def asleep(monkeypatch):
-    """A command that gets as far as waking Keras fails."""
+    """A command that gets as far as starting Keras fails."""
 
-    def start_keras():
-        raise AssertionError("woke Keras")
+    def start_keras(*arguments):
+        raise AssertionError("started Keras")
 
     monkeypatch.setattr(startup, "start_keras", start_keras)
 

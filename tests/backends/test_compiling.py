@@ -1,57 +1,51 @@
 """The same loss and gradient on every installed backend, whatever the user's Keras configuration says."""
 
-import json
-import os
-import subprocess
-import sys
-
+import keras
 import numpy as np
 import pytest
 from conftest import BACKENDS
 
-from dreamscripts.losses.build import build_loss
+from dreamscripts.backends.host import device, versions
+from dreamscripts.losses.build import Loss, build_loss
+from dreamscripts.losses.layers import LayerDirections
 from dreamscripts.networks.network import load_network
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Settings
 
 FEATURES = {"block2_conv1": 0.1, "block3_conv1": 0.02}
 
-ONE_PASS = """
-import sys
-import keras, numpy as np
-from dreamscripts import Evaluator, Settings, load_network
-from dreamscripts.losses.build import Loss, build_loss
-from dreamscripts.losses.layers import LayerDirections
-from dreamscripts.backends.host import device, versions
+PENALTIES = {"continuity": 0.1, "dream_l2": 0.5, "diversity": 0.3}
 
-assert keras.config.image_data_format() == "channels_first" and keras.config.floatx() == "float16"
-x = np.load("x.npy")
-settings = Settings(features={features}, penalties=dict(continuity=0.1, dream_l2=0.5, diversity=0.3))
-network = load_network("pocket", layers=settings.features)
-evaluator = Evaluator(network, build_loss(settings, network))
-answers = [(evaluator.loss(x), evaluator.gradient(x))]
-tensor = keras.ops.convert_to_tensor(x, "float32")
-answers.append((evaluator.loss(tensor), keras.ops.convert_to_numpy(evaluator.gradient(tensor))))
 
-network = load_network("pocket", layers=["block2_conv1_pre_relu"])
-directions = keras.Variable(np.zeros((2, 32)), trainable=False, dtype="float32")
-evaluator = Evaluator(network, Loss(((1.0, LayerDirections("block2_conv1_pre_relu", directions)),)))
-for channels in ([3, 8], [20, 3]):
-    directions.assign(np.eye(32, dtype="float32")[channels])
-    evaluator.restart()
-    answers.append((evaluator.loss(x), evaluator.gradient(x)))
-names = [f"{what} {number}" for number in range(4) for what in ("loss", "gradient")]
-np.savez("answer.npz", **dict(zip(names, sum(answers, ()), strict=True)))
-assert keras.config.image_data_format() == "channels_first" and keras.config.floatx() == "float16"
-assert keras.backend.backend() in versions() and device()
-"""
+def four_passes(x):
+    """Losses and gradients of an array, of the same tensor, and twice of a term that is given other channels."""
+    configuration = keras.config.image_data_format(), keras.config.floatx()
+    assert configuration == ("channels_first", "float16")
+    settings = Settings(features=FEATURES, penalties=PENALTIES)
+    network = load_network("pocket", layers=settings.features)
+    evaluator = Evaluator(network, build_loss(settings, network))
+    answers = [(evaluator.loss(x), evaluator.gradient(x))]
+    tensor = keras.ops.convert_to_tensor(x, "float32")
+    answers.append((evaluator.loss(tensor), keras.ops.convert_to_numpy(evaluator.gradient(tensor))))
+
+    network = load_network("pocket", layers=["block2_conv1_pre_relu"])
+    directions = keras.Variable(np.zeros((2, 32)), trainable=False, dtype="float32")
+    evaluator = Evaluator(network, Loss(((1.0, LayerDirections("block2_conv1_pre_relu", directions)),)))
+    for channels in ([3, 8], [20, 3]):
+        directions.assign(np.eye(32, dtype="float32")[channels])
+        evaluator.restart()
+        answers.append((evaluator.loss(x), evaluator.gradient(x)))
+    assert (keras.config.image_data_format(), keras.config.floatx()) == configuration
+    assert keras.backend.backend() in versions()
+    assert device()
+    return answers
 
 
 @pytest.fixture(scope="module")
 def expected():
     """Two pictures, and the answers of the backend here."""
     x = np.random.default_rng(0).normal(0, 50, (2, 32, 40, 3))
-    settings = Settings(features=FEATURES, penalties={"continuity": 0.1, "dream_l2": 0.5, "diversity": 0.3})
+    settings = Settings(features=FEATURES, penalties=PENALTIES)
     network = load_network("pocket", layers=FEATURES)
     evaluator = Evaluator(network, build_loss(settings, network))
     answers = [(evaluator.loss(x), evaluator.gradient(x))] * 2  # of an array, and of a tensor
@@ -68,23 +62,12 @@ def expected():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_loss_and_gradient_do_not_depend_on_backend_or_configuration(backend, expected, tmp_path):
+def test_loss_and_gradient_do_not_depend_on_backend_or_configuration(backend, expected, on_backend):
     """By the terms of a settings file, and by one that is asked of other channels in between."""
     x, answers = expected
-    (tmp_path / "keras.json").write_text(
-        json.dumps({"image_data_format": "channels_first", "floatx": "float16", "backend": "tensorflow"})
-    )
-    np.save(tmp_path / "x.npy", x)
-    environment = os.environ | {"KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path)}
-    program = ONE_PASS.replace("{features}", repr(FEATURES))
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    there = np.load(tmp_path / "answer.npz")
-    for number, (loss, gradient) in enumerate(answers):
-        assert there[f"loss {number}"] == pytest.approx(loss, rel=1e-5)
-        assert np.linalg.norm(there[f"gradient {number}"] - gradient) <= 1e-4 * np.linalg.norm(gradient)
+    for (there, slope), (loss, gradient) in zip(on_backend(backend, four_passes, x), answers, strict=True):
+        assert there == pytest.approx(loss, rel=1e-5)
+        assert np.linalg.norm(slope - gradient) <= 1e-4 * np.linalg.norm(gradient)
 
 
 def test_xla_gives_the_same_numbers(rng):

@@ -96,6 +96,7 @@ def test_what_computes_something_else_agrees_in_no_picture(other, tmp_path):
 @pytest.fixture
 def begun(monkeypatch):
     """Pretend to begin processes whose passes take so many seconds; what each was told, by name."""
+    monkeypatch.delenv(measuring.ONEDNN, raising=False)
 
     def of(seconds, xla_is_open=True):
         told = {}

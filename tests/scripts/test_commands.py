@@ -14,38 +14,38 @@ from dreamscripts.settings.loading import folder
 from dreamscripts.settings.schema import Settings
 
 
-def test_settings_are_listed_shown_and_begun_from(command):
+def test_settings_are_listed_shown_and_begun_from(command, command_here):
     listed = command("settings", check=0).stdout.splitlines()
     assert len(listed) == len(list(folder().glob("*.toml")))
     assert any(line.startswith("bad_trip ") and "rings" in line for line in listed)
-    shown = command("settings", "show", "bad_trip", check=0).stdout
+    shown = command_here("settings", "show", "bad_trip", check=0).stdout
     assert shown == (folder() / "bad_trip.toml").read_text()
-    said = command("settings", "new", "mine.toml", "--from", "dreamy", check=0).stdout
+    said = command_here("settings", "new", "mine.toml", "--from", "dreamy", check=0).stdout
     assert "--settings mine.toml" in said
-    assert (command.folder / "mine.toml").read_text() == (folder() / "dreamy.toml").read_text()
+    assert (command_here.folder / "mine.toml").read_text() == (folder() / "dreamy.toml").read_text()
     for arguments, says in [
         (["show", "dreamier"], "did you mean 'dreamy'"),
         (["new", "mine.toml"], "is there already"),
         (["new", "mine.txt"], "end in .toml"),
         (["new", "nowhere/mine.toml"], "nowhere/mine.toml: cannot be written"),
     ]:
-        done = command("settings", *arguments)
+        done = command_here("settings", *arguments)
         assert done.returncode == 2
         assert says in done.stderr
 
 
-def test_layers_of_a_network_are_listed_with_what_they_see(command):
+def test_layers_of_a_network_are_listed_with_what_they_see(command, command_here):
     done = command("layers", "pocket", check=0)
     assert done.stderr == ""
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
     assert rows["layer"] == ["kind", "channels", "stride", "receptive", "field"]
     assert rows["block4_conv2"] == ["Conv2D", "128", "8", "76", "px"]
-    assert "did you mean 'squeezenet'" in command("layers", "squeeznet", check=2).stderr
+    assert "did you mean 'squeezenet'" in command_here("layers", "squeeznet", check=2).stderr
 
 
-def test_the_keras_example_keeps_its_arguments_its_square_and_its_file_names(command, photo):
+def test_the_keras_example_keeps_its_arguments_its_square_and_its_file_names(command, command_here, photo):
     more = ("--network", "pocket", "--size", 96, "-i", 2)
-    done = command("keras-example", photo, "out/dream", *more)
+    done = command_here("keras-example", photo, "out/dream", *more)
     assert done.returncode == 2
     assert "there is no folder 'out'" in done.stderr
     done = command("keras-example", photo, "dream", *more, check=0)
@@ -85,14 +85,14 @@ def test_nothing_heavy_is_imported_for_help_or_for_the_package(command):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["bad_trip", "dreamy"])
-def test_a_named_dream_is_neither_the_photograph_nor_noise(name, command, tmp_path):
+def test_a_named_dream_is_neither_the_photograph_nor_noise(name, command_here):
     """On the sample sky: changed a good deal, yet still smooth where it was smooth, and within its colours."""
     from pathlib import Path
 
     sky = Path(__file__).parents[2] / "samples" / "sky.jpg"
-    command("dream", sky, "--settings", name, "--network", "pocket", "--size", 320, "-o", "run", "-q", check=0)
+    command_here("dream", sky, "--settings", name, "--network", "pocket", "--size", 320, "-o", "run", "-q", check=0)
     before = fit(open_picture(sky), 320)
-    after = open_picture(command.folder / "run" / "final.png")
+    after = open_picture(command_here.folder / "run" / "final.png")
     assert np.abs(after - before).mean() > 4
     grey = np.asarray(Image.fromarray(after.astype(np.uint8)).convert("L"), float)
     rough = np.abs(np.diff(grey, axis=1)).mean()

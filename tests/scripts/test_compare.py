@@ -6,6 +6,8 @@ import time
 import pytest
 from conftest import mistake
 
+from dreamscripts.backends import startup
+from dreamscripts.errors import DreamError
 from dreamscripts.images.files import open_picture
 
 FAST_TOML = """
@@ -19,10 +21,9 @@ passes = 3
 FAST = ("--settings", "fast.toml", "--size", 48, "--passes", 6)
 
 
-@pytest.fixture
-def command(command):
-    (command.folder / "fast.toml").write_text(FAST_TOML)
-    return command
+@pytest.fixture(autouse=True)
+def fast_toml(command_here):
+    (command_here.folder / "fast.toml").write_text(FAST_TOML)
 
 
 def test_optimizers_are_compared_in_a_report_and_the_verdict_is_said(command, photo):
@@ -57,24 +58,32 @@ def test_optimizers_are_compared_in_a_report_and_the_verdict_is_said(command, ph
         (["PHOTO", "--settings", "bad_tripp"], "did you mean 'bad_trip'"),
     ],
 )
-def test_mistakes_found_before_keras_wakes(arguments, says, command, photo):
-    (command.folder / "full").mkdir()
-    (command.folder / "full" / "mine.txt").touch()
+def test_mistakes_found_before_keras_starts(arguments, says, command_here, photo, asleep):
+    full = command_here.folder / "full"
+    full.mkdir()
+    (full / "mine.txt").touch()
     arguments = [photo if argument == "PHOTO" else argument for argument in arguments]
+    assert says in mistake(command_here("compare", *arguments))
+    assert {path.name for path in command_here.folder.iterdir()} == {"fast.toml", "full"}
+    assert [path.name for path in full.iterdir()] == ["mine.txt"]
+
+
+def test_a_mistake_is_told_at_once(command):
     started = time.perf_counter()
-    assert says in mistake(command("compare", *arguments, env={"KERAS_BACKEND": "none of them"}))
+    assert "nowhere.jpg: there is no such picture" in mistake(command("compare", "nowhere.jpg"))
     assert time.perf_counter() - started < 3
-    assert {path.name for path in command.folder.iterdir()} == {"fast.toml", "full"}
-    assert [path.name for path in (command.folder / "full").iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize("more", [(), ("--output", "mine")])
-def test_a_comparison_that_fails_leaves_no_empty_folder(more, command, photo):
-    said = mistake(command("compare", photo, *FAST, *more, env={"KERAS_BACKEND": "ghost"}))
-    assert "cannot use the backend 'ghost'" in said
-    assert {path.name for path in command.folder.iterdir()} == {"fast.toml"}
+def test_a_comparison_that_fails_leaves_no_empty_folder(more, command_here, photo, monkeypatch):
+    def start_keras():
+        raise DreamError("Keras cannot use the backend 'ghost'")
+
+    monkeypatch.setattr(startup, "start_keras", start_keras)
+    assert "cannot use the backend 'ghost'" in mistake(command_here("compare", photo, *FAST, *more))
+    assert {path.name for path in command_here.folder.iterdir()} == {"fast.toml"}
 
 
-def test_a_picture_too_small_for_the_network_is_one_line_and_leaves_no_folder(command, photo):
-    assert "at least 10 pixels" in mistake(command("compare", photo, *FAST, "--size", 8))
-    assert {path.name for path in command.folder.iterdir()} == {"fast.toml"}
+def test_a_picture_too_small_for_the_network_is_one_line_and_leaves_no_folder(command_here, photo):
+    assert "at least 10 pixels" in mistake(command_here("compare", photo, *FAST, "--size", 8))
+    assert {path.name for path in command_here.folder.iterdir()} == {"fast.toml"}

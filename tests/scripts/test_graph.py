@@ -38,10 +38,14 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
         (["--gallery", "folder"], "folder: is no gallery: there is no gallery.json in it that can be read"),
     ],
 )
-def test_mistakes_found_before_keras_wakes(arguments, says, command):
-    (command.folder / "folder").mkdir()
-    (command.folder / "mine.txt").touch()
+def test_mistakes_found_before_keras_starts(arguments, says, command_here, asleep):
+    (command_here.folder / "folder").mkdir()
+    (command_here.folder / "mine.txt").touch()
+    assert says in mistake(command_here("graph", "pocket", *arguments))
+    assert {path.name for path in command_here.folder.iterdir()} == {"folder", "mine.txt"}
+
+
+def test_a_mistake_is_told_at_once(command):
     started = time.perf_counter()
-    assert says in mistake(command("graph", "pocket", *arguments, env={"KERAS_BACKEND": "none of them"}))
+    assert "page.svg: the page is a file that ends in .html" in mistake(command("graph", "pocket", "-o", "page.svg"))
     assert time.perf_counter() - started < 3
-    assert {path.name for path in command.folder.iterdir()} == {"folder", "mine.txt"}

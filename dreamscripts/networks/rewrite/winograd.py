@@ -72,7 +72,7 @@ def convolve(x, transformed, padding: int):
 def _grid(*lengths):
     """The index along each axis of an array with these lengths, in shapes that spread over one another."""
     axes = range(len(lengths))
-    return [ops.reshape(ops.arange(lengths[i]), [-1 if axis == i else 1 for axis in axes]) for i in axes]
+    return [ops.reshape(ops.arange(lengths[i], dtype="int32"), [-1 if axis == i else 1 for axis in axes]) for i in axes]
 
 
 class WinogradConv2D(keras.layers.Conv2D):
