@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dreamscripts import Settings
-from dreamscripts.settings import named, parse_override
+from dreamscripts.settings.loading import named, parse_override
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
