@@ -1,0 +1,49 @@
+"""Examples in the documents: settings, keys and numbers that they name exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dreamscripts import Settings
+from dreamscripts.settings.loading import named, parse_override
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [README, *(page.read_text("utf-8") for page in sorted(ROOT.glob("docs/**/*.md")))]
+
+
+def test_the_settings_file_in_the_readme_is_valid(tmp_path):
+    example = re.search(r"```toml\n(.*?)```", README, re.DOTALL).group(1)
+    (tmp_path / "example.toml").write_text(example, "utf-8")
+    settings = Settings.load(tmp_path / "example.toml")
+    assert settings.optimizer.max_change == 5
+    assert set(settings.features) == {"block4_conv1", "block5_conv1"}
+
+
+def test_the_table_of_named_settings_is_complete():
+    page = (ROOT / "docs" / "guide" / "named-settings.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(named())
+    assert f"{len(named())} named settings" in README
+
+
+def test_settings_in_commands_exist():
+    names = {name for page in PAGES for name in re.findall(r"(?:-s|--settings) ([a-z]\w+)(?![\w.])", page)}
+    assert len(names) > 5
+    assert names <= set(named())
+
+
+def test_set_options_are_accepted():
+    options = {option for page in PAGES for option in re.findall(r"--set ([a-z][\w.]+=[\w.]+)", page)}
+    assert len(options) > 8
+    for option in options:
+        key, value = parse_override(option)
+        assert Settings.load("dreamy", **{key: value}), option  # raises SettingsError if it is not valid
+
+
+@pytest.mark.parametrize(
+    "command", ["dream", "layers", "settings", "visualize", "gallery", "graph", "compare", "bench"]
+)
+def test_every_command_is_in_the_documents(command):
+    assert any(f"dreamscripts {command}" in page for page in PAGES)
