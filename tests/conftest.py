@@ -143,7 +143,6 @@ def command_here(tmp_path, monkeypatch, capsys):
     log = logging.getLogger("dreamscripts")  # which a command makes its own
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", log.propagate)
-    monkeypatch.setattr(startup, "_claimed", False)
 
     def run(*arguments, check=None) -> subprocess.CompletedProcess:
         monkeypatch.chdir(folder)

@@ -57,15 +57,15 @@ def visualize_channels(
     depth = network.model.output[layer].shape[network.channel_axis]
     # Where a step or the end depends on the loss of the whole batch, pictures are made one by one.
     alone = settings.optimizer.name == "lbfgs" or settings.optimizer.max_score is not None
-    most = 1 if alone else together or max(1, PIXELS // settings.size**2)
+    most = 1 if alone else together or max(1, PIXELS // settings.side**2)
     batch = ceil(len(channels) / ceil(len(channels) / most))  # as even as can be
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
     network = network.at(layer)
-    choices = choose(network, settings, settings.size, settings.size, len(channels))
+    choices = choose(network, settings, settings.side, settings.side, len(channels))
     loss = Loss(((1.0, LayerDirections(layer, directions)),))
-    side = settings.size
+    side = settings.side
     evaluator = build_evaluator(network, settings, side, side, pictures=batch, loss=loss, choices=choices)
-    start = np.repeat(noise(settings.size, settings.seed, 1), batch, axis=0)  # all begin with the same
+    start = np.repeat(noise(side, settings.seed, 1), batch, axis=0)  # all begin with the same
     for first in range(0, len(channels), batch):
         chosen = channels[first : first + batch]
         one_each = np.zeros((batch, depth), np.float32)  # where fewer are left, the rest of the batch wants nothing

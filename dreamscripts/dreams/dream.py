@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -38,7 +38,7 @@ def dream(
     evaluator: Evaluator | None = None,
     choices: Choices | None = None,
     on_choices: Callable[[Choices], None] = lambda choices: None,
-) -> Iterator[Iterate]:
+) -> Generator[Iterate]:
     """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
     Settings that start with noise take several pictures as well, an array (N, H, W, 3). Iterations are numbered through
@@ -99,9 +99,10 @@ class _Dream:
     def iterates(self, start: np.ndarray | None, after: Iterate | None) -> Iterator[Iterate]:
         """Yield the iterates from `start`, or from the photograph, or those that follow `after`."""
         each, iteration = self._settings.optimizer.iterations, 0
+        state: Mapping[str, np.ndarray] = {}
         try:
             if after is None:
-                octave, state = self._first, {}
+                octave = self._first
                 x = self._schedule.begin(0, None) if start is None else start
                 yield self._iterate(octave, 0, OptimizerResult(x, self._evaluator.loss(x), self._evaluator.terms(x)))
             else:

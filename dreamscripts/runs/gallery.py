@@ -19,7 +19,7 @@ def open_folder(folder: Path, model: keras.Model, layers: Iterable[str], setting
     channels = {facts.name: facts.channels for facts in describe_layers(model)}
     common = tomli_w.dumps(settings.model_dump(exclude_none=True, exclude={"features"}))
     counted = {layer: channels[layer] for layer in layers}
-    return GalleryFolder.open(folder, settings.network, settings.weights, common, counted, settings.size)
+    return GalleryFolder.open(folder, settings.network, settings.weights, common, counted, settings.side)
 
 
 def make_gallery(
@@ -39,24 +39,26 @@ def make_gallery(
     """
 
     def inside(layer: str, channel: int) -> str:
-        return _of(settings, layers[layer], channel).to_toml()
+        return _only(settings, layers[layer], channel).to_toml()
 
-    left = {layer: folder.todo(layer) for layer in layers}
-    used = {layers[layer]: Feature(weight=1) for layer in layers if left[layer]}
+    missing = {layer: channels for layer in layers if (channels := folder.todo(layer))}
     try:
-        network = open_network(settings.model_copy(update={"features": used})) if used else None
-        for layer, channels in left.items():
+        if missing:
+            used = {layers[layer]: Feature(weight=1) for layer in missing}
+            network = open_network(settings.model_copy(update={"features": used}))
+        for layer in layers:
             try:
-                for pictures in visualize_channels(network, _of(settings, layers[layer]), channels):
-                    folder.save(layer, pictures, partial(inside, layer))
-                    on_pictures(layer, len(pictures))
+                if layer in missing:
+                    for pictures in visualize_channels(network, _only(settings, layers[layer]), missing[layer]):
+                        folder.save(layer, pictures, partial(inside, layer))
+                        on_pictures(layer, len(pictures))
             finally:
                 on_layer(layer)
     finally:
         folder.discard_if_bare()
 
 
-def _of(settings: Settings, layer: str, channel: int | None = None) -> Settings:
-    """The settings with only that feature."""
-    feature = Feature(weight=1, channels=None if channel is None else [channel])
+def _only(settings: Settings, layer: str, channel: int | None = None) -> Settings:
+    """The settings with that layer as their only feature, or that channel of it."""
+    feature = Feature(weight=1, channels=None if channel is None else {channel: 1.0})
     return settings.model_copy(update={"features": {layer: feature}})

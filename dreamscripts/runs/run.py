@@ -3,10 +3,10 @@
 `new_run` and `record` are its two halves: all that can be refused without Keras is refused by `new_run`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dreamscripts.errors import Diverged
 from dreamscripts.images.files import Photo, open_photo
@@ -30,7 +30,7 @@ def run(
     keep_every: int = 1,
     on_pass: OnPass | None = None,
     on_end: OnEnd = lambda folder: None,
-) -> Iterator["Iterate"]:
+) -> Generator["Iterate"]:
     """Dream of a picture file and yield each iterate once it is safely in `folder`.
 
     photo: None for settings that start with noise.
@@ -47,7 +47,7 @@ def run(
 
 def resume(
     folder: str | Path, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
-) -> Iterator["Iterate"]:
+) -> Generator["Iterate"]:
     """Continue an interrupted run in `folder`, to the same pictures as without the interruption."""
     yield from record(RunFolder.reopen(folder), on_pass=on_pass, on_end=on_end)
 
@@ -60,13 +60,15 @@ def new_run(
 
     Raises DreamError.
     """
+    about: dict[str, Any] = {"picture": None, "notes": []}
     if photo is None:
-        check_room(settings.size, settings.size, settings.optimizer)
-        about, picture = {"picture": None, "notes": []}, noise(settings.size, settings.seed)
+        check_room(settings.side, settings.side, settings.optimizer)
+        picture = noise(settings.side, settings.seed)
     else:
         photo = photo if isinstance(photo, Photo) else open_photo(photo)
         about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
-        check_room(*fitted(*photo.pixels.shape[:2], settings.size), settings.optimizer)
+        height, width, _ = photo.pixels.shape
+        check_room(*fitted(height, width, settings.size), settings.optimizer)
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
     del photo, picture  # they are in the folder; a large picture takes as much memory as a tile
@@ -79,7 +81,7 @@ def new_run(
 
 def record(
     folder: RunFolder, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
-) -> Iterator["Iterate"]:
+) -> Generator["Iterate"]:
     """Dream on from where the run in `folder` is, and yield each iterate once it is saved."""
     from dreamscripts.backends import compiling, host
     from dreamscripts.dreams.dream import dream

@@ -132,7 +132,9 @@ class RunFolder:
 
     def save_final(self, status: str) -> None:
         """Write the final picture: the last one or, after status "diverged", the one with the lowest loss."""
-        self._save_picture("final.png", self.best if status == "diverged" else self.last)
+        chosen = self.best if status == "diverged" else self.last
+        if chosen is not None:
+            self._save_picture("final.png", chosen)
 
     def write(self, name: str, content: bytes) -> None:
         """Write another file of the run, whole or not at all. Raises OutputError."""
@@ -203,8 +205,8 @@ def _state(iterate: Iterate) -> bytes:
         "ends_octave": iterate.ends_octave,
     }
     buffer = io.BytesIO()
-    memory = {f"memory {name}": array for name, array in iterate.state.items()}
-    np.savez(buffer, x=iterate.x, rest=json.dumps(rest), **memory)
+    arrays: dict[str, Any] = {f"memory {name}": array for name, array in iterate.state.items()}
+    np.savez(buffer, x=iterate.x, rest=json.dumps(rest), **arrays)
     return buffer.getvalue()
 
 

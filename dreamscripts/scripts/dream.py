@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,16 +18,24 @@ if TYPE_CHECKING:
     from dreamscripts.settings.schema import Settings
 
 DEFAULT = "dreamy"
-EMBEDDED = "pocket_large"  # dreams it where neither settings nor a network are named: it is inside the package
-NOISE = "noise"  # in the place of a picture's name
+EMBEDDED = "pocket_large"  # the network if neither settings nor a network are named; it is inside the package
+NOISE = "noise"  # printed instead of a picture's name
+
+Photo = Annotated[Path | None, typer.Argument(help="The picture: JPEG, PNG, TIFF, WebP, …")]
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="PICTURE.png", help="Use the settings inside this dreamt picture.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>, numbered.")
+]
+KeepEvery = Annotated[int, typer.Option(min=1, metavar="N", help="Keep every Nth snapshot.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 
 
 def dream(
-    photo: Annotated[Path | None, typer.Argument(help="The picture to dream of: JPEG, PNG, TIFF, WebP, …")] = None,
+    photo: Photo = None,
     settings: options.SettingsName = None,
-    from_: Annotated[
-        Path | None, typer.Option("--from", metavar="PICTURE.png", help="The settings inside a picture dreamt before.")
-    ] = None,
+    from_: From = None,
     network: options.Network = None,
     weights: options.Weights = None,
     size: options.Size = None,
@@ -35,51 +43,62 @@ def dream(
     iterations: options.Iterations = None,
     guide: options.Guide = None,
     set_: options.Set = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>, numbered.")
-    ] = None,
-    keep_every: Annotated[int, typer.Option(min=1, metavar="N", help="Keep every Nth snapshot.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    output: Output = None,
+    keep_every: KeepEvery = 1,
+    resume: Resume = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Turn PHOTO into a dream: a folder with a snapshot per iteration, final.png and the record of the run.
 
-    Without --settings it is dreamy, and without --network as well a network inside the package dreams it. Settings
-    that start with noise, as notebook_lapnorm does, need no PHOTO.
+    The default settings are dreamy. Without --settings and --network, a network inside the package is used. Settings
+    that start with noise, such as notebook_lapnorm, need no PHOTO.
 
-    For a first one: dreamscripts dream samples/sky.jpg
+    A first example: dreamscripts dream samples/sky.jpg
     """
     if settings and from_:
         raise SettingsError("give --settings or --from, not both")
     if from_ and from_.suffix.lower() != ".png":
         raise SettingsError(f"{from_}: --from needs a PNG that dreamscripts saved")
-    # Here and not above, because `--help` needs none of it.
-    from dreamscripts.runs.run import new_run
-    from dreamscripts.runs.run_folder import free_folder, latest_folder
-
-    named = str(from_ or settings or DEFAULT)
+    named = str(from_ or settings or "")
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
-    default_folder = f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named).stem}"
     console = options.open_console(quiet)
+    folder_name = f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named or DEFAULT).stem}"
     if resume:
-        if photo is None and not (output or settings or from_):
-            raise DreamError("name the picture of the run to resume, or its folder with --output")
-        if output and (settings or from_):
-            raise SettingsError(f"{output}: a resumed run keeps its settings; remove --settings and --from")
-        opened = nullcontext(_reopened(output or latest_folder(default_folder), photo, changes))
+        run: AbstractContextManager[RunFolder] = nullcontext(_reopened(folder_name, output, photo, named, changes))
     else:
-        if unnamed := not (settings or from_ or changes.keys() & {"network", "weights"}):
-            changes["network"] = EMBEDDED
-        chosen = _load(named, changes, photo)
-        if unnamed:
-            console.print(f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)")
-        opened = new_run(photo, chosen, output or free_folder(default_folder), keep_every=keep_every)
-    with opened as run:
-        for note in () if resume else run.record["notes"]:
-            console.print(f"{photo}: {note}")
-        name = Path(run.record["picture"] or NOISE).name
-        console.print(f"{name} → {run.folder}/  ({run.settings.network}, {'resumed' if resume else named})")
-        _watch(console, run)
+        run = _new_run(console, folder_name, output, photo, named, changes, keep_every)
+    with run as run_folder:
+        name = Path(run_folder.record["picture"] or NOISE).name
+        how = "resumed" if resume else named or DEFAULT
+        console.print(f"{name} → {run_folder.folder}/  ({run_folder.settings.network}, {how})")
+        _watch(console, run_folder)
+
+
+def _new_run(
+    console: "Console",
+    folder_name: str,
+    output: Path | None,
+    photo: Path | None,
+    named: str,
+    changes: dict[str, object],
+    keep_every: int,
+) -> AbstractContextManager["RunFolder"]:
+    """Load the settings and open the photo for a run in a new folder. Raises DreamError."""
+    # Here and not above, because `--help` needs none of it.
+    from dreamscripts.images.files import open_photo
+    from dreamscripts.runs.run import new_run
+    from dreamscripts.runs.run_folder import free_folder
+
+    embedded = not named and not changes.keys() & {"network", "weights"}
+    if embedded:
+        changes = {"network": EMBEDDED, **changes}
+    chosen = _load(named or DEFAULT, changes, photo)
+    opened = open_photo(photo) if photo else None
+    for note in opened.notes if opened else ():
+        console.print(f"{photo}: {note}")
+    if embedded:
+        console.print(f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)")
+    return new_run(opened, chosen, output or free_folder(folder_name), keep_every=keep_every)
 
 
 def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settings":
@@ -99,10 +118,17 @@ def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settin
     return chosen
 
 
-def _reopened(folder: Path, photo: Path | None, changes: dict[str, object]) -> "RunFolder":
-    """The interrupted run in a folder. Raises DreamError if it is of another picture, or has other settings."""
-    from dreamscripts.runs.run_folder import RunFolder
+def _reopened(
+    folder_name: str, output: Path | None, photo: Path | None, named: str, changes: dict[str, object]
+) -> "RunFolder":
+    """The interrupted run. Raises DreamError if it has another picture or other settings than those asked for."""
+    from dreamscripts.runs.run_folder import RunFolder, latest_folder
 
+    if not (photo or output or named):
+        raise DreamError("name the picture of the run to resume, or its folder with --output")
+    if output and named:
+        raise SettingsError(f"{output}: a resumed run keeps its settings; remove --settings and --from")
+    folder = output or latest_folder(folder_name)
     run = RunFolder.reopen(folder)
     picture = run.record["picture"] or NOISE
     if photo and str(photo.resolve()) != picture:
@@ -112,12 +138,12 @@ def _reopened(folder: Path, photo: Path | None, changes: dict[str, object]) -> "
 
 
 def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) -> None:
-    """A resumed run keeps its settings: raise SettingsError where the command line asks for another value."""
+    """Raise SettingsError if the command line asks for other settings than those that a resumed run keeps."""
     for key, asked in changes.items():
-        other = key == "network" and asked != begun.network  # whose layers and channels may be others
+        other = key == "network" and asked != begun.network  # its layers and channels may differ
         if other or type(begun).load(folder / "settings.toml", **{key: asked}) != begun:
             raise SettingsError(
-                f"{folder}: this run was begun with {key} = {begun.value(key)}; leave it out, or begin another run"
+                f"{folder}: this run was begun with {key} = {begun.value(key)}; remove the option, or start another run"
             )
 
 
@@ -128,24 +154,25 @@ def _watch(console: "Console", run: "RunFolder") -> None:
     from dreamscripts.runs.run import record
     from dreamscripts.scripts.progress import Watch, blown_out
 
-    folder, settings, iterate = run.folder, run.settings, None
     try:
-        with Watch(console, settings) as watch:
+        with Watch(console, run.settings) as watch:
             start_keras(run.record.get("choices", {}).get("onednn"))
             # Closed here, so that final.png is there when we say so.
             with closing(record(run, on_pass=watch.on_pass, on_end=write_loss_curve)) as iterates:
                 for iterate in iterates:
                     watch.on_iterate(iterate)
     except KeyboardInterrupt:
-        if iterate is not None:
+        if run.last is not None:
             console.print(
-                f"stopped after iteration {iterate.iteration}; {folder}/final.png shows it.\n"
-                f"Continue with: dreamscripts dream --resume --output {shlex.quote(str(folder))}"
+                f"stopped after iteration {run.last.iteration}; {run.folder}/final.png shows it.\n"
+                f"Continue with: dreamscripts dream --resume --output {shlex.quote(str(run.folder))}"
             )
         raise
+    if (last := run.last) is None:
+        return
     console.print(
-        f"{folder}/final.png  (iterations: {iterate.iteration}, {iterate.passes} passes, {iterate.seconds:.0f} s, "
-        f"loss {iterate.loss:.4g})"
+        f"{run.folder}/final.png  (iterations: {last.iteration}, {last.passes} passes, {last.seconds:.0f} s, "
+        f"loss {last.loss:.4g})"
     )
-    if note := blown_out(iterate, settings.optimizer):
+    if note := blown_out(last, run.settings.optimizer):
         console.print(note)

@@ -29,6 +29,8 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any one value, as in features.block5_conv1=0.1.")
 ]
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
 
 def overrides(
     network: str | None = None,

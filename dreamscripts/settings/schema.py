@@ -294,6 +294,13 @@ class Settings(Table):
             )
         return self.model_copy(update={"features": features, "optimizer": optimizer, "instead": None})
 
+    @property
+    def side(self) -> int:
+        """The side of a picture out of noise, in pixels. Raises SettingsError if `size` is missing."""
+        if self.size is None:
+            raise SettingsError('start = "noise" needs a size; set size (pixels per side)')
+        return self.size
+
     def value(self, key: str) -> Any:
         """The value at a dotted key; None where there is none."""
         value: Any = self.model_dump()
