@@ -21,8 +21,9 @@ import keras
 from dreamscripts.atomic_files import write_atomically
 from dreamscripts.networks.layers import LayerFacts, describe_layers, is_channels_first
 from dreamscripts.networks.rewrite.clone import calls, maker, public_name
-from dreamscripts.reports.channel_pictures import CELL, COLUMNS, Gallery, join_pictures
+from dreamscripts.reports.channel_pictures import CELL, COLUMNS, join_pictures
 from dreamscripts.reports.graph_layout import Beside, Graph, Lane, Plan, Series, Tail, arrange, group_blocks
+from dreamscripts.runs.gallery_folder import Gallery
 
 OPEN_UP_TO = 70  # layers; a larger network begins with its blocks closed
 THUMBS = 4  # of a layer's pictures, on its node

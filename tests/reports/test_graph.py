@@ -15,10 +15,11 @@ from PIL import Image
 from dreamscripts.errors import OutputError, PictureError
 from dreamscripts.images.files import save_picture
 from dreamscripts.networks.network import build
-from dreamscripts.reports.channel_pictures import CELL, Gallery, open_gallery
+from dreamscripts.reports.channel_pictures import CELL
 from dreamscripts.reports.graph import THUMBS, describe_graph, write_graph
 from dreamscripts.reports.graph_events import write_events
 from dreamscripts.reports.graph_layout import Beside, Lane, Series, Tail, arrange, group_blocks
+from dreamscripts.runs.gallery_folder import Gallery, open_gallery
 
 # The layers
 
