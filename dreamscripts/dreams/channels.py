@@ -13,7 +13,6 @@ import tomli_w
 from dreamscripts.dreams.dream import choose, computed, dream, open_network
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.images.resizing import noise
-from dreamscripts.losses.build import Loss
 from dreamscripts.losses.layers import LayerDirections
 from dreamscripts.networks.layers import describe_layers, find_layer
 from dreamscripts.networks.network import Network
@@ -107,7 +106,7 @@ def visualize_channels(
     choices = choose(network, settings, settings.size, settings.size, len(channels))
     evaluator = Evaluator(
         computed(network, settings, choices),
-        Loss(((1.0, LayerDirections(layer, directions)),)),
+        LayerDirections(layer, directions),
         jitter=settings.jitter,
         tiles=settings.tiles,
         seed=settings.seed,

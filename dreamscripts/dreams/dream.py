@@ -73,7 +73,7 @@ def dream(
     schedule, left_out = _schedule(network, settings, base)
     octaves = left_out + len(schedule.sizes)
     if evaluator:
-        evaluator.restart()
+        evaluator.reset()
     else:
         size, pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
         choices = choices or choose(network, settings, *size, pictures)

@@ -20,7 +20,7 @@ ONE_PASS = """
 import sys
 import keras, numpy as np
 from dreamscripts import Evaluator, Settings, load_network
-from dreamscripts.losses.build import Loss, build_loss
+from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.layers import LayerDirections
 from dreamscripts.backends.host import device, versions
 
@@ -35,10 +35,10 @@ answers.append((evaluator.loss(tensor), keras.ops.convert_to_numpy(evaluator.gra
 
 network = load_network("pocket", layers=["block2_conv1_pre_relu"])
 directions = keras.Variable(np.zeros((2, 32)), trainable=False, dtype="float32")
-evaluator = Evaluator(network, Loss(((1.0, LayerDirections("block2_conv1_pre_relu", directions)),)))
+evaluator = Evaluator(network, LayerDirections("block2_conv1_pre_relu", directions))
 for channels in ([3, 8], [20, 3]):
     directions.assign(np.eye(32, dtype="float32")[channels])
-    evaluator.restart()
+    evaluator.reset()
     answers.append((evaluator.loss(x), evaluator.gradient(x)))
 names = [f"{what} {number}" for number in range(4) for what in ("loss", "gradient")]
 np.savez("answer.npz", **dict(zip(names, sum(answers, ()), strict=True)))

@@ -11,7 +11,7 @@ from dreamscripts.dreams import dream as dreaming
 from dreamscripts.dreams.dream import build_evaluator, dream, open_network
 from dreamscripts.errors import Diverged, NetworkError, PictureError
 from dreamscripts.images.resizing import fit, noise
-from dreamscripts.losses.build import Loss
+from dreamscripts.losses.term import Term
 from dreamscripts.objective.fourier import FourierEvaluator
 from dreamscripts.optimizers.step import OptimizerResult
 from dreamscripts.settings.schema import Feature
@@ -285,16 +285,16 @@ def test_clipped_a_dream_stays_between_black_and_white(name, picture, settings):
 
 
 def test_a_loss_that_leaves_the_numbers_says_in_which_iteration(picture, settings, monkeypatch):
-    class Cliff:
+    class Cliff(Term):
         """Falls off the numbers once the picture is a little darker."""
 
         name = "cliff"
 
-        def __call__(self, x, features, parts):
+        def __call__(self, x, features, regions):
             return ops.sqrt(ops.mean(x) - start + 1)
 
     start = float((picture[:, :, ::-1] - [103.939, 116.779, 123.68]).mean())
-    monkeypatch.setattr(dreaming, "build_loss", lambda settings, network: Loss(((100.0, Cliff()),)))
+    monkeypatch.setattr(dreaming, "build_loss", lambda settings, network: 100 * Cliff())
     iterates = dream(picture, changed(settings, jitter={"noise": 0}))
     assert next(iterates).loss == pytest.approx(100, rel=1e-3)
     with pytest.raises(Diverged, match="iteration 1: the term 'cliff' of the loss became NaN at pass"):
