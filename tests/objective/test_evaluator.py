@@ -1,4 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import keras
 import numpy as np
@@ -377,3 +379,37 @@ def test_of_a_tensor_too_what_is_not_finite_is_refused(network):
     for level, says in ((-1.0, "term 'root'"), (0.0, "gradient of the loss")):
         with pytest.raises(Diverged, match=says):
             evaluator.loss(ops.full(SHAPE, level, dtype="float32"))
+
+
+THREADS = {
+    "noise": {"jitter": Jitter(noise=4, shift=5), "seed": 1},
+    "tiles": {"tiles": Tiles(kind="notebook", size=12), "seed": 2},
+    "exact tiles": {"tiles": Tiles(kind="exact", size=24)},
+    "rotation": {"jitter": Jitter(rotate=20, scale=0.2), "seed": 3},
+}
+
+
+def test_evaluators_in_threads_compute_what_each_computes_alone(network, loss, rng):
+    """Each has its own loss, transforms and sizes, and compiles while the others compute."""
+    pictures = [rng.normal(0, 50, (side, 36, 3)).astype(np.float32) for side in (30, 36)]
+    weights = {name: 1.0 + i for i, name in enumerate(THREADS)}
+    start = Barrier(len(THREADS))
+
+    def compute(name, together):
+        if together:
+            start.wait(60)
+        evaluator, found = Evaluator(network, weights[name] * loss, **THREADS[name]), []
+        for number in range(3):
+            for x in pictures:
+                evaluator.draw(number)
+                found.append((list(evaluator.terms(x).values()), evaluator.gradient(x)))
+        assert evaluator.passes == len(found)
+        return found
+
+    alone = {name: compute(name, together=False) for name in THREADS}
+    with ThreadPoolExecutor(len(THREADS)) as pool:
+        running = {name: pool.submit(compute, name, together=True) for name in THREADS}
+        for name, future in running.items():
+            for (terms, gradient), (expected, slope) in zip(future.result(), alone[name], strict=True):
+                assert terms == pytest.approx(expected, rel=1e-5)
+                np.testing.assert_allclose(gradient, slope, atol=1e-5 * np.abs(slope).max())
