@@ -14,10 +14,8 @@ from dreamscripts.losses.term import Loss, Term, as_loss
 from dreamscripts.networks.network import Network
 from dreamscripts.objective.exact_tiles import Crop, exact_crops
 from dreamscripts.objective.random_tiles import cut
-from dreamscripts.objective.transforms import IDENTITY, Transform, draw_transform
+from dreamscripts.objective.transforms import IDENTITY, Picture, Transform, draw_transform
 from dreamscripts.settings.schema import Jitter, Tiles
-
-Picture = Any  # an array or a tensor
 
 
 class Evaluator:
@@ -160,7 +158,7 @@ class Evaluator:
             return terms, ops.convert_to_tensor(gradient)
         x = transform(x)
         terms, gradient = self._in_tiles(x) if self._tiles else self._in_one_pass(x)
-        return terms, transform.back(gradient)
+        return terms, transform.pull_back(gradient)
 
     def _in_one_pass(self, x: Picture) -> tuple[np.ndarray, Picture]:
         """Return the terms and the gradient of one transformed picture or batch."""
@@ -183,14 +181,14 @@ class Evaluator:
         """Return the terms and the gradient of x, summed over the exact tiles on the host."""
         if transform.warp is not None:  # rotation and scaling need the whole picture
             terms, gradient = self._in_crops(transform(x), IDENTITY, crops)
-            return terms, transform.back(gradient)
+            return terms, transform.pull_back(gradient)
         totals = self._totals(x, transform, crops)
         terms, gradient = np.zeros(len(self._loss.terms)), np.zeros(tuple(x.shape), np.float32)
         for crop in crops:
             tile = transform.crop(x, crop.rows, crop.columns)
             of_tile, slope = self._run(ops.reshape(tile, (-1, *tile.shape[-3:])), crop.bounds, *totals)
             terms += ops.convert_to_numpy(of_tile)
-            transform.add_back(gradient, ops.convert_to_numpy(slope).reshape(tile.shape), crop.rows, crop.columns)
+            transform.pull_back_crop(gradient, ops.convert_to_numpy(slope).reshape(tile.shape), crop.rows, crop.columns)
         return terms, ops.convert_to_tensor(gradient) if ops.is_tensor(x) else gradient
 
     def _totals(self, x: Picture, transform: Transform, crops: list[Crop]) -> list[np.ndarray]:

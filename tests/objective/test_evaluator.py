@@ -12,7 +12,7 @@ from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.term import Term
 from dreamscripts.networks.network import load_network
-from dreamscripts.objective import transforms as jitter_module
+from dreamscripts.objective import transforms as transforms
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Jitter, Settings, Tiles
 
@@ -187,7 +187,7 @@ def test_without_a_jitter_a_draw_changes_nothing(evaluator, x):
 @pytest.mark.parametrize("kind", ["tutorial", "notebook"])
 @pytest.mark.parametrize("size", [20, 64])
 def test_over_one_tile_that_holds_it_all_and_without_a_roll_tiled_is_untiled(kind, size, network, loss, x, monkeypatch):
-    monkeypatch.setattr(jitter_module, "draw_roll", lambda rng, tiles: np.zeros(2, int))
+    monkeypatch.setattr(transforms, "draw_shift", lambda rng, tiles: np.zeros(2, int))
     tiled, plain = Evaluator(network, loss, tiles=Tiles(kind=kind, size=size)), Evaluator(network, loss)
     assert tiled.terms(x) == plain.terms(x)
     np.testing.assert_array_equal(tiled.gradient(x), plain.gradient(x))
