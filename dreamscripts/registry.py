@@ -57,8 +57,16 @@ class Registry(Mapping[str, E], Generic[E]):
             if not self._discovered:
                 self._discovered = True  # before the imports, which may ask, too
                 room = import_module(self._room)
-                for module in pkgutil.iter_modules(getattr(room, "__path__", [])):
-                    import_module(f"{self._room}.{module.name}")
+                modules = pkgutil.iter_modules(getattr(room, "__path__", []))
+                names = [self._room, *(f"{self._room}.{module.name}" for module in modules)]
+                for name in names:
+                    import_module(name)
+                # Some of the modules may have been imported before, in another order.
+                order = {name: number for number, name in enumerate(names)}
+                ordered = sorted(self._entries.values(), key=lambda entry: order.get(_origin(entry), len(order)))
+                for entry in ordered:
+                    del self._entries[entry.name]
+                    self._entries[entry.name] = entry
         return self._entries
 
 

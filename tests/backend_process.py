@@ -75,7 +75,6 @@ def _serve() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     from dreamscripts.backends import startup
 
-    startup.claim_process()
     startup.start_keras()
     while True:
         try:

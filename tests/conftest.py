@@ -58,23 +58,23 @@ def settings() -> Settings:
 @pytest.fixture
 def compiled_once(monkeypatch):
     """Dreams of the same settings share a network and its compiled pass, which take longer than a small dream."""
-    from dreamscripts.dreams import dream as dreaming
+    from dreamscripts.dreams import prepare
 
-    open_network, build_evaluator = dreaming.open_network, dreaming.build_evaluator
+    open_network, build_evaluator = prepare.open_network, prepare.build_evaluator
     prepared = {}
 
-    def opened(settings):
+    def opened(settings, loss):
         key = settings.model_dump_json()
         if key not in prepared:
             network = open_network(settings)
             prepared[key] = network, build_evaluator(network, settings, 64, 64)
         return prepared[key][0]
 
-    def built(network, settings, height, width, *, pictures, choices):
+    def built(network, settings, height, width, *, pictures, loss, choices):
         return copy.copy(prepared[settings.model_dump_json()][1])  # which was asked nothing yet
 
-    monkeypatch.setattr(dreaming, "open_network", opened)
-    monkeypatch.setattr(dreaming, "build_evaluator", built)
+    monkeypatch.setattr(prepare, "open_network", opened)
+    monkeypatch.setattr(prepare, "build_evaluator", built)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, choose
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.images.resizing import noise
-from dreamscripts.losses.build import Loss
 from dreamscripts.losses.layers import LayerDirections
 from dreamscripts.networks.layers import describe_layers, find_layer
 from dreamscripts.networks.network import Network
@@ -61,10 +60,9 @@ def visualize_channels(
     batch = ceil(len(channels) / ceil(len(channels) / most))  # as even as can be
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
     network = network.at(layer)
-    choices = choose(network, settings, settings.side, settings.side, len(channels))
-    loss = Loss(((1.0, LayerDirections(layer, directions)),))
-    side = settings.side
-    evaluator = build_evaluator(network, settings, side, side, pictures=batch, loss=loss, choices=choices)
+    side, directed = settings.side, LayerDirections(layer, directions)
+    choices = choose(network, settings, side, side, len(channels))
+    evaluator = build_evaluator(network, settings, side, side, pictures=batch, loss=directed, choices=choices)
     start = np.repeat(noise(side, settings.seed, 1), batch, axis=0)  # all begin with the same
     for first in range(0, len(channels), batch):
         chosen = channels[first : first + batch]

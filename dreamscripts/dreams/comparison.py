@@ -212,7 +212,7 @@ class _Meter:
 
     def _note(self, x: np.ndarray) -> None:
         passes, before = self._trial.passes, self._evaluator.passes
-        if before == self._budgets[-1] and not self._evaluator.knows(x):
+        if before == self._budgets[-1] and not self._evaluator.is_cached(x):
             raise _Spent
         loss = self._evaluator.loss(x)
         if self._evaluator.passes == before:
@@ -239,7 +239,7 @@ def _run(
     """Fill the trial in, all but what its picture is worth, and return that picture, as the network sees it."""
     table = trial.table(settings)
     optimize = OPTIMIZERS[trial.optimizer]
-    evaluator.restart()
+    evaluator.reset()
     before = 0
     meter = _Meter(trial, evaluator, preprocessing, budgets)
     try:

@@ -1,6 +1,5 @@
 """dream(picture, settings) -> Iterator[Iterate]: prepare, then iterate."""
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
@@ -9,11 +8,10 @@ from itertools import islice
 import numpy as np
 
 from dreamscripts.dreams.iterate import Iterate
-from dreamscripts.dreams.octaves import Plain
-from dreamscripts.dreams.prepare import build_evaluator, choose, open_network, plan_octaves, refuse_other_settings
-from dreamscripts.errors import Diverged, PictureError
+from dreamscripts.dreams.prepare import Prepared, prepare
+from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.images.resizing import as_picture, bilinear, fit
+from dreamscripts.losses.term import Loss, Term, TermFunction
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator, OnPass
 from dreamscripts.objective.fourier import FourierEvaluator
@@ -32,6 +30,7 @@ def dream(
     picture: np.ndarray,
     settings: Settings,
     *,
+    loss: Loss | Term | TermFunction | None = None,
     start: np.ndarray | None = None,
     after: Iterate | None = None,
     on_pass: OnPass | None = None,
@@ -45,6 +44,9 @@ def dream(
     all octaves. An octave that ends early, or is skipped because its pictures are too small for the network (a warning
     is logged), leaves a gap in the numbers.
 
+    loss: a loss in place of the features and penalties of the settings: a Loss, a Term or a function of
+        (x, features, regions). The network is loaded up to the layers that it reads; a plain function can read the
+        layers of the settings' features.
     start: another picture of any size to begin with. Octaves still add back the detail of `picture`.
     after: an iterate of an earlier run with the same picture and settings. The dream continues from it, to the same
         iterates as without a break.
@@ -57,53 +59,33 @@ def dream(
     Raises DreamError if the settings do not fit the network or the picture, and Diverged if the loss becomes NaN or
     infinite.
     """
-    picture = as_picture(picture, batch=settings.start == "noise")
-    start = None if start is None else as_picture(start, batch=picture.ndim == 4)
-    if evaluator:
-        refuse_other_settings(evaluator, settings)
-    network = evaluator.network if evaluator else open_network(settings)
-    base = network.preprocessing.normalise(picture if settings.start == "noise" else fit(picture, settings.size))
-    base = base.astype(np.float32)  # half the memory of float64
-    del picture
-    schedule, skipped = plan_octaves(network, settings, base)
-    if evaluator:
-        evaluator.restart()
-    else:
-        size, pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
-        choices = choices or choose(network, settings, *size, pictures)
-        on_choices(choices)
-        evaluator = build_evaluator(network, settings, *size, pictures=pictures, choices=choices)
-    del network  # the evaluator has its own, and may not need these weights
-    if start is not None:
-        start = bilinear(evaluator.network.preprocessing.normalise(start).astype(np.float32), schedule.sizes[0])
-        if start.shape[:-3] != base.shape[:-3]:
-            raise PictureError(f"start has {math.prod(start.shape[:-3])} pictures, not {math.prod(base.shape[:-3])}")
-    told, evaluator.on_pass = evaluator.on_pass, on_pass or evaluator.on_pass
+    prepared = prepare(picture, settings, loss, start, evaluator, choices, on_choices)
+    del picture, start  # the schedule has what it needs of them
+    told = prepared.evaluator.on_pass
+    prepared.evaluator.on_pass = on_pass or told
     try:
-        yield from _Dream(settings, schedule, skipped, evaluator).iterates(start, after)
+        yield from _Dream(settings, prepared).iterates(after)
     finally:
-        evaluator.on_pass = told
+        prepared.evaluator.on_pass = told
 
 
 class _Dream:
-    """A dream that is prepared; `skipped` is the number of the first octave."""
+    """A dream that is prepared."""
 
-    def __init__(self, settings: Settings, schedule: Plain, skipped: int, evaluator: Evaluator):
+    def __init__(self, settings: Settings, prepared: Prepared):
         self._settings = settings
-        self._schedule = schedule
-        self._first = skipped
-        self._octaves = skipped + len(schedule.sizes)
-        self._evaluator = evaluator
+        self._evaluator, self._schedule, self._first, self._start = prepared
+        self._octaves = self._first + len(self._schedule.sizes)
         self._started = time.perf_counter()
 
-    def iterates(self, start: np.ndarray | None, after: Iterate | None) -> Iterator[Iterate]:
-        """Yield the iterates from `start`, or from the photograph, or those that follow `after`."""
+    def iterates(self, after: Iterate | None) -> Iterator[Iterate]:
+        """Yield the iterates from the beginning, or those that follow `after`."""
         each, iteration = self._settings.optimizer.iterations, 0
         state: Mapping[str, np.ndarray] = {}
         try:
             if after is None:
                 octave = self._first
-                x = self._schedule.begin(0, None) if start is None else start
+                x = self._schedule.begin(0, None) if self._start is None else self._start
                 yield self._iterate(octave, 0, OptimizerResult(x, self._evaluator.loss(x), self._evaluator.terms(x)))
             else:
                 octave, iteration, x, state = self._resume(after)

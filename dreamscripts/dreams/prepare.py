@@ -1,16 +1,20 @@
 """From settings to what a dream needs: the network, the evaluator of its loss, and the sizes that it goes through."""
 
 import logging
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from dreamscripts.backends import compiling, host
 from dreamscripts.dreams.octaves import SCHEDULES, Plain
 from dreamscripts.errors import PictureError, SettingsError
-from dreamscripts.losses.build import Loss, build_loss
+from dreamscripts.images.resizing import as_picture, bilinear, fit
+from dreamscripts.losses.build import build_loss
+from dreamscripts.losses.term import Loss, Term, TermFunction, as_loss
 from dreamscripts.networks import tuning
-from dreamscripts.networks.layers import fixed_size
 from dreamscripts.networks.network import Network, load_network
 from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
 from dreamscripts.networks.rewrite.winograd import with_winograd
@@ -19,17 +23,64 @@ from dreamscripts.objective.choose_tiles import tiles_for
 from dreamscripts.objective.evaluator import Evaluator, OnPass
 from dreamscripts.objective.exact_tiles import exact_crops
 from dreamscripts.objective.random_tiles import smallest_tile
+from dreamscripts.registry import MEASURES
 from dreamscripts.settings.schema import Settings, Tiles
 
 log = logging.getLogger(__name__)
 
 
-def open_network(settings: Settings) -> Network:
-    """The network that the settings name, cut at their layers."""
+class Prepared(NamedTuple):
+    """What a dream needs. `skipped` octaves are too small for the network; `start` is None for the photograph."""
+
+    evaluator: Evaluator
+    schedule: Plain
+    skipped: int
+    start: np.ndarray | None  # float32, normalised, of the size of the first octave
+
+
+def prepare(
+    picture: np.ndarray,
+    settings: Settings,
+    loss: Loss | Term | TermFunction | None,
+    start: np.ndarray | None,
+    evaluator: Evaluator | None,
+    choices: Choices | None,
+    on_choices: Callable[[Choices], None],
+) -> Prepared:
+    """Prepare a dream; the arguments are those of `dream`. Raises DreamError."""
+    picture = as_picture(picture, batch=settings.start == "noise")
+    loss = None if loss is None else as_loss(loss)
+    if evaluator:
+        if loss is not None or choices is not None:
+            raise SettingsError("an evaluator has a loss and choices of its own: give them to build_evaluator")
+        refuse_other_settings(evaluator, settings)
+        evaluator.reset()
+    network = evaluator.network if evaluator else open_network(settings, loss)
+    base = network.preprocessing.normalise(picture if settings.start == "noise" else fit(picture, settings.size))
+    base = base.astype(np.float32)  # half the memory of float64
+    schedule, skipped = plan_octaves(network, settings, base)
+    if start is not None:
+        start = as_picture(start, batch=base.ndim == 4)
+        if start.shape[:-3] != base.shape[:-3]:
+            raise PictureError(f"start has {math.prod(start.shape[:-3])} pictures, not {math.prod(base.shape[:-3])}")
+        start = bilinear(network.preprocessing.normalise(start).astype(np.float32), schedule.sizes[0])
+    if evaluator is None:
+        (height, width), pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
+        choices = choices or choose(network, settings, height, width, pictures)
+        on_choices(choices)
+        evaluator = build_evaluator(network, settings, height, width, pictures=pictures, loss=loss, choices=choices)
+    return Prepared(evaluator, schedule, skipped, start)
+
+
+def open_network(settings: Settings, loss: Loss | None = None) -> Network:
+    """Load the network that the settings name, up to the layers that the loss reads; without `loss`, the settings' own.
+
+    Raises NetworkError.
+    """
     network = load_network(
         settings.network,
         settings.weights,
-        settings.features,
+        (loss.layers if loss else ()) or settings.features,
         preprocessing=settings.preprocessing,
         seed=settings.seed,
     )
@@ -37,12 +88,12 @@ def open_network(settings: Settings) -> Network:
     if settings.precision != "float32" and not host.on_gpu():
         instead = "computes in float32" if settings.precision == "tf32" else "takes longer with it"
         log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
-    with_edge = any((feature.measure or settings.measure) == "l2" for feature in settings.features.values())
-    return network if with_edge else replace(network, edge=0)
+    edges = [MEASURES[feature.measure or settings.measure].edge for feature in settings.features.values()]
+    return replace(network, edge=loss.edge if loss else max(edges))
 
 
 def choose(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Choices:
-    """How a run of these settings computes, for so many pictures at once of up to that size; it may take a trial."""
+    """Choose how a run computes `pictures` pictures of up to height × width; a long run makes a trial of seconds."""
     if settings.precision == "mixed_bfloat16":
         return Choices()
     passes = settings.optimizer.iterations * settings.optimizer.passes
@@ -50,13 +101,13 @@ def choose(network: Network, settings: Settings, height: int, width: int, pictur
 
 
 def as_said(settings: Settings, choices: Choices) -> Choices:
-    """The choices, as far as the settings leave them open."""
+    """The choices, with what the settings prescribe."""
     said = {"auto": choices.winograd_from, "direct": None, "winograd": 0}
     return replace(choices, winograd_from=said[settings.convolutions])
 
 
 def computed(network: Network, settings: Settings, choices: Choices) -> Network:
-    """The network with layers that compute as the settings say, or as was chosen."""
+    """The network with the layers that the settings or the choices ask for."""
     if settings.precision == "mixed_bfloat16":
         return replace(network, model=in_bfloat16(network.model))
     if choices.winograd_from is None:
@@ -71,14 +122,14 @@ def build_evaluator(
     width: int,
     *,
     pictures: int = 1,
-    loss: Loss | None = None,
+    loss: Loss | Term | TermFunction | None = None,
     choices: Choices | None = None,
     on_pass: OnPass | None = None,
 ) -> Evaluator:
-    """The evaluator of the settings' loss, for so many pictures at once of up to that size.
+    """Build the evaluator for `pictures` pictures of up to height × width, in one batch.
 
-    Those that would not fit in memory at once are computed in exact tiles, which is logged; PictureError where not
-    even the smallest of them fits. How it computes are the `choices`, or those for a run of the settings.
+    `loss` replaces the features and penalties of the settings. A batch that does not fit in memory is computed in exact
+    tiles, with a warning. Raises PictureError if even the smallest tiles do not fit.
     """
     tiles = tiles_for(network, settings, height, width, pictures)
     choices = choices or choose(network, settings, height, width, pictures)
@@ -122,14 +173,14 @@ def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tupl
     schedule = SCHEDULES[table.kind](base, table)
     network.check_size(*schedule.sizes[-1])
     if tiles and tiles.kind != "exact":
-        _check_tiles(network, settings, tiles)
+        _check_tiles(network, tiles)
     if table.kind == "grown":  # its first octave is the picture itself, which cannot be skipped
         network.check_size(*schedule.sizes[0])
     skipped = next(number for number, size in enumerate(schedule.sizes) if network.fits(*size))
     for number, (height, width) in enumerate(schedule.sizes[:skipped], 1):
         log.warning(
             "octave %d of %d is skipped: %d×%d is too small for %s at %s, which needs %d pixels a side",
-            *(number, table.count, width, height, network.name, ", ".join(settings.features), network.least_side),
+            *(number, table.count, width, height, network.name, ", ".join(network.model.output), network.least_side),
         )
     if skipped:
         schedule = SCHEDULES[table.kind](base, table.model_copy(update={"count": table.count - skipped}))
@@ -139,14 +190,14 @@ def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tupl
     return schedule, skipped
 
 
-def _check_tiles(network: Network, settings: Settings, tiles: Tiles) -> None:
+def _check_tiles(network: Network, tiles: Tiles) -> None:
     """Raise an error if the network cannot compute the smallest of these tiles by itself."""
     side = smallest_tile(tiles)
     if network.fits(side, side):
         return
-    if fixed_size(network.model):
+    if network.only_size:
         raise SettingsError(f"{network.name} takes pictures of one size only: remove tiles from the settings")
     raise PictureError(
-        f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(settings.features)}, "
+        f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(network.model.output)}, "
         f"which needs {network.least_side} pixels a side in every tile: raise tiles.size"
     )

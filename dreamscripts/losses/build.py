@@ -1,96 +1,67 @@
-"""The loss of a settings file: a weighted sum of terms."""
+"""Build the loss that settings describe: measures of layers, and penalties."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from __future__ import annotations
 
-from keras import ops
+from typing import TYPE_CHECKING
 
+from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import fit
-from dreamscripts.losses.diversity import Diversity
-from dreamscripts.losses.layers import MEASURES, LayerGuide, selection
-from dreamscripts.losses.priors import Continuity, ImageL2, TotalVariation
-from dreamscripts.losses.regions import Part
-from dreamscripts.losses.term import Term
-from dreamscripts.networks.layers import fixed_size
-from dreamscripts.networks.network import Network
-from dreamscripts.settings.schema import Settings
+from dreamscripts.losses.named import selection
+from dreamscripts.losses.term import Loss, Term
+from dreamscripts.registry import MEASURES, PENALTIES
 
+if TYPE_CHECKING:
+    import numpy as np
 
-@dataclass(frozen=True)
-class Loss:
-    """A weighted sum of terms."""
-
-    terms: tuple[tuple[float, Term], ...]
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the terms, in the order of what a call gives."""
-        return [term.name for _, term in self.terms]
-
-    @property
-    def variables(self) -> list:
-        """The Keras variables that the terms read."""
-        return [variable for _, term in self.terms for variable in getattr(term, "variables", [])]
-
-    @property
-    def undivided(self) -> list[Diversity]:
-        """The terms that are no sums over positions, each of another layer."""
-        return [term for _, term in self.terms if isinstance(term, Diversity)]
-
-    def __call__(self, x, features, parts: Mapping[str, Part] = MappingProxyType({})):
-        """The weighted terms, as a tensor (n,); the loss is their sum, and that of a picture the sum over its parts."""
-        return ops.stack([weight * term(x, features, parts) for weight, term in self.terms])
+    from dreamscripts.networks.network import Network
+    from dreamscripts.settings.schema import Settings
 
 
 def build_loss(settings: Settings, network: Network) -> Loss:
-    """The loss that a settings file describes over the features of `network`; what weighs nothing is left out.
+    """Return the loss of the settings for the features of `network`, without the terms of weight 0.
 
-    Raises SettingsError where a layer has not the channels named, and PictureError for a guide that cannot be read.
+    For each layer, its measure comes first, then the penalties on layers. The penalties on the picture come last.
+    Raises SettingsError if a layer does not have a requested channel, and PictureError if the guide cannot be used.
     """
-    depths = {name: tensor.shape[network.channel_axis] for name, tensor in network.model.output.items()}
-    guide = None
-    weighted = []
+    penalties = dict(settings.penalties)
+    on_layers, on_picture = ([p for p in PENALTIES.values() if p.on == where] for where in ("layer", "picture"))
+    guide: dict[str, np.ndarray] = {}
+    weighted: list[tuple[float, Term]] = []
     for layer, feature in settings.features.items():
-        if feature.channels and max(feature.channels) >= depths[layer]:
+        depth = network.model.output[layer].shape[network.channel_axis]
+        if feature.channels and max(feature.channels) >= depth:
             raise SettingsError(
-                f"{network.name}: {layer} has channels 0 to {depths[layer] - 1}, and no {max(feature.channels)}"
+                f"{network.name}: {layer} has channels 0 to {depth - 1}; channel {max(feature.channels)} does not exist"
             )
-        measure = feature.measure or settings.measure
-        if measure == "guide":
+        entry = MEASURES[feature.measure or settings.measure]
+        if entry.guided:
             guide = guide or _guide_features(settings, network)
-            chosen = guide[layer]
-            if feature.channels:
-                chosen = chosen @ selection(feature.channels, depths[layer])
-            term = LayerGuide(layer, feature.channels, chosen)
+            chosen = guide[layer] @ selection(feature.channels, depth) if feature.channels else guide[layer]
+            term = entry.make(layer, feature.channels, chosen)
         else:
-            term = MEASURES[measure](layer, feature.channels)
+            term = entry.make(layer, feature.channels)
         weighted.append((feature.weight, term))
-        weighted.append((feature.weight * settings.penalties.diversity, Diversity(term)))
-    penalties = settings.penalties
-    weighted += [
-        (penalties.continuity, Continuity()),
-        (penalties.dream_l2, ImageL2()),
-        (penalties.total_variation, TotalVariation()),
-    ]
+        weighted += [(feature.weight * penalties.get(p.name, 0), p.make(term)) for p in on_layers]
+    weighted += [(penalties.get(p.name, 0), p.make()) for p in on_picture]
     return Loss(tuple((weight, term) for weight, term in weighted if weight))
 
 
-def _guide_features(settings: Settings, network: Network) -> dict:
-    """{layer: (positions, c)} of the guide picture, as arrays."""
-    picture = fit(open_picture(settings.guide.picture), settings.guide.size)
-    if (only := fixed_size(network.model)) and only != picture.shape[:2]:
+def _guide_features(settings: Settings, network: Network) -> dict[str, np.ndarray]:
+    """Return {layer: (positions, c)} for the guide picture."""
+    guide = settings.guide
+    picture = fit(open_picture(guide.picture), guide.size)
+    if (only := network.only_size) and only != picture.shape[:2]:
         height, width = only
         raise PictureError(
-            f"{settings.guide.picture}: {network.name} takes pictures of {width}×{height} only: "
+            f"{guide.picture}: {network.name} takes pictures of {width}×{height} only: "
             f"crop the guide to {width}:{height} and set guide.size = {max(only)}"
         )
     if not network.fits(*picture.shape[:2]):
         raise PictureError(
-            f"{settings.guide.picture}: at guide.size = {settings.guide.size} the guide is too small for "
-            f"{network.name}, which needs {network.least_side} pixels a side"
+            f"{guide.picture}: at guide.size = {guide.size} the guide is too small for "
+            f"{network.name}, which needs {network.least_side} pixels a side: use a larger guide.size"
         )
     x = network.preprocessing.normalise(picture).astype("float32")
     features = network.features(ops.convert_to_tensor(x[None]))

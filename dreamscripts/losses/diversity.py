@@ -1,45 +1,41 @@
-"""Diversity: a penalty on pictures of a batch that are alike to a layer."""
+"""Diversity: a penalty on the similarity of the pictures in a batch."""
 
-from dataclasses import dataclass
-
-from keras import ops
-
-from dreamscripts.losses.layers import LayerTerm
-from dreamscripts.losses.regions import WHOLE
+from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.losses.named import LayerPenalty, penalty
+from dreamscripts.losses.regions import Regions, Tensor
+from dreamscripts.losses.term import Features
 
 
-@dataclass(frozen=True)
-class Diversity:
-    """How alike the pictures of a batch are to a layer, times their excitement.
+@penalty("diversity", on="layer")
+class Diversity(LayerPenalty):
+    """Similarity of the pictures in a batch, measured in one layer, times their activation.
 
-    Alike is the cosine between the Gram matrices of their features, averaged over the other pictures (Olah et al.
-    2017, "Feature Visualization"). Times the batch's mean excitement |E|, which counts as a constant here, because
-    layers differ by orders of magnitude: at weight 1 others just like it cost a picture as much as it has gained.
-    Pictures that are equal to begin with stay so.
+    Similarity is the cosine between the Gram matrices, averaged over the other pictures (Olah et al. 2017, "Feature
+    Visualization"). It is multiplied by the mean activation |E| of the batch, without a gradient, because activations
+    of layers differ by orders of magnitude. With weight 1, a picture identical to the others loses as much as its
+    activation gains. Pictures that are identical at the start stay identical.
     """
 
-    term: LayerTerm
-
     @property
-    def name(self) -> str:
-        return f"diversity of {self.term.layer}"
+    def has_sums(self) -> bool:
+        """Whether the activation is a sum over positions, as the Gram matrices are."""
+        return self.term.tileable
 
-    def __call__(self, x, features, parts):
-        part = parts.get(self.term.layer, WHOLE)
-        sums = part.summed(self.sums(features, parts))
-        grams, gained = sums[:, :-1], ops.abs(ops.stop_gradient(sums[0, -1]))
-        grams = grams / ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True) + 1e-20)
-        alike = ops.sum(ops.square(ops.sum(grams, axis=0))) - ops.sum(ops.square(grams))
-        count = ops.shape(sums)[0]
-        others = ops.cast(ops.maximum(count - 1, 1), "float32")
-        return part.once(gained / ops.cast(count, "float32") * alike / others)
-
-    def sums(self, features, parts):
-        """(N, c·c + 1): the Gram matrix of each picture, and E. Both are sums over positions, which the term is not."""
-        part = parts.get(self.term.layer, WHOLE)
-        f = part.owned(features[self.term.layer])
+    def sums(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
+        """Return (N, c·c + 1): the Gram matrix of each picture, and the activation E of the batch."""
+        region = regions[self.term.layer]
+        f = region.core(features[self.term.layer])
         count, height, width, channels = ops.shape(f)
         flat = ops.reshape(f, (count, height * width, channels))
         grams = ops.reshape(ops.matmul(ops.transpose(flat, (0, 2, 1)), flat), (count, channels * channels))
-        excitement = self.term.excitement(self.term.chosen(features), part)
-        return ops.concatenate([grams, ops.broadcast_to(excitement, (count, 1))], axis=1)
+        activation = self.term.activation(self.term.chosen(features), region)
+        return ops.concatenate([grams, ops.broadcast_to(activation, (count, 1))], axis=1)
+
+    def of_sums(self, sums: Tensor) -> Tensor:
+        """Return the similarity times |E|."""
+        grams, activation = sums[:, :-1], ops.abs(ops.stop_gradient(sums[0, -1]))
+        grams = grams / ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True) + 1e-20)
+        similarity = ops.sum(ops.square(ops.sum(grams, axis=0))) - ops.sum(ops.square(grams))
+        count = ops.shape(sums)[0]
+        others = ops.cast(ops.maximum(count - 1, 1), "float32")
+        return activation / ops.cast(count, "float32") * similarity / others

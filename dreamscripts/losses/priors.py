@@ -1,57 +1,62 @@
-"""Penalties on the picture itself, which keep it together."""
+"""Penalties on the picture x (N, H, W, 3): natural pictures have low values."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cache
 
-from keras import ops
-
-from dreamscripts.losses.regions import PICTURE, WHOLE, size, sum_of_squares, upstream_of, window
-
-
-@dataclass(frozen=True)
-class Continuity:
-    """Σ ((∂x/∂i)² + (∂x/∂j)²)^1.25 / (H·W·3): how much neighbouring pixels differ."""
-
-    name: str = "continuity"
-
-    def __call__(self, x, features, parts):
-        here, below, beside = (window(x, i, j, -1, -1) for i, j in ((0, 0), (1, 0), (0, 1)))
-        differences = _to_the_five_fourths(below - here, beside - here)
-        part = parts.get(PICTURE, WHOLE)
-        return ops.sum(part.owned(differences)) / size(x, part)
+from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.losses.named import penalty
+from dreamscripts.losses.regions import Regions, Tensor, sum_of_squares, upstream_of, window
+from dreamscripts.losses.term import Features, Term
 
 
-@ops.custom_gradient
-def _to_the_five_fourths(a, b):
-    """(a² + b²)^(5/4), by square roots: a power takes several times as long, forward and back."""
-    square = ops.square(a) + ops.square(b)
-    root = ops.sqrt(ops.sqrt(square))
+@penalty("continuity")
+class Continuity(Term):
+    """Σ ((∂x/∂i)² + (∂x/∂j)²)^1.25 / (H·W·3): the differences between neighbouring pixels, as in the Keras example."""
 
-    def gradient(*arguments, upstream=None):
-        slope = upstream_of(arguments, upstream) * (2.5 * root)
-        return slope * a, slope * b
+    tileable = True
 
-    return square * root, gradient
-
-
-@dataclass(frozen=True)
-class ImageL2:
-    """Σ x² / (H·W·3): how far the picture is from the network's grey."""
-
-    name: str = "dream_l2"
-
-    def __call__(self, x, features, parts):
-        part = parts.get(PICTURE, WHOLE)
-        return sum_of_squares(part.owned(x)) / size(x, part)
+    def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
+        here, below, right = (window(x, i, j, -1, -1) for i, j in ((0, 0), (1, 0), (0, 1)))
+        differences = _sum_of_squares_to_five_fourths()(below - here, right - here)
+        return ops.sum(regions.picture.core(differences)) / regions.picture.size(x)
 
 
-@dataclass(frozen=True)
-class TotalVariation:
-    """(Σ |∂x/∂i| + Σ |∂x/∂j|) / (H·W·3): as continuity, but kinder to edges."""
+@cache
+def _sum_of_squares_to_five_fourths() -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function (a² + b²)^(5/4). It uses square roots: a power takes several times as long."""
 
-    name: str = "total_variation"
+    @ops.custom_gradient
+    def function(a, b):
+        square = ops.square(a) + ops.square(b)
+        root = ops.sqrt(ops.sqrt(square))
 
-    def __call__(self, x, features, parts):
-        part = parts.get(PICTURE, WHOLE)
-        down = ops.sum(part.owned(ops.abs(window(x, 1, 0, -1, 0) - window(x, 0, 0, -1, 0))))
-        right = ops.sum(part.owned(ops.abs(window(x, 0, 1, 0, -1) - window(x, 0, 0, 0, -1))))
-        return (down + right) / size(x, part)
+        def gradient(*arguments, upstream=None):
+            slope = upstream_of(arguments, upstream) * (2.5 * root)
+            return slope * a, slope * b
+
+        return square * root, gradient
+
+    return function
+
+
+@penalty("dream_l2")
+class ImageL2(Term):
+    """Σ x² / (H·W·3): the distance of the picture from the network's mean colour, as in the Keras example."""
+
+    tileable = True
+
+    def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
+        return sum_of_squares(regions.picture.core(x)) / regions.picture.size(x)
+
+
+@penalty("total_variation")
+class TotalVariation(Term):
+    """(Σ |∂x/∂i| + Σ |∂x/∂j|) / (H·W·3): like continuity, but penalizes edges less."""
+
+    tileable = True
+
+    def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
+        core, size = regions.picture.core, regions.picture.size(x)
+        down = ops.sum(core(ops.abs(window(x, 1, 0, -1, 0) - window(x, 0, 0, -1, 0))))
+        right = ops.sum(core(ops.abs(window(x, 0, 1, 0, -1) - window(x, 0, 0, 0, -1))))
+        return (down + right) / size

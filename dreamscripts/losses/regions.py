@@ -1,126 +1,138 @@
-"""Where a tensor lies in the picture that it is of: all of it, or a part that an exact tile owns.
+"""The region of the picture that a tensor covers: the whole picture, or an exact tile with its core.
 
-The terms of a loss are sums over positions. A tile counts those that it owns, and measures them against the whole
-picture's edges and size, so that the terms of all tiles, and their gradients, add up to the picture's. A term that is
-made of such sums, but is none, is given the whole picture's in place of the tile's.
+Most terms are sums over positions. In an exact tile, they sum only over the core of the tile, but use the edges and the
+size of the whole picture. The terms of all tiles, and their gradients, then add up to those of the picture.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
-from keras import ops
+from dreamscripts.backends.lazy_keras import ops
 
-PICTURE = "the picture"  # its own pixels, among layers by name
+Tensor: TypeAlias = Any  # of the Keras backend
 
 
-def window(f, down: int, across: int, taller: int, wider: int):
-    """A part of f (N, h, w, c), from a position on, and so much taller and wider than f.
+def window(f: Tensor, down: int, right: int, taller: int, wider: int) -> Tensor:
+    """Return a window of f (N, h, w, c) that starts at (down, right) and has the size (h + taller, w + wider).
 
-    As `f[:, …]` would be, for the gradient of which TensorFlow takes three times as long.
+    It is the same as `f[:, …]`, but in TensorFlow its gradient is three times faster.
     """
     count, height, width, channels = ops.shape(f)
-    return ops.slice(f, (0, down, across, 0), (count, height + taller, width + wider, channels))
+    return ops.slice(f, (0, down, right, 0), (count, height + taller, width + wider, channels))
 
 
-class Whole:
-    """All of a picture or of a layer's features of it, tensors (N, h, w, c)."""
+class Region:
+    """The region of tensors (N, h, w, c) that cover the whole picture."""
 
-    def owned(self, f, edge: int = 0):
-        """What counts of f, without an edge of so many positions."""
+    def core(self, f: Tensor, edge: int = 0) -> Tensor:
+        """Return the values of f to sum over, without a border of `edge` positions around the picture."""
         return window(f, edge, edge, -2 * edge, -2 * edge) if edge else f
 
-    def middle(self, f):
-        """(N, c): f at the middle of the picture."""
+    def middle(self, f: Tensor) -> Tensor:
+        """Return f at the middle of the picture, (N, c)."""
         _, height, width, _ = ops.shape(f)
         return f[:, height // 2, width // 2, :]
 
-    def positions(self, f):
-        """How many positions the whole picture has, as float32."""
+    def positions(self, f: Tensor) -> Tensor:
+        """Return the number of positions h·w in the whole picture, as a float32 scalar."""
         _, height, width, _ = ops.shape(f)
         return ops.cast(height * width, "float32")
 
-    def summed(self, sums):
-        """The whole picture's `sums` over what counts."""
-        return sums
-
-    def once(self, term):
-        """What `term`, made of the whole picture's sums, adds to the loss."""
-        return term
+    def size(self, f: Tensor) -> Tensor:
+        """Return the number of values h·w·c in one whole picture of the batch, as a float32 scalar."""
+        return self.positions(f) * f.shape[-1]
 
 
 @dataclass(frozen=True)
-class Part:
-    """What a tile owns of a picture or of a layer's features of it, for tensors (N, h, w, c) of the tile.
+class TileRegion(Region):
+    """The region of tensors (N, h, w, c) that cover an exact tile.
 
-    `numbers` is a tensor of integers (2, 4), down and across: the position in the whole where the tile begins, the
-    first that it owns, the one after the last, and how many the whole has. As a tensor they serve all tiles in one
-    trace. `sums` are those over all tiles that a term of this layer is made of.
+    `bounds` is an integer tensor (2, 4), for rows and columns: tile start, core start, core end (exclusive) and total
+    length, all in positions of the whole picture. Bounds are a tensor, so all tiles share one compiled function.
     """
 
-    numbers: Any
-    sums: Any = None
+    bounds: Tensor
 
-    def owned(self, f, edge: int = 0):
-        """f, with zeros where it does not count: not owned, or in an edge of the whole picture."""
+    def core(self, f: Tensor, edge: int = 0) -> Tensor:
+        """Return f with zeros outside the core, and in a border of `edge` positions around the whole picture."""
         _, first, last, count = self._columns()
         return self._between(f, ops.maximum(first, edge), ops.minimum(last, count - edge))
 
-    def middle(self, f):
-        """(N, c): f at the middle of the whole picture, and zeros where the tile does not own it."""
+    def middle(self, f: Tensor) -> Tensor:
+        """Return f at the middle of the whole picture, (N, c), or zeros if the middle is outside the core."""
         _, first, last, count = self._columns()
         there = self._between(f, ops.maximum(first, count // 2), ops.minimum(last, count // 2 + 1))
         return ops.sum(there, axis=(1, 2))
 
-    def positions(self, f):
-        """How many positions the whole picture has, as float32."""
-        return ops.prod(ops.cast(self.numbers[:, 3], "float32"))
+    def positions(self, f: Tensor) -> Tensor:
+        """Return the number of positions in the whole picture, as a float32 scalar."""
+        return ops.prod(ops.cast(self.bounds[:, 3], "float32"))
 
-    def summed(self, sums):
-        """The whole picture's sums, with the gradient of `sums`, which are what the tile adds to them."""
-        return sums + ops.stop_gradient(self.sums - sums)
+    def _columns(self) -> list[Tensor]:
+        return [self.bounds[:, i] for i in range(4)]
 
-    def once(self, term):
-        """`term` with its gradient; its value counts only in the tile that owns the first position."""
-        counts = ops.cast(ops.all(self.numbers[:, 1] == 0), "float32")
-        return term - (1 - counts) * ops.stop_gradient(term)
-
-    def _columns(self):
-        return [self.numbers[:, i] for i in range(4)]
-
-    def _between(self, f, first, last):
+    def _between(self, f: Tensor, first: Tensor, last: Tensor) -> Tensor:
         inside = []
         for axis in (0, 1):
-            place = self.numbers[axis, 0] + ops.arange(ops.shape(f)[axis + 1], dtype="int32")
-            inside.append(ops.logical_and(place >= first[axis], place < last[axis]))
-        down, across = (ops.cast(along, "float32") for along in inside)
-        return f * (down[:, None, None] * across[:, None])
+            position = self.bounds[axis, 0] + ops.arange(ops.shape(f)[axis + 1], dtype="int32")
+            inside.append(ops.logical_and(position >= first[axis], position < last[axis]))
+        rows, columns = (ops.cast(along, "float32") for along in inside)
+        return f * (rows[:, None, None] * columns[:, None])
 
 
-WHOLE = Whole()
+@dataclass(frozen=True)
+class Regions:
+    """The regions of one pass: `regions.picture` for the picture x, `regions[layer]` for the features of a layer."""
+
+    picture: Region
+    layers: Mapping[str, TileRegion] | None = None  # None if the pass covers the whole picture
+
+    @property
+    def is_tile(self) -> bool:
+        """Whether the pass covers one exact tile of several."""
+        return self.layers is not None
+
+    def __getitem__(self, layer: str) -> Region:
+        return self.picture if self.layers is None else self.layers[layer]
 
 
-def parts_of(layers: Iterable[str], numbers, sums: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Part]:
-    """The parts of the picture and of each of these layers, whose numbers (1 + layers, 2, 4) are in that order."""
-    return {layer: Part(numbers[i], sums.get(layer)) for i, layer in enumerate((PICTURE, *layers))}
+WHOLE = Regions(Region())
 
 
-def size(tensor, part):
-    """Values in one whole picture of the batch."""
-    return part.positions(tensor) * tensor.shape[-1]
+def tile_regions(layers: Iterable[str], bounds: Tensor) -> Regions:
+    """Return the regions of an exact tile; `bounds` (1 + layers, 2, 4) are for the picture and then for each layer."""
+    by_layer = {layer: TileRegion(bounds[i]) for i, layer in enumerate(layers, start=1)}
+    return Regions(TileRegion(bounds[0]), MappingProxyType(by_layer))
 
 
-@ops.custom_gradient
-def sum_of_squares(f):
-    """Σ f²: its gradient is 2 f, which takes half as long as what the backends make of a sum and a square."""
-
-    def gradient(*arguments, upstream=None):
-        return 2 * upstream_of(arguments, upstream) * f
-
-    return ops.sum(ops.square(f)), gradient
+def count_once(value: Tensor, regions: Regions) -> Tensor:
+    """Return `value` with its gradient, but in exact tiles with the value 0 in every tile except the first."""
+    if not isinstance(regions.picture, TileRegion):
+        return value
+    is_first = ops.cast(ops.all(regions.picture.bounds[:, 1] == 0), "float32")
+    return value - (1 - is_first) * ops.stop_gradient(value)
 
 
-def upstream_of(arguments, upstream):
-    """What a gradient is given of the function that comes after: which of them it comes in depends on the backend."""
+def sum_of_squares(f: Tensor) -> Tensor:
+    """Return Σ f². Its gradient is 2 f, which is twice as fast as the backend's automatic gradient."""
+    return _sum_of_squares()(f)
+
+
+@cache
+def _sum_of_squares() -> Callable[[Tensor], Tensor]:
+    @ops.custom_gradient
+    def function(f):
+        def gradient(*arguments, upstream=None):
+            return 2 * upstream_of(arguments, upstream) * f
+
+        return ops.sum(ops.square(f)), gradient
+
+    return function
+
+
+def upstream_of(arguments: tuple, upstream: Tensor) -> Tensor:
+    """Return the upstream gradient. Its position in the arguments of a custom gradient depends on the backend."""
     return arguments[-1] if upstream is None else upstream

@@ -100,6 +100,11 @@ class Network:
         return feature_shapes(self.model, *self.extended_size(height, width), self.edge) is not None
 
     @cached_property
+    def only_size(self) -> tuple[int, int] | None:
+        """The height and width of the pictures that the network takes; None if it takes pictures of any size."""
+        return fixed_size(self.model)
+
+    @cached_property
     def least_side(self) -> int | None:
         """The side of the smallest square picture that is; None if none is."""
         return least_side(self.model, self.edge)
@@ -116,7 +121,7 @@ class Network:
                     *(self.name, layers, self.grid[0], width, height, wider, taller),
                 )
             return
-        if only := fixed_size(self.model):
+        if only := self.only_size:
             rows, columns = only
             shape = "a square photograph" if rows == columns else f"a photograph cropped to {columns}:{rows}"
             raise PictureError(

@@ -23,7 +23,7 @@ class Crop:
 
     rows: slice
     columns: slice
-    numbers: np.ndarray
+    bounds: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Axis:
         borders = [0, *(start + before for start in starts[1:]), side]
         return [(start, start + length, *owned) for start, owned in zip(starts, pairwise(borders), strict=True)]
 
-    def numbers(self, span: tuple[int, int, int, int]) -> np.ndarray:
+    def bounds(self, span: tuple[int, int, int, int]) -> np.ndarray:
         """(reaches, 4): where a crop begins, where what it owns begins and ends, and the whole, in positions."""
         start, _, first, last = span
         return np.array(
@@ -101,7 +101,7 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
                 f"which sees {field} pixels: at least {axis.least}, and {axis.ample} to be quick"
             )
     return [
-        Crop(slice(*rows[:2]), slice(*columns[:2]), np.stack([down.numbers(rows), across.numbers(columns)], axis=1))
+        Crop(slice(*rows[:2]), slice(*columns[:2]), np.stack([down.bounds(rows), across.bounds(columns)], axis=1))
         for rows in down.spans(size)
         for columns in across.spans(size)
     ]

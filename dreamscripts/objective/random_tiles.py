@@ -1,7 +1,7 @@
-"""Where a picture too large for one pass is cut into tiles: the two ways in use, each with its random roll.
+"""Random tiles: a large picture is shifted at random with wrap-around and cut into tiles, one pass for each.
 
-The TensorFlow tutorial's and the feature-visualisation notebook's. Both leave some edges of the rolled picture out
-of a pass; the roll, another one for every pass, sees to it that no pixel is left out for long.
+There are two kinds: those of the TensorFlow tutorial and those of the feature-visualisation notebook. Both omit some
+pixels at the edges of the shifted picture. The shift is drawn again for every pass, so these pixels change.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from dreamscripts.settings.schema import Tiles
 
 
 def cut(height: int, width: int, tiles: Tiles | None) -> list[tuple[slice, slice]]:
-    """The rows and columns of each tile; without `tiles` the whole picture is one."""
+    """Return the rows and columns of each tile. Without `tiles`, the whole picture is the only tile."""
     if tiles is None:
         return [(slice(0, height), slice(0, width))]
     return [
@@ -21,7 +21,7 @@ def cut(height: int, width: int, tiles: Tiles | None) -> list[tuple[slice, slice
 
 
 def smallest_tile(tiles: Tiles) -> int:
-    """The shortest side that a tile can have, of a picture that is not smaller itself."""
+    """Return the shortest possible side of a tile in pixels, if the picture itself is not smaller."""
     return tiles.size if tiles.kind == "tutorial" else tiles.size // 2 + 1
 
 
@@ -32,8 +32,8 @@ def _starts(side: int, tiles: Tiles) -> range | list[int]:
     return range(0, side, size)[:-1] or [0]  # the last start is dropped unless it is the only one
 
 
-def draw_roll(rng: np.random.Generator, tiles: Tiles | None) -> np.ndarray:
-    """By how many pixels (down, right) the picture is rolled before it is cut."""
+def draw_shift(rng: np.random.Generator, tiles: Tiles | None) -> np.ndarray:
+    """Draw the shift of the picture before it is cut, in pixels (down, right)."""
     if tiles is None:
         return np.zeros(2, int)
     if tiles.kind == "notebook":

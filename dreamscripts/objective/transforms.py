@@ -1,47 +1,50 @@
-"""What shakes a picture under the network, and what that does to its gradient.
+"""Random noise, shift, rotation and scaling of the picture, and the matching transformation of the gradient.
 
-A picture is rolled, turned and enlarged as if its edges were joined, so that nothing is lost beyond them. All of it
-is linear, so the gradient comes back through the exact transpose.
+Shift, rotation and scaling wrap around the edges of the picture. They are linear, so the gradient is transformed back
+by the exact transpose.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from keras import ops
 from scipy import sparse
 
-from dreamscripts.objective.random_tiles import draw_roll
+from dreamscripts.objective.random_tiles import draw_shift
 from dreamscripts.settings.schema import Jitter, Tiles
+
+Picture = Any  # an array or a tensor of the Keras backend
 
 
 @dataclass(frozen=True)
 class Transform:
-    """One draw of the jitter, for pictures (..., H, W, 3) of one size; those of a batch are all shaken alike.
+    """One random draw of the transforms, for pictures (..., H, W, 3) of one size. It is the same for a whole batch.
 
-    Pictures are arrays, or tensors, whose noise and roll stay on the device; only a warp takes them to the host.
+    Pictures are arrays or tensors. Noise and shift of tensors are computed on the device, a warp on the host.
     """
 
     noise: np.ndarray | None  # (H, W, 3)
-    warp: sparse.csr_array | None  # (H·W, H·W): each pixel of the turned picture as a mixture of the picture's
-    roll: tuple[int, int]  # down, right
+    warp: sparse.csr_array | None  # (H·W, H·W), rotation and scaling: each output pixel is a mixture of input pixels
+    shift: tuple[int, int]  # pixels (down, right), with wrap-around
 
-    def __call__(self, x):
-        """The shaken picture."""
+    def __call__(self, x: Picture) -> Picture:
+        """Return the transformed picture."""
         if self.noise is not None:
             x = x + (self._noise_on_device if ops.is_tensor(x) else self.noise)
         if self.warp is not None:
             x = _mixed(self.warp, x)
-        return _rolled(x, self.roll)
+        return _shifted(x, self.shift)
 
-    def back(self, g):
-        """The gradient with respect to the picture, from that with respect to the shaken picture."""
-        g = _rolled(g, (-self.roll[0], -self.roll[1]))
+    def pull_back(self, g: Picture) -> Picture:
+        """Return the gradient for the picture, if g is the gradient for the transformed picture."""
+        g = _shifted(g, (-self.shift[0], -self.shift[1]))
         return g if self.warp is None else _mixed(self.warp.T, g)
 
-    def crop(self, x, rows: slice, columns: slice) -> np.ndarray:
-        """Those rows and columns of the shaken picture, without a copy of the whole; of a shake without a warp."""
+    def crop(self, x: Picture, rows: slice, columns: slice) -> np.ndarray:
+        """Return rows and columns of the transformed picture, without a copy of the whole. There must be no warp."""
         crop = np.empty((*x.shape[:-3], rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
         for here, there in self._pieces(x.shape, rows, columns):
             piece = x[..., *there, :]
@@ -50,45 +53,46 @@ class Transform:
                 crop[..., *here, :] += self.noise[there]
         return crop
 
-    def add_back(self, total: np.ndarray, g: np.ndarray, rows: slice, columns: slice) -> None:
-        """Add the gradient with respect to those rows and columns of the shaken picture to the picture's, in place."""
+    def pull_back_crop(self, total: np.ndarray, g: np.ndarray, rows: slice, columns: slice) -> None:
+        """Add g, the gradient for rows and columns of the transformed picture, to the gradient `total`, in place."""
         for here, there in self._pieces(total.shape, rows, columns):
             total[..., *there, :] += g[..., *here, :]
 
     def _pieces(self, shape: tuple[int, ...], rows: slice, columns: slice) -> Iterator[tuple]:
-        """The rows and columns of each unbroken piece of a crop: in the crop, and in the picture before the roll."""
+        """Yield the contiguous pieces of a crop: rows and columns in the crop, and in the picture before the shift."""
         *_, height, width, _ = shape
-        for down, up in _stretches(rows, self.roll[0], height):
-            for right, left in _stretches(columns, self.roll[1], width):
+        for down, up in _pieces_along(rows, self.shift[0], height):
+            for right, left in _pieces_along(columns, self.shift[1], width):
                 yield (down, right), (up, left)
 
     @cached_property
-    def _noise_on_device(self):
-        return ops.convert_to_tensor(self.noise)  # L-BFGS asks many times under one draw
+    def _noise_on_device(self) -> Picture:
+        return ops.convert_to_tensor(self.noise)  # L-BFGS uses each draw for many passes
 
 
-IDENTITY = Transform(noise=None, warp=None, roll=(0, 0))
+IDENTITY = Transform(noise=None, warp=None, shift=(0, 0))
 
 
 def draw_transform(
     rng: np.random.Generator, jitter: Jitter, tiles: Tiles | None, scale: np.ndarray, shape: tuple[int, ...]
 ) -> Transform:
-    """Draw how pictures of that shape are shaken; `scale` is what a pixel value of noise is to the network, by channel.
+    """Draw the transforms of pictures of this shape.
 
-    The roll is that of the jitter and that of the tiles together.
+    `scale` (3,) is the number of pixel values in a unit of each channel of the normalised picture. The shift is the sum
+    of that of the jitter and that of random tiles.
     """
     noise = _draw_noise(rng, jitter.noise, scale, shape[-3:]) if jitter.noise else None
     shift = rng.integers(-jitter.shift, jitter.shift, 2, endpoint=True) if jitter.shift else np.zeros(2, int)
-    roll = tuple((shift + draw_roll(rng, tiles)).tolist())
+    down, right = (shift + draw_shift(rng, tiles)).tolist()
     warp = None
     if jitter.rotate or jitter.scale:
         degrees, larger = rng.uniform(-1, 1, 2) * (jitter.rotate, jitter.scale)
-        warp = turn(*shape[-3:-1], np.deg2rad(degrees), 1 + larger)
-    return Transform(noise, warp, roll)
+        warp = warp_matrix(*shape[-3:-1], np.deg2rad(degrees), 1 + larger)
+    return Transform(noise, warp, (down, right))
 
 
 def _draw_noise(rng: np.random.Generator, amplitude: float, scale: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform noise in float32; in double precision, as it is drawn, are only some rows at a time."""
+    """Return uniform noise in float32. It is drawn in float64, but only a block of rows at a time, to save memory."""
     noise = np.empty(shape, np.float32)
     for rows in range(0, len(noise), 256):
         block = noise[rows : rows + 256]
@@ -96,8 +100,11 @@ def _draw_noise(rng: np.random.Generator, amplitude: float, scale: np.ndarray, s
     return noise
 
 
-def turn(height: int, width: int, angle: float, scale: float) -> sparse.csr_array:
-    """The matrix that turns a picture about its centre, counter-clockwise, and enlarges it; bilinear."""
+def warp_matrix(height: int, width: int, angle: float, scale: float) -> sparse.csr_array:
+    """Return the matrix (H·W, H·W) that rotates a picture about its centre and scales it, by bilinear interpolation.
+
+    `angle` is in radians, counter-clockwise. `scale` is a factor: a picture is enlarged by a factor above 1.
+    """
     centre = np.array([height - 1, width - 1])[:, None] / 2
     back = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / scale
     places = back @ (np.indices((height, width)).reshape(2, -1) - centre) + centre
@@ -114,22 +121,22 @@ def turn(height: int, width: int, angle: float, scale: float) -> sparse.csr_arra
     return sparse.csr_array((*stacked, np.arange(0, 4 * pixels + 1, 4)), shape=(pixels, pixels))
 
 
-def _rolled(x, roll: tuple[int, int]):
-    if not any(roll):
+def _shifted(x: Picture, shift: tuple[int, int]) -> Picture:
+    if not any(shift):
         return x
-    return ops.roll(x, roll, axis=(-3, -2)) if ops.is_tensor(x) else np.roll(x, roll, axis=(-3, -2))
+    return (ops if ops.is_tensor(x) else np).roll(x, shift, axis=(-3, -2))
 
 
-def _stretches(part: slice, roll: int, side: int) -> Iterator[tuple[slice, slice]]:
-    """Where that part of a rolled side, or each half that the roll broke it into, is in itself and in the side."""
-    first, length = (part.start - roll) % side, part.stop - part.start
-    unbroken = min(length, side - first)
-    yield slice(0, unbroken), slice(first, first + unbroken)
-    if unbroken < length:
-        yield slice(unbroken, length), slice(0, length - unbroken)
+def _pieces_along(part: slice, shift: int, side: int) -> Iterator[tuple[slice, slice]]:
+    """Split a slice of the shifted axis into its one or two contiguous pieces: in the slice, and on the axis."""
+    first, length = (part.start - shift) % side, part.stop - part.start
+    contiguous = min(length, side - first)
+    yield slice(0, contiguous), slice(first, first + contiguous)
+    if contiguous < length:
+        yield slice(contiguous, length), slice(0, length - contiguous)
 
 
-def _mixed(matrix: sparse.sparray, x):
+def _mixed(matrix: sparse.sparray, x: Picture) -> Picture:
     if ops.is_tensor(x):
         return ops.convert_to_tensor(_mixed(matrix, ops.convert_to_numpy(x)))
     pixels = matrix.shape[0]

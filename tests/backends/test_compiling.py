@@ -6,7 +6,7 @@ import pytest
 from conftest import BACKENDS
 
 from dreamscripts.backends.host import device, versions
-from dreamscripts.losses.build import Loss, build_loss
+from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.layers import LayerDirections
 from dreamscripts.networks.network import load_network
 from dreamscripts.objective.evaluator import Evaluator
@@ -30,10 +30,10 @@ def four_passes(x):
 
     network = load_network("pocket", layers=["block2_conv1_pre_relu"])
     directions = keras.Variable(np.zeros((2, 32)), trainable=False, dtype="float32")
-    evaluator = Evaluator(network, Loss(((1.0, LayerDirections("block2_conv1_pre_relu", directions)),)))
+    evaluator = Evaluator(network, LayerDirections("block2_conv1_pre_relu", directions))
     for channels in ([3, 8], [20, 3]):
         directions.assign(np.eye(32, dtype="float32")[channels])
-        evaluator.restart()
+        evaluator.reset()
         answers.append((evaluator.loss(x), evaluator.gradient(x)))
     assert (keras.config.image_data_format(), keras.config.floatx()) == configuration
     assert keras.backend.backend() in versions()

@@ -29,7 +29,7 @@ from classic_systems import (
     visstd,
 )
 
-from dreamscripts.dreams import dream as dreaming
+from dreamscripts.dreams import prepare
 from dreamscripts.dreams.dream import dream
 from dreamscripts.images.files import save_picture
 from dreamscripts.images.preprocessing import PREPROCESSINGS
@@ -78,7 +78,7 @@ def ours(monkeypatch):
     """Our iterates with a network that is already there."""
 
     def run(network, picture, named=None, /, **settings):
-        monkeypatch.setattr(dreaming, "open_network", lambda settings: network)
+        monkeypatch.setattr(prepare, "open_network", lambda settings, loss: network)
         return list(dream(picture, Settings.load(named, **settings) if named else Settings(**settings)))
 
     return run

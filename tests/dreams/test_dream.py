@@ -1,4 +1,5 @@
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice, pairwise
 
@@ -11,9 +12,13 @@ from dreamscripts.dreams import dream as dreaming
 from dreamscripts.dreams import prepare
 from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, open_network
-from dreamscripts.errors import Diverged, NetworkError, PictureError
-from dreamscripts.images.resizing import fit, noise
-from dreamscripts.losses.build import Loss
+from dreamscripts.errors import Diverged, NetworkError, PictureError, SettingsError
+from dreamscripts.images.resizing import bilinear, fit, noise
+from dreamscripts.losses.layers import LayerMean
+from dreamscripts.losses.priors import Continuity, ImageL2
+from dreamscripts.losses.term import Term
+from dreamscripts.networks.tuning import Choices
+from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.fourier import FourierEvaluator
 from dreamscripts.optimizers.step import OptimizerResult
 from dreamscripts.settings.schema import Feature
@@ -135,7 +140,7 @@ def test_no_pass_is_made_over_a_tile_too_small_for_the_network(picture, ascent, 
     """The notebook's last tile may be little more than half as large as the others: of 20 pixels, 12 and then 8."""
     settings = changed(ascent, size=20, tiles={"kind": "notebook", "size": 12}, octaves={"count": 1})
     sides = set()
-    build_evaluator = dreaming.build_evaluator
+    build_evaluator = prepare.build_evaluator
 
     def spied(*arguments, **options):
         evaluator = build_evaluator(*arguments, **options)
@@ -143,7 +148,7 @@ def test_no_pass_is_made_over_a_tile_too_small_for_the_network(picture, ascent, 
         evaluator._run = lambda tile: sides.update(tile.shape[1:3]) or run(tile)
         return evaluator
 
-    monkeypatch.setattr(dreaming, "build_evaluator", spied)
+    monkeypatch.setattr(prepare, "build_evaluator", spied)
     try:
         list(dream(picture[:20, :20], settings))
     except PictureError as error:
@@ -287,16 +292,16 @@ def test_clipped_a_dream_stays_between_black_and_white(name, picture, settings):
 
 
 def test_a_loss_that_leaves_the_numbers_says_in_which_iteration(picture, settings, monkeypatch):
-    class Cliff:
+    class Cliff(Term):
         """Falls off the numbers once the picture is a little darker."""
 
         name = "cliff"
 
-        def __call__(self, x, features, parts):
+        def __call__(self, x, features, regions):
             return ops.sqrt(ops.mean(x) - start + 1)
 
     start = float((picture[:, :, ::-1] - [103.939, 116.779, 123.68]).mean())
-    monkeypatch.setattr(prepare, "build_loss", lambda settings, network: Loss(((100.0, Cliff()),)))
+    monkeypatch.setattr(prepare, "build_loss", lambda settings, network: 100 * Cliff())
     iterates = dream(picture, changed(settings, jitter={"noise": 0}))
     assert next(iterates).loss == pytest.approx(100, rel=1e-3)
     with pytest.raises(Diverged, match="iteration 1: the term 'cliff' of the loss became NaN at pass"):
@@ -441,3 +446,94 @@ def test_an_evaluator_that_is_used_again_gives_what_a_new_one_gives(picture, asc
     *_, last = dream(picture, settings, after=first, evaluator=used)
     np.testing.assert_array_equal(last.x, theirs.x)
     assert last.passes == theirs.passes
+
+
+def test_an_evaluator_tells_whoever_dreams_with_it_of_each_pass(picture, ascent):
+    """`on_pass` used to be dropped."""
+    told, before = [], []
+    used = build_evaluator(open_network(ascent), ascent, 24, 32, on_pass=lambda *one: before.append(one))
+    *_, last = dream(picture, ascent, evaluator=used, on_pass=lambda *one: told.append(one))
+    assert [passes for passes, _ in told] == list(range(1, last.passes + 1))
+    assert before == []
+    next(dream(picture, ascent, evaluator=used))
+    assert len(before) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 9},
+        {"jitter": {"noise": 7}},
+        {"measure": "mean"},
+        {"penalties": {"continuity": 3}},
+        {"features": {"block1_conv1": 1}},
+        {"tiles": "tutorial"},
+        {"convolutions": "direct"},
+    ],
+)
+def test_settings_that_an_evaluator_would_ignore_are_refused(change, picture, ascent):
+    used = build_evaluator(open_network(ascent), ascent, 24, 32)
+    (key,) = change
+    with pytest.raises(SettingsError, match=f"the evaluator was built with {key} = "):
+        next(dream(picture, changed(ascent, **change), evaluator=used))
+    next(dream(picture, changed(ascent, optimizer={"step": 3}, octaves={"count": 1}), evaluator=used))
+
+
+def test_what_else_an_evaluator_would_ignore_is_refused(picture, ascent):
+    network = open_network(ascent)
+    with pytest.raises(SettingsError, match="was not built from settings; use build_evaluator"):
+        next(dream(picture, ascent, evaluator=Evaluator(network, ImageL2())))
+    used = build_evaluator(network, ascent, 24, 32)
+    for more in ({"loss": ImageL2()}, {"choices": Choices()}):
+        with pytest.raises(SettingsError, match="give them to build_evaluator"):
+            next(dream(picture, ascent, evaluator=used, **more))
+
+
+def test_a_loss_takes_the_place_of_features_and_penalties(picture, ascent):
+    settings = changed(ascent, jitter={}, octaves={"count": 1}, measure="mean", penalties={"continuity": 0.2, "dream_l2": 0})
+    (layer, feature), *_ = settings.features.items()
+    loss = feature.weight * LayerMean(layer) + 0.2 * Continuity()
+    others = changed(settings, features={"block1_conv1": 5.0}, penalties={"continuity": 0, "dream_l2": 3})
+    for mine, theirs in zip(dream(picture, others, loss=loss), dream(picture, settings), strict=True):
+        np.testing.assert_array_equal(mine.x, theirs.x)
+        assert mine.terms == theirs.terms
+
+
+def test_a_plain_function_is_a_loss_that_reads_the_settings_layers(picture, ascent):
+    (layer, *_) = ascent.features
+
+    def quieter(x, features, regions):
+        return ops.sum(ops.square(features[layer]))
+
+    first, *_, last = dream(picture, changed(ascent, octaves={"count": 1}), loss=quieter)
+    assert set(last.terms) == {"quieter"}
+    assert 0 < last.loss < first.loss
+    with pytest.raises(SettingsError, match="a loss is a Loss, a Term or a function"):
+        next(dream(picture, ascent, loss=3))
+
+
+@pytest.mark.parametrize("kind", ["plain", "reinjected", "carried", "split"])
+def test_a_dream_may_start_from_another_picture_than_the_photograph(kind, picture, ascent):
+    settings = changed(ascent, octaves={"kind": kind, "count": 2})
+    one = next(dream(picture, settings, start=picture[::-1]))
+    assert one.x.shape == next(dream(picture, settings)).x.shape
+    expected = bilinear(picture[::-1], one.x.shape[:2])
+    np.testing.assert_allclose(one.picture, expected.clip(0, 255), atol=1e-3)
+    *_, last = dream(picture, settings, start=picture[::-1])
+    *_, resumed = dream(picture, settings, after=one)  # the iterate alone is enough
+    np.testing.assert_array_equal(last.x, resumed.x)
+    with pytest.raises(PictureError, match="a picture is an array"):
+        next(dream(picture, settings, start=picture[:, :, 0]))
+
+
+def test_two_threads_dream_at_once_as_each_would_alone(picture, ascent):
+    several = [
+        changed(ascent, seed=1, jitter={"noise": 4, "shift": 3}),
+        changed(ascent, optimizer={"name": "adam"}, features={"block1_conv2": 1.0}, precision="tf32"),
+    ]
+    alone = [[iterate.x for iterate in dream(picture, settings)] for settings in several]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda settings: [iterate.x for iterate in dream(picture, settings)], several))
+    for mine, theirs in zip(together, alone, strict=True):
+        for x, y in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(x, y)

@@ -12,7 +12,7 @@ from keras import ops
 from dreamscripts.backends import compiling
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images.files import save_picture
-from dreamscripts.losses.build import Loss, build_loss
+from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.diversity import Diversity
 from dreamscripts.losses.layers import (
     LayerDirections,
@@ -24,7 +24,8 @@ from dreamscripts.losses.layers import (
     LayerNeuron,
 )
 from dreamscripts.losses.priors import Continuity, ImageL2, TotalVariation
-from dreamscripts.losses.regions import PICTURE, Part
+from dreamscripts.losses.regions import WHOLE, tile_regions
+from dreamscripts.losses.term import as_loss
 from dreamscripts.networks.network import load_network
 from dreamscripts.settings.schema import Settings
 
@@ -48,7 +49,7 @@ def network():
 
 
 def value(term, x, features=None):
-    return float(ops.convert_to_numpy(term(ops.convert_to_tensor(x), features, {})))
+    return float(ops.convert_to_numpy(term(ops.convert_to_tensor(x), features, WHOLE)))
 
 
 def of_layer(term, f):
@@ -59,7 +60,7 @@ def gradient_at_layer(term, f):
     """The gradient of a layer's term by that layer's features."""
 
     def terms(x):
-        return ops.reshape(term(None, {"a": ops.reshape(x, f.shape)}, {}), (1,))
+        return ops.reshape(term(None, {"a": ops.reshape(x, f.shape)}, WHOLE), (1,))
 
     flat = np.zeros((1, 1, f.size // 3, 3), np.float32)
     flat[:] = f.reshape(flat.shape)
@@ -139,7 +140,7 @@ def test_each_picture_of_a_batch_goes_its_own_direction(rng):
     assert of_layer(term, f) == pytest.approx(-by_hand, rel=1e-5)
     expected = np.broadcast_to(-directions[:, None, None, :] / 8, f.shape)
     np.testing.assert_allclose(gradient_at_layer(term, f), expected, rtol=1e-5)
-    assert Loss(((1.0, LayerMean("a")), (2.0, term))).variables == [term.directions]
+    assert (LayerMean("a") + 2 * term).variables == [term.directions]
     one_channel = np.eye(5, dtype=np.float32)[[3]]
     term = LayerDirections("a", keras.Variable(one_channel))
     assert of_layer(term, f[:1]) == pytest.approx(of_layer(LayerMean("a", {3: 1.0}), f[:1]), rel=1e-5)
@@ -280,7 +281,7 @@ def test_diversity_goes_along_with_every_layer_at_its_weight(network, rng):
 def test_a_channel_that_a_layer_has_not_is_refused(network):
     settings = Settings(features={"block2_conv1": {"weight": 1, "channels": [31]}})  # the last one
     build_loss(settings, network)
-    with pytest.raises(SettingsError, match="pocket: block2_conv1 has channels 0 to 31, and no 32"):
+    with pytest.raises(SettingsError, match="pocket: block2_conv1 has channels 0 to 31; channel 32 does not exist"):
         build_loss(changed(settings, features={"block2_conv1": {"weight": 1, "channels": [0, 32]}}), network)
 
 
@@ -329,11 +330,12 @@ def test_a_guide_that_cannot_be_seen_is_refused(guided, network, tmp_path):
 
 @st.composite
 def pieces(draw, side):
-    """Some stretches of a side, each with what is owned of it: together all of it, each with room around."""
+    """Some intervals of a side, each with its core: together the cores are the side, and each has a margin."""
     borders = sorted(draw(st.sets(st.integers(1, side - 1), max_size=3)))
-    owned = list(pairwise([0, *borders, side]))
-    room = draw(st.integers(1, 3))
-    return [(max(first - room, 0), min(last + room, side), first, last) for first, last in owned]
+    margin = draw(st.integers(1, 3))
+    return [
+        (max(first - margin, 0), min(last + margin, side), first, last) for first, last in pairwise([0, *borders, side])
+    ]
 
 
 ADDED_UP = {
@@ -347,20 +349,16 @@ ADDED_UP = {
 @pytest.mark.parametrize("name", ADDED_UP)
 @hypothesis.settings(max_examples=8, deadline=None)
 @given(data=st.data(), height=st.integers(5, 9), width=st.integers(5, 9))
-def test_the_terms_of_the_parts_of_a_picture_add_up_to_its_own(name, data, height, width):
+def test_the_terms_of_the_tiles_of_a_picture_add_up_to_its_own(name, data, height, width):
     rng = np.random.default_rng(0)
     f, x = rng.normal(1, 3, (2, height, width, 5)), rng.normal(0, 50, (2, height, width, 3))
-    term, tiles = ADDED_UP[name], []
+    loss, tiles = as_loss(ADDED_UP[name]), []
     for top, bottom, *rows in data.draw(pieces(height)):
         for left, right, *columns in data.draw(pieces(width)):
-            numbers = ops.convert_to_tensor(np.array([[top, *rows, height], [left, *columns, width]], np.int32))
+            bounds = np.array([[[top, *rows, height], [left, *columns, width]]] * 2, np.int32)
             crop, of_layer = (ops.convert_to_tensor(t[:, top:bottom, left:right], "float32") for t in (x, f))
-            tiles.append((crop, {"a": of_layer}, numbers))
-    summed = isinstance(term, Diversity)
-    sums = sum(term.sums(features, {"a": Part(numbers)}) for _, features, numbers in tiles) if summed else None
-    total = sum(
-        float(term(crop, features, {"a": Part(numbers, sums), PICTURE: Part(numbers)}))
-        for crop, features, numbers in tiles
-    )
-    whole = term(ops.convert_to_tensor(x, "float32"), {"a": ops.convert_to_tensor(f, "float32")}, {})
-    assert total == pytest.approx(float(whole), rel=1e-4, abs=1e-4)
+            tiles.append((crop, {"a": of_layer}, tile_regions(["a"], ops.convert_to_tensor(bounds))))
+    totals = [sum(term.sums(*tile) for tile in tiles) for term in loss.with_sums]
+    total = sum(float(loss(*tile, totals)[0]) for tile in tiles)
+    whole = loss(ops.convert_to_tensor(x, "float32"), {"a": ops.convert_to_tensor(f, "float32")})
+    assert total == pytest.approx(float(whole[0]), rel=1e-4, abs=1e-4)

@@ -10,7 +10,6 @@ from keras import layers, ops
 from dreamscripts.dreams.dream import dream
 from dreamscripts.errors import NetworkError, PictureError, SettingsError
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.losses.build import Loss
 from dreamscripts.losses.layers import LayerEnergy
 from dreamscripts.networks import network as network_module
 from dreamscripts.networks.layers import describe_layers
@@ -115,8 +114,7 @@ def test_exact_tiles_see_through_operators_or_refuse_them_by_name(saved, rng):
     picture = rng.normal(0, 50, (150, 130, 3)).astype(np.float32)
     network = load_network(path, layers=["four"], preprocessing="none")
     whole, tiled = (
-        Evaluator(network, Loss(((1.0, LayerEnergy("four")),)), tiles=tiles)
-        for tiles in (None, Tiles(kind="exact", size=64))
+        Evaluator(network, LayerEnergy("four"), tiles=tiles) for tiles in (None, Tiles(kind="exact", size=64))
     )
     assert tiled.loss(picture) == pytest.approx(whole.loss(picture), rel=1e-5)
     gradient = whole.gradient(picture)
@@ -126,7 +124,7 @@ def test_exact_tiles_see_through_operators_or_refuse_them_by_name(saved, rng):
     model = keras.Model(inputs, conv("last")(ops.flip(inputs, axis=1)))
     network = load_network(saved(model), layers=["last"], preprocessing="none")
     with pytest.raises(SettingsError, match=r"the layer 'flip.*' \(Flip\) is not known to see only a part"):
-        Evaluator(network, Loss(((1.0, LayerEnergy("last")),)), tiles=Tiles(kind="exact", size=64)).loss(picture)
+        Evaluator(network, LayerEnergy("last"), tiles=Tiles(kind="exact", size=64)).loss(picture)
 
 
 @pytest.mark.parametrize("name", ["convnext_tiny", "mobilenet_v3_small"])
@@ -159,7 +157,7 @@ def test_behind_keras_preprocess_input_strides_fields_and_tiles_are_right(saved,
     picture = rng.uniform(0, 255, (90, 80, 3)).astype(np.float32)
     network = load_network(path, layers=["one"])
     losses = [
-        Evaluator(network, Loss(((1.0, LayerEnergy("one")),)), tiles=tiles).loss(picture)
+        Evaluator(network, LayerEnergy("one"), tiles=tiles).loss(picture)
         for tiles in (None, Tiles(kind="exact", size=40))
     ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
@@ -271,7 +269,7 @@ def test_names_that_a_backend_cannot_bear_are_kept_for_people(saved, x):
     path = saved(model)
     assert list(facts_of(path)) == ["é <first> one"]
     network = load_network(path, layers=["é <first> one_pre_relu"], preprocessing="none")
-    assert np.isfinite(Evaluator(network, Loss(((1.0, LayerEnergy("é <first> one_pre_relu")),))).gradient(x[0])).all()
+    assert np.isfinite(Evaluator(network, LayerEnergy("é <first> one_pre_relu")).gradient(x[0])).all()
 
 
 # Sizes
@@ -316,7 +314,7 @@ def test_an_encoder_decoder_takes_sizes_that_its_strides_do_not_divide(saved, rn
     found = {name: numpy(f) for name, f in network.features(x).items()}
     np.testing.assert_allclose(found["u1"], numpy(model(extended))[:, :37, :50], rtol=1e-4, atol=1e-2)
     assert found["middle"].shape == (1, 10, 13, 4)
-    evaluator = Evaluator(network, Loss(((1.0, LayerEnergy("u1")),)))
+    evaluator = Evaluator(network, LayerEnergy("u1"))
     assert evaluator.gradient(x[0]).shape == (37, 50, 3)
     with caplog.at_level(logging.WARNING):
         network.check_size(40, 48)

@@ -6,7 +6,7 @@ import pytest
 from conftest import BACKENDS, changed
 
 from dreamscripts.backends import cache
-from dreamscripts.dreams import dream as dreaming
+from dreamscripts.dreams import prepare
 from dreamscripts.networks import tuning
 from dreamscripts.networks.network import load_network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D
@@ -146,7 +146,7 @@ def test_a_resumed_run_computes_as_it_began(photo, settings, tmp_path, monkeypat
     """Whatever the cache says by then: its bytes are those of a run without a break."""
     settings = changed(settings, optimizer={"iterations": 2})
     computed = []
-    build = dreaming.build_evaluator
+    build = prepare.build_evaluator
 
     def built(*arguments, **options):
         evaluator = build(*arguments, **options)
@@ -154,8 +154,8 @@ def test_a_resumed_run_computes_as_it_began(photo, settings, tmp_path, monkeypat
         computed.append([layer.name for layer in layers if isinstance(layer, WinogradConv2D)])
         return evaluator
 
-    monkeypatch.setattr(dreaming, "build_evaluator", built)
-    network = dreaming.open_network(settings)
+    monkeypatch.setattr(prepare, "build_evaluator", built)
+    network = prepare.open_network(settings)
     kinds = kinds_of(network, *SIZE)
     every, none = Choices(winograd_from=0.0), Choices()
     tuning.keep(network, kinds, every)

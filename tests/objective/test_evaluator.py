@@ -1,4 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import keras
 import numpy as np
@@ -7,9 +9,10 @@ from keras import ops
 
 from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.losses.build import Loss, build_loss
+from dreamscripts.losses.build import build_loss
+from dreamscripts.losses.term import Term
 from dreamscripts.networks.network import load_network
-from dreamscripts.objective import transforms as jitter_module
+from dreamscripts.objective import transforms as transforms
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Jitter, Settings, Tiles
 
@@ -36,16 +39,16 @@ def x(rng):
     return rng.normal(0, 50, SHAPE)
 
 
-class HalfSquares:
+class HalfSquares(Term):
     """½Σx², whose gradient is the picture that the network saw."""
 
     name = "half_squares"
 
-    def __call__(self, x, features, parts):
+    def __call__(self, x, features, regions):
         return ops.sum(ops.square(x)) / 2
 
 
-class Weighted:
+class Weighted(Term):
     """Σ weights·x: another loss for each place that a picture is rolled to."""
 
     name = "weighted"
@@ -53,12 +56,8 @@ class Weighted:
     def __init__(self, weights):
         self.weights = weights.astype(np.float32)
 
-    def __call__(self, x, features, parts):
+    def __call__(self, x, features, regions):
         return ops.sum(self.weights * x)
-
-
-def only(term):
-    return Loss(((1.0, term),))
 
 
 def test_one_pass_per_picture_however_often_and_in_whatever_order_it_is_asked(evaluator, x):
@@ -108,7 +107,7 @@ def test_every_pass_is_told(network, loss, x):
 @pytest.mark.parametrize("preprocessing", ["caffe", "tf"])
 def test_noise_is_in_pixel_values_whatever_the_network_calls_a_pixel(preprocessing, network, x):
     network = replace(network, preprocessing=PREPROCESSINGS[preprocessing])
-    evaluator = Evaluator(network, only(HalfSquares()), jitter=Jitter(noise=5), seed=3)
+    evaluator = Evaluator(network, HalfSquares(), jitter=Jitter(noise=5), seed=3)
     pixel = {"caffe": 1, "tf": 127.5}[preprocessing]
     x = x / pixel
     shakes = []
@@ -124,7 +123,7 @@ def test_noise_is_in_pixel_values_whatever_the_network_calls_a_pixel(preprocessi
 
 def test_under_a_shift_the_loss_is_the_rolled_pictures_and_the_gradient_the_pictures_own(network, x, rng):
     weights = rng.normal(0, 1, SHAPE)
-    evaluator = Evaluator(network, only(Weighted(weights)), jitter=Jitter(shift=3), seed=8)
+    evaluator = Evaluator(network, Weighted(weights), jitter=Jitter(shift=3), seed=8)
     seen = set()
     for number in range(60):
         evaluator.draw(number)
@@ -140,7 +139,7 @@ def test_under_a_shift_the_loss_is_the_rolled_pictures_and_the_gradient_the_pict
 
 def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll(network, x):
     jitter, tiles = Jitter(noise=5, shift=3), Tiles(size=20)
-    evaluator = Evaluator(network, only(HalfSquares()), jitter=jitter, tiles=tiles, seed=8)
+    evaluator = Evaluator(network, HalfSquares(), jitter=jitter, tiles=tiles, seed=8)
     evaluator.draw(2)
     rng = np.random.default_rng([8, 2])
     noise = rng.uniform(-1, 1, SHAPE) * 5
@@ -188,7 +187,7 @@ def test_without_a_jitter_a_draw_changes_nothing(evaluator, x):
 @pytest.mark.parametrize("kind", ["tutorial", "notebook"])
 @pytest.mark.parametrize("size", [20, 64])
 def test_over_one_tile_that_holds_it_all_and_without_a_roll_tiled_is_untiled(kind, size, network, loss, x, monkeypatch):
-    monkeypatch.setattr(jitter_module, "draw_roll", lambda rng, tiles: np.zeros(2, int))
+    monkeypatch.setattr(transforms, "draw_shift", lambda rng, tiles: np.zeros(2, int))
     tiled, plain = Evaluator(network, loss, tiles=Tiles(kind=kind, size=size)), Evaluator(network, loss)
     assert tiled.terms(x) == plain.terms(x)
     np.testing.assert_array_equal(tiled.gradient(x), plain.gradient(x))
@@ -255,31 +254,28 @@ def test_of_a_turned_picture_too_the_gradient_agrees_with_finite_differences(net
         assert (ahead - behind) / 0.1 == pytest.approx((gradient * direction).sum(), rel=1e-3)
 
 
-class Scaled:
+class Scaled(Term):
     """factor · Σx, with a factor that may be assigned."""
 
     name = "scaled"
 
     def __init__(self):
         self.factor = keras.Variable(2.0, trainable=False)
+        self.variables = [self.factor]
         self.called = 0
 
-    @property
-    def variables(self):
-        return [self.factor]
-
-    def __call__(self, x, features, parts):
+    def __call__(self, x, features, regions):
         self.called += 1
         return self.factor * ops.sum(x)
 
 
 def test_what_a_term_reads_may_be_assigned_between_passes_without_compiling_anew(network, x):
     term = Scaled()
-    evaluator = Evaluator(network, only(term))
+    evaluator = Evaluator(network, term)
     assert evaluator.loss(x) == pytest.approx(2 * x.sum(), rel=1e-3)
     called = term.called
     term.factor.assign(-3)
-    evaluator.restart()
+    evaluator.reset()
     assert evaluator.loss(x) == pytest.approx(-3 * x.sum(), rel=1e-3)
     np.testing.assert_allclose(evaluator.gradient(x), -3)
     if keras.backend.backend() != "torch":  # which compiles nothing
@@ -290,18 +286,18 @@ def test_started_again_it_counts_from_nothing_and_answers_as_a_new_one(network, 
     evaluator, new = (Evaluator(network, loss, seed=4, **SHAKEN["in every way"]) for _ in range(2))
     evaluator.draw(8)
     evaluator.loss(x), evaluator.loss(x + 1)
-    evaluator.restart()
-    assert (evaluator.passes, evaluator.seconds, evaluator.drawn, evaluator.knows(x + 1)) == (0, 0, 0, False)
+    evaluator.reset()
+    assert (evaluator.passes, evaluator.seconds, evaluator.drawn, evaluator.is_cached(x + 1)) == (0, 0, 0, False)
     assert evaluator.loss(x + 1) == new.loss(x + 1)
     assert evaluator.passes == 1
 
 
-class Root:
+class Root(Term):
     """√ of the mean: NaN below 0, with an infinite slope at 0."""
 
     name = "root"
 
-    def __call__(self, x, features, parts):
+    def __call__(self, x, features, regions):
         return ops.sqrt(ops.mean(x))
 
 
@@ -309,7 +305,7 @@ class Root:
     ("level", "says"), [(-1.0, "term 'root' of the loss became NaN"), (0.0, "gradient of the loss")]
 )
 def test_what_is_not_finite_is_refused_and_the_term_is_named(network, level, says):
-    evaluator = Evaluator(network, only(Root()))
+    evaluator = Evaluator(network, Root())
     assert evaluator.loss(np.full(SHAPE, 4.0)) == pytest.approx(2)
     with pytest.raises(Diverged, match=f"{says}.* pass 2"):
         evaluator.loss(np.full(SHAPE, level))
@@ -366,20 +362,54 @@ def test_in_tiles_and_turned_a_tensor_is_answered_as_its_array(how, network, los
 def test_a_tensor_is_known_by_being_the_same(evaluator, x):
     tensor = ops.convert_to_tensor(x.astype(np.float32))
     evaluator.loss(tensor)
-    assert evaluator.knows(tensor)
-    assert not evaluator.knows(ops.convert_to_tensor(x.astype(np.float32)))
-    assert not evaluator.knows(x)
+    assert evaluator.is_cached(tensor)
+    assert not evaluator.is_cached(ops.convert_to_tensor(x.astype(np.float32)))
+    assert not evaluator.is_cached(x)
 
 
 def test_a_tensor_that_was_asked_as_an_array_is_known(evaluator, x):
     """As where an optimizer on the device begins: the loss of the photograph has been asked for before."""
     evaluator.loss(x)
-    assert evaluator.knows(ops.convert_to_tensor(x.astype(np.float32)))
-    assert not evaluator.knows(ops.convert_to_tensor(x.astype(np.float32) + 1))
+    assert evaluator.is_cached(ops.convert_to_tensor(x.astype(np.float32)))
+    assert not evaluator.is_cached(ops.convert_to_tensor(x.astype(np.float32) + 1))
 
 
 def test_of_a_tensor_too_what_is_not_finite_is_refused(network):
-    evaluator = Evaluator(network, only(Root()))
+    evaluator = Evaluator(network, Root())
     for level, says in ((-1.0, "term 'root'"), (0.0, "gradient of the loss")):
         with pytest.raises(Diverged, match=says):
             evaluator.loss(ops.full(SHAPE, level, dtype="float32"))
+
+
+THREADS = {
+    "noise": {"jitter": Jitter(noise=4, shift=5), "seed": 1},
+    "tiles": {"tiles": Tiles(kind="notebook", size=12), "seed": 2},
+    "exact tiles": {"tiles": Tiles(kind="exact", size=24)},
+    "rotation": {"jitter": Jitter(rotate=20, scale=0.2), "seed": 3},
+}
+
+
+def test_evaluators_in_threads_compute_what_each_computes_alone(network, loss, rng):
+    """Each has its own loss, transforms and sizes, and compiles while the others compute."""
+    pictures = [rng.normal(0, 50, (side, 36, 3)).astype(np.float32) for side in (30, 36)]
+    weights = {name: 1.0 + i for i, name in enumerate(THREADS)}
+    start = Barrier(len(THREADS))
+
+    def compute(name, together):
+        if together:
+            start.wait(60)
+        evaluator, found = Evaluator(network, weights[name] * loss, **THREADS[name]), []
+        for number in range(3):
+            for x in pictures:
+                evaluator.draw(number)
+                found.append((list(evaluator.terms(x).values()), evaluator.gradient(x)))
+        assert evaluator.passes == len(found)
+        return found
+
+    alone = {name: compute(name, together=False) for name in THREADS}
+    with ThreadPoolExecutor(len(THREADS)) as pool:
+        running = {name: pool.submit(compute, name, together=True) for name in THREADS}
+        for name, future in running.items():
+            for (terms, gradient), (expected, slope) in zip(future.result(), alone[name], strict=True):
+                assert terms == pytest.approx(expected, rel=1e-5)
+                np.testing.assert_allclose(gradient, slope, atol=1e-5 * np.abs(slope).max())

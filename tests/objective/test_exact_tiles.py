@@ -14,8 +14,11 @@ from dreamscripts.dreams import dream as dreaming
 from dreamscripts.errors import SettingsError
 from dreamscripts.images.files import save_picture
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.losses.build import Loss, build_loss
-from dreamscripts.losses.layers import LayerDirections
+from dreamscripts.losses.build import build_loss
+from dreamscripts.losses.diversity import Diversity
+from dreamscripts.losses.layers import LayerDirections, LayerMean
+from dreamscripts.losses.priors import Continuity
+from dreamscripts.losses.term import Term, as_loss, term
 from dreamscripts.networks.network import Network, load_network
 from dreamscripts.networks.plain_keras import plain_keras
 from dreamscripts.networks.receptive_field import Reach
@@ -149,8 +152,7 @@ def test_a_guide_adds_up(pocket, picture, tmp_path):
 
 def test_directions_of_their_own_for_each_picture_add_up(pocket, rng):
     directions = keras.Variable(rng.normal(0, 1, (2, 64)).astype(np.float32))
-    loss = Loss(((1.0, LayerDirections("block3_conv1", directions)),))
-    assert max(difference(pocket, loss, (2, 61, 50, 3), 40)) < 1e-5
+    assert max(difference(pocket, LayerDirections("block3_conv1", directions), (2, 61, 50, 3), 40)) < 1e-5
 
 
 @settings(max_examples=4, deadline=None)
@@ -179,18 +181,79 @@ def test_a_tensor_is_answered_by_a_tensor(pocket, rng):
 def test_all_tiles_of_a_picture_are_traced_once(pocket):
     traced = []
 
-    class Noted:
-        name = "noted"
+    @term(tileable=True)
+    def noted(x, features, regions):
+        traced.append(x.shape)
+        return ops.sum(regions.picture.core(x))
 
-        def __call__(self, x, features, parts):
-            traced.append(x.shape)
-            return ops.sum(parts["the picture"].owned(x))
-
-    evaluator = Evaluator(pocket, Loss(((1.0, Noted()),)), tiles=exact(40))
+    evaluator = Evaluator(pocket, noted, tiles=exact(40))
     x = np.ones((100, 90, 3), np.float32)
-    assert evaluator.loss(x) == 27_000  # each pixel is owned once
+    assert evaluator.loss(x) == 27_000  # each pixel is in one core
     if keras.backend.backend() != "torch":
         assert len(traced) == 1
+
+
+class Contrast(Term):
+    """The standard deviation of a layer's features and of the picture: a function of sums over positions."""
+
+    name = "contrast"
+    layers = ("block3_conv1",)
+
+    def sums(self, x, features, regions):
+        (layer,) = self.layers
+        f, region = regions[layer].core(features[layer]), regions[layer]
+        mean, squares = ops.sum(f) / region.size(f), ops.sum(f * f) / region.size(f)
+        return ops.stack([mean, squares, ops.sum(regions.picture.core(x * x)) / regions.picture.size(x)])
+
+    def of_sums(self, sums):
+        mean, squares, pixels = ops.unstack(sums)
+        return -ops.sqrt(squares - mean**2) + ops.sqrt(pixels)
+
+
+@pytest.mark.parametrize("jitter", [Jitter(), Jitter(noise=5, shift=20, rotate=9)])
+def test_a_custom_term_of_sums_adds_up_beside_others(jitter, pocket):
+    diverse = loss_of(pocket, {"diversity": 1}, features={"block2_conv1": 0.3})
+    loss = 0.5 * Contrast() + diverse + 2 * Contrast() + Continuity()
+    assert max(difference(pocket, loss, (2, 61, 50, 3), 45, jitter=jitter, seed=5)) < 1e-5
+
+
+class Deviation(Contrast):
+    """The same formula without the sums: no exact tiles."""
+
+    name = "deviation"
+    sums = Term.sums
+
+    def __call__(self, x, features, regions):
+        return self.of_sums(Contrast.sums(self, x, features, regions))
+
+
+@term(layers=["block3_conv1"])
+def deviation(x, features, regions):
+    return ops.std(features["block3_conv1"])
+
+
+@pytest.mark.parametrize("undivided", [Deviation(), deviation])
+def test_a_term_that_is_not_a_sum_over_positions_is_refused(undivided, pocket, rng):
+    """In tiles of 96 such a term would be a sum over tiles, ten times as large as in one pass."""
+    x = rng.normal(0, 50, (100, 90, 3)).astype(np.float32)
+    tiled = Evaluator(pocket, 0.1 * Continuity() + undivided, tiles=exact(40))
+    with pytest.raises(SettingsError, match=r"^the term 'deviation' is not known .* set tileable = True .* of_sums"):
+        tiled.loss(x)
+    assert tiled.passes == 0
+    small = x[:40, :40]  # one tile
+    assert tiled.loss(small) == Evaluator(pocket, 0.1 * Continuity() + undivided).loss(small)
+
+
+def test_the_diversity_of_a_measure_that_is_not_a_sum_is_refused(pocket, rng):
+    class Largest(LayerMean):
+        tileable = False
+
+        def activation(self, f, region):
+            return ops.max(f)
+
+    tiled = Evaluator(pocket, as_loss(Diversity(Largest("block3_conv1"))), tiles=exact(40))
+    with pytest.raises(SettingsError, match="the term 'diversity of block3_conv1' is not known"):
+        tiled.loss(rng.normal(0, 50, (2, 100, 90, 3)))
 
 
 def test_a_margin_one_stride_narrower_would_show(pocket, monkeypatch):
@@ -226,8 +289,8 @@ def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(si
         assert start == 0 or start <= first - before
         assert end == side or end >= last + after
     assert len(spans) == 1 if side <= size else len(spans) > 1
-    numbers = [axis.numbers(span)[0].tolist() for span in spans]
-    assert numbers == [[start, first, last, side] for start, _, first, last in spans]
+    bounds = [axis.bounds(span)[0].tolist() for span in spans]
+    assert bounds == [[start, first, last, side] for start, _, first, last in spans]
 
 
 def test_a_tile_smaller_than_its_margins_is_refused_and_the_least_named(picture):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamscripts.errors import SettingsError
-from dreamscripts.objective.random_tiles import cut, draw_roll
+from dreamscripts.objective.random_tiles import cut, draw_shift
 from dreamscripts.settings.loading import parse_override
 from dreamscripts.settings.schema import Settings, Tiles
 
@@ -22,7 +22,7 @@ def spans(side, kind, size):
 
 def test_without_tiles_the_whole_picture_is_one():
     assert cut(40, 60, None) == [(slice(0, 40), slice(0, 60))]
-    assert draw_roll(np.random.default_rng(0), None).tolist() == [0, 0]
+    assert draw_shift(np.random.default_rng(0), None).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_every_pixel_is_reached_by_some_roll(side, kind, size):
 @given(kinds, st.integers(1, 6))
 def test_rolls_go_as_far_as_a_tile_both_ways_or_almost_one_way(kind, size):
     rng = np.random.default_rng(0)
-    drawn = np.array([draw_roll(rng, Tiles(kind=kind, size=size)) for _ in range(300)])
+    drawn = np.array([draw_shift(rng, Tiles(kind=kind, size=size)) for _ in range(300)])
     expected = set(range(-size, size + 1) if kind == "tutorial" else range(size))
     assert set(drawn[:, 0].tolist()) == set(drawn[:, 1].tolist()) == expected
     assert size == 1 or len({tuple(roll) for roll in drawn.tolist()}) > len(expected)  # down and right by themselves

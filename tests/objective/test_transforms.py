@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamscripts.objective import transforms as jitter_module
-from dreamscripts.objective.transforms import Transform, draw_transform, turn
+from dreamscripts.objective import transforms as transforms
+from dreamscripts.objective.transforms import Transform, draw_transform, warp_matrix
 from dreamscripts.settings.schema import Jitter, Tiles
 
 sides = st.integers(1, 12)
@@ -35,8 +35,8 @@ def turned(x, angle, scale):
     return result
 
 
-def transform(size, angle=0.0, scale=1.0, roll=(0, 0), noise=None):
-    return Transform(noise, turn(*size, angle, scale), roll)
+def transform(size, angle=0.0, scale=1.0, shift=(0, 0), noise=None):
+    return Transform(noise, warp_matrix(*size, angle, scale), shift)
 
 
 @given(size=sizes, angle=angles, scale=scales)
@@ -70,7 +70,7 @@ def test_neither_turned_nor_enlarged_a_picture_is_as_it_was(size):
 
 @given(size=sizes, angle=angles, scale=scales)
 def test_each_pixel_is_a_mixture_of_pixels_that_adds_up_to_one(size, angle, scale):
-    matrix = turn(*size, angle, scale)
+    matrix = warp_matrix(*size, angle, scale)
     assert matrix.shape == (size[0] * size[1],) * 2
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
     assert matrix.data.min() >= 0
@@ -83,7 +83,7 @@ def test_the_way_back_is_the_exact_transpose(size, angle, scale, roll):
     rng = np.random.default_rng(0)
     x, y = rng.normal(0, 1, (2, *size, 3))
     for shaken in (transform(size, angle, scale, roll), Transform(None, None, roll), transform(size, angle, scale)):
-        assert (shaken(x) * y).sum() == pytest.approx((x * shaken.back(y)).sum(), rel=1e-9, abs=1e-9)
+        assert (shaken(x) * y).sum() == pytest.approx((x * shaken.pull_back(y)).sum(), rel=1e-9, abs=1e-9)
 
 
 def test_noise_comes_first_then_the_turn_then_the_roll(rng):
@@ -91,13 +91,13 @@ def test_noise_comes_first_then_the_turn_then_the_roll(rng):
     whole = transform((6, 8), 0.3, 1.2, (2, -3), noise)
     np.testing.assert_allclose(whole(x), np.roll(turned(x + noise, 0.3, 1.2), (2, -3), axis=(0, 1)), atol=1e-5)
     still = transform((6, 8), 0.3, 1.2, (2, -3))
-    np.testing.assert_array_equal(whole.back(x), still.back(x))  # the noise is no part of the gradient
+    np.testing.assert_array_equal(whole.pull_back(x), still.pull_back(x))  # the noise is no part of the gradient
 
 
 def test_the_pictures_of_a_batch_are_all_shaken_alike(rng):
     batch, noise = rng.normal(0, 1, (3, 6, 8, 3)), rng.normal(0, 1, (6, 8, 3))
     shaken = transform((6, 8), -0.7, 0.9, (1, 5), noise)
-    for there in (shaken, shaken.back):
+    for there in (shaken, shaken.pull_back):
         together = there(batch)
         assert together.shape == batch.shape
         for one, alone in zip(batch, together, strict=True):
@@ -108,7 +108,7 @@ def test_what_is_shaken_stays_float32(rng):
     x = rng.normal(0, 1, (6, 8, 3)).astype(np.float32)
     jitter = Jitter(noise=2, shift=3, rotate=10, scale=0.1)
     shaken = draw_transform(rng, jitter, None, np.full(3, 127.5), x.shape)
-    assert shaken(x).dtype == shaken.back(x).dtype == np.float32
+    assert shaken(x).dtype == shaken.pull_back(x).dtype == np.float32
 
 
 def drawn(seed, number, shape=(5, 7, 3), tiles=None, pixel=ONE, **jitter):
@@ -125,12 +125,12 @@ def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll_and_then_the_tu
         angle, larger = rng.uniform(-1, 1, 2) * (np.deg2rad(20), 0.3)
         shaken = drawn(6, 11, tiles=tiles, noise=4, shift=3)
         np.testing.assert_allclose(shaken.noise, noise, rtol=1e-6)
-        assert shaken.roll == tuple(shift + roll)
+        assert shaken.shift == tuple(shift + roll)
         assert shaken.warp is None
         turning = drawn(6, 11, tiles=tiles, noise=4, shift=3, rotate=20, scale=0.3)
         np.testing.assert_array_equal(turning.noise, shaken.noise)
-        assert turning.roll == shaken.roll
-        np.testing.assert_array_equal(turning.warp.toarray(), turn(5, 7, angle, 1 + larger).toarray())
+        assert turning.shift == shaken.shift
+        np.testing.assert_array_equal(turning.warp.toarray(), warp_matrix(5, 7, angle, 1 + larger).toarray())
 
 
 def test_a_draw_depends_on_seed_and_number_alone():
@@ -138,7 +138,7 @@ def test_a_draw_depends_on_seed_and_number_alone():
 
     def facts(seed, number, shape=(5, 7, 3)):
         shaken = drawn(seed, number, shape, **everything)
-        return shaken.noise.tolist(), shaken.roll, shaken.warp.toarray().tolist()
+        return shaken.noise.tolist(), shaken.shift, shaken.warp.toarray().tolist()
 
     assert facts(1, 2) == facts(1, 2)
     for other in (facts(1, 3), facts(2, 2)):
@@ -157,7 +157,7 @@ def test_the_noise_is_in_pixel_values_by_channel():
 @pytest.mark.parametrize(("rotate", "scale"), [(10, 0.2), (180, 0), (0, 0.9)])
 def test_it_is_turned_and_enlarged_by_up_to_so_much_either_way(rotate, scale, monkeypatch):
     seen = []
-    monkeypatch.setattr(jitter_module, "turn", lambda height, width, *how: seen.append((height, width, *how)))
+    monkeypatch.setattr(transforms, "warp_matrix", lambda height, width, *how: seen.append((height, width, *how)))
     for number in range(300):
         drawn(3, number, rotate=rotate, scale=scale)
     heights, widths, angles, scales = np.array(seen).T
@@ -172,7 +172,7 @@ def test_it_is_turned_and_enlarged_by_up_to_so_much_either_way(rotate, scale, mo
 
 def test_without_a_jitter_nothing_is_drawn():
     shaken = drawn(0, 0)
-    assert (shaken.noise, shaken.warp, shaken.roll) == (None, None, (0, 0))
+    assert (shaken.noise, shaken.warp, shaken.shift) == (None, None, (0, 0))
 
 
 def test_noise_drawn_some_rows_at_a_time_is_the_noise_drawn_at_once():
@@ -191,5 +191,5 @@ def test_a_crop_is_that_part_of_the_shaken_picture_and_its_gradient_goes_back_th
     np.testing.assert_array_equal(crop, shaken(x)[rows, columns])
     total, beyond = np.ones_like(x), np.zeros_like(x)
     beyond[rows, columns] = crop
-    shaken.add_back(total, crop, rows, columns)
-    np.testing.assert_array_equal(total, 1 + shaken.back(beyond))
+    shaken.pull_back_crop(total, crop, rows, columns)
+    np.testing.assert_array_equal(total, 1 + shaken.pull_back(beyond))

@@ -295,7 +295,7 @@ def test_of_a_network_it_lowers_the_loss_as_far_as_scipy(picture, settings):
     x, losses = network.preprocessing.normalise(picture), {}
     for where in ("scipy", "device"):
         table = settings.optimizer.model_copy(update={"where": where, "passes": 5})
-        evaluator.restart()
+        evaluator.reset()
         walked = list(islice(lbfgs(evaluator, x, table, network.preprocessing), 2))
         losses[where] = [step.loss for step in walked]
         assert walked[-1].terms == pytest.approx(evaluator.terms(walked[-1].x), rel=1e-4)

@@ -1,0 +1,185 @@
+"""Measures and penalties: the terms that settings can name, each registered by a decorator.
+
+    @penalty("warmth", tileable=True)
+    def warmth(x, region):
+        "Mean of blue: a picture with little blue is warm."
+        return ops.sum(region.core(x)[..., 0]) / region.positions(x)
+
+The module of a new measure or penalty goes into this folder, and nothing else changes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.losses.regions import Region, Regions, Tensor
+from dreamscripts.losses.term import Features, Term
+from dreamscripts.registry import MEASURES, PENALTIES
+
+
+@dataclass(frozen=True)
+class LayerTerm(Term):
+    """The activation of a layer, with a minus sign.
+
+    F (N, h, w, c) are all channels of the layer, or the given `channels` {channel: factor}, each times its factor.
+    """
+
+    layer: str
+    channels: Mapping[int, float] | None = None
+    guided: ClassVar[bool] = False  # whether a third argument is the features of the guide picture (positions, c)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The layer, and the channels if they are given."""
+        return self.layer + (f"[{','.join(map(str, self.channels))}]" if self.channels else "")
+
+    @property
+    def layers(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The layer."""
+        return (self.layer,)
+
+    def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
+        return -self.activation(self.chosen(features), regions[self.layer])
+
+    def chosen(self, features: Features) -> Tensor:
+        """Return F."""
+        f = features[self.layer]
+        return ops.matmul(f, selection(self.channels, f.shape[-1])) if self.channels else f
+
+    def activation(self, f: Tensor, region: Region) -> Tensor:
+        """Return the activation of F, a scalar."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LayerPenalty(Term):
+    """A penalty on the features that the layer term `term` reads."""
+
+    term: LayerTerm
+    label: ClassVar[str]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The label of the penalty and the layer."""
+        return f"{self.label} of {self.term.layer}"
+
+    @property
+    def layers(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The layer."""
+        return self.term.layers
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An entry of the registry MEASURES: a formula for the activation of one layer.
+
+    `make(layer, channels)` returns its term. If it is `guided`, a third argument is the features of the guide picture
+    (positions, c). `edge` is the number of positions that it omits at each border of the layer.
+    """
+
+    name: str
+    description: str
+    make: Callable[..., LayerTerm]
+    tileable: bool
+    edge: int
+    guided: bool
+    module: str
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """An entry of the registry PENALTIES: a term on the picture, or on each layer under [features].
+
+    `make()` returns its term for a picture, `make(term)` its term for the layer of the layer term `term`. `label` names
+    it in loss.csv.
+    """
+
+    name: str
+    description: str
+    on: Literal["picture", "layer"]
+    label: str
+    make: Callable[..., Term]
+    tileable: bool
+    module: str
+
+
+def measure(name: str, *, tileable: bool | None = None, edge: int | None = None) -> Callable[[Any], type[LayerTerm]]:
+    """Register a class derived from LayerTerm, or a function (f, region) -> activation, as the measure `name`.
+
+    The first line of its docstring is its description. `tileable` and `edge` are those of Term. A function becomes a
+    class, to be called with a layer and channels.
+    """
+
+    def register(target: Any) -> type[LayerTerm]:
+        made = _class_of(target, LayerTerm, "activation", lambda self, f, region: target(f, region))
+        _set(made, tileable=tileable, edge=edge)
+        described = _description(name, target)
+        MEASURES.add(Measure(name, described, made, made.tileable, made.edge, made.guided, target.__module__))
+        return made
+
+    return register
+
+
+def penalty(
+    name: str, *, on: Literal["picture", "layer"] = "picture", tileable: bool | None = None, label: str | None = None
+) -> Callable[[Any], type[Term]]:
+    """Register a class, or a function, as the penalty `name`, on the picture or on each layer.
+
+    A class on the picture is derived from Term, and a class on each layer from LayerPenalty. A function takes
+    (x, region) or (f, region), and returns a scalar. The first line of the docstring is the description. `tileable` is
+    that of Term. `label` names it in loss.csv (default: `name`).
+    """
+
+    def register(target: Any) -> type[Term]:
+        made: type[Term]
+        if on == "layer":
+
+            def of_layer(self, x, features, regions):
+                return target(self.term.chosen(features), regions[self.term.layer])
+
+            made = _class_of(target, LayerPenalty, "__call__", of_layer)
+            _set(made, tileable=tileable, label=label or name)
+        else:
+
+            def of_picture(self, x, features, regions):
+                return target(x, regions.picture)
+
+            made = _class_of(target, Term, "__call__", of_picture)
+            _set(made, tileable=tileable, name=label or name)
+        described = _description(name, target)
+        PENALTIES.add(Penalty(name, described, on, label or name, made, made.tileable, target.__module__))
+        return made
+
+    return register
+
+
+def _class_of(target: Any, base: type, method: str, function: Callable) -> Any:
+    """Return the class `target`, or a class derived from `base` with the function `target` as its method."""
+    if isinstance(target, type):
+        if not issubclass(target, base):
+            raise TypeError(f"{target.__name__} is not derived from {base.__name__}")
+        return target
+    body = {method: function, "__doc__": target.__doc__, "__module__": target.__module__}
+    return type(target.__name__, (base,), body)
+
+
+def _set(made: type, **attributes: Any) -> None:
+    for key, value in attributes.items():
+        if value is not None:
+            setattr(made, key, value)
+
+
+def _description(name: str, target: Any) -> str:
+    if not target.__doc__:
+        raise ValueError(f"'{name}' has no docstring: the first line of its docstring is its description")
+    return target.__doc__.strip().splitlines()[0]
+
+
+def selection(channels: Mapping[int, float], depth: int) -> np.ndarray:
+    """Return the matrix (depth, n) that selects n of `depth` channels, each times its factor."""
+    selection = np.zeros((depth, len(channels)), np.float32)
+    selection[list(channels), range(len(channels))] = list(channels.values())
+    return selection
