@@ -11,7 +11,8 @@ from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.losses.build import Loss, build_loss
 from dreamscripts.networks import tuning
 from dreamscripts.networks.layers import fixed_size
-from dreamscripts.networks.network import Network, load_network
+from dreamscripts.networks.loading import load_network
+from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
 from dreamscripts.networks.rewrite.winograd import with_winograd
 from dreamscripts.networks.tuning import Choices

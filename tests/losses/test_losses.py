@@ -25,7 +25,7 @@ from dreamscripts.losses.layers import (
 )
 from dreamscripts.losses.priors import Continuity, ImageL2, TotalVariation
 from dreamscripts.losses.regions import PICTURE, Part
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.settings.schema import Settings
 
 LAYERS = ("block1_conv2", "block2_conv1")

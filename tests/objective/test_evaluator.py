@@ -8,7 +8,7 @@ from keras import ops
 from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.build import Loss, build_loss
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.objective import transforms as jitter_module
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Jitter, Settings, Tiles

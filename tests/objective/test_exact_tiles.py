@@ -16,7 +16,8 @@ from dreamscripts.images.files import save_picture
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.build import Loss, build_loss
 from dreamscripts.losses.layers import LayerDirections
-from dreamscripts.networks.network import Network, load_network
+from dreamscripts.networks.loading import load_network
+from dreamscripts.networks.network import Network
 from dreamscripts.networks.plain_keras import plain_keras
 from dreamscripts.networks.receptive_field import Reach
 from dreamscripts.networks.weights import fill_at_random
