@@ -19,7 +19,7 @@ _HOME = {
     "Iterate": "dreams.iterate",
     "Settings": "settings.schema",
     "dream": "dreams.dream",
-    "load_network": "networks.network",
+    "load_network": "networks.loading",
     "noise": "images.resizing",
     "open_picture": "images.files",
     "visualize_channels": "dreams.channels",

@@ -19,7 +19,7 @@ def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Questions]:
     import tensorflow as tf
 
     from dreamscripts.networks.layers import describe_layers, find_layer
-    from dreamscripts.networks.network import build
+    from dreamscripts.networks.loading import build
     from dreamscripts.networks.rewrite.clone import give_weights
 
     settings, side = Settings.model_validate(task["settings"]), task["side"]

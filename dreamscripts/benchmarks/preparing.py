@@ -21,8 +21,9 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
     import keras
 
     from dreamscripts.dreams.prepare import open_network
+    from dreamscripts.networks.cut import cut
     from dreamscripts.networks.layers import describe_layers, find_layer, is_channels_first
-    from dreamscripts.networks.network import build, cut, load_network
+    from dreamscripts.networks.loading import build, load_network
 
     network = open_network(settings)
     for side in task["sides"]:
@@ -62,7 +63,7 @@ def describe_chain(model_layers: Iterable) -> tuple[list[dict[str, Any]], str]:
     """The layers of a plain chain of convolutions, ReLUs and poolings, in order; or what is none, in words."""
     import keras
 
-    from dreamscripts.networks.rewrite.clone import public_name
+    from dreamscripts.networks.graph import public_name
 
     chain: list[dict[str, Any]] = []
     before = None

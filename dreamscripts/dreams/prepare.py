@@ -15,7 +15,8 @@ from dreamscripts.images.resizing import as_picture, bilinear, fit
 from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.term import Loss, Term, TermFunction, as_loss
 from dreamscripts.networks import tuning
-from dreamscripts.networks.network import Network, load_network
+from dreamscripts.networks.loading import load_network
+from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
 from dreamscripts.networks.rewrite.winograd import with_winograd
 from dreamscripts.networks.tuning import Choices

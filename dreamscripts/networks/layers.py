@@ -7,7 +7,7 @@ from fractions import Fraction
 import keras
 
 from dreamscripts.errors import NetworkError
-from dreamscripts.networks.rewrite.clone import WITHIN, Call, RewriteError, calls, public_name, shapes_at
+from dreamscripts.networks.graph import WITHIN, Call, RewriteError, calls, public_name, shapes_at
 
 EDGE = 2  # what the layer L2 norm leaves out on every side, so that padding does not become a frame
 LARGEST_SIDE = 20_000  # pixels, as settings allow them

@@ -11,17 +11,15 @@ import h5py
 import keras
 
 from dreamscripts.errors import NetworkError
+from dreamscripts.networks import local_response_norm  # noqa: F401  (registers the layer for files that have it)
+from dreamscripts.networks.graph import HIDDEN, first_line, has_graph, why_no_graph
 from dreamscripts.networks.keras2 import build_from, is_by_keras2
-from dreamscripts.networks.rewrite.clone import HIDDEN, first_line, has_graph, why_no_graph
-
-WHOLE_MODELS = (".keras", ".h5", ".hdf5")
-FILES = "a .keras or .h5 file"
 
 
 def load_whole(path: Path) -> keras.Model:
-    """A whole model that Keras saved, or a NetworkError that says why it cannot be read.
+    """Load a whole model that Keras saved. Raises NetworkError, which says why it cannot be read.
 
-    One that Keras 2 saved (`is_by_keras2`) comes without its weights.
+    A model that Keras 2 saved (`is_by_keras2`) comes without its weights.
     """
     if path.suffix != ".keras":
         _check_h5(path)
@@ -36,7 +34,7 @@ def load_whole(path: Path) -> keras.Model:
 
 
 def _culprit(path: Path, complaint: str) -> str | None:
-    """The layer that Keras complains of, and why, if it is a layer of a class of one's own."""
+    """Name the layer in Keras's message, and the reason, if the layer's class is unknown to Keras."""
     unknown = re.search(r"(?:Unknown layer: |Could not locate class )'(\w+)'", complaint)
     kind = unknown[1] if unknown else "Lambda" if "`Lambda` layer" in complaint else None
     config = _config(path) if kind else {}
@@ -47,7 +45,7 @@ def _culprit(path: Path, complaint: str) -> str | None:
         return f"it is a {kind}, {HIDDEN}"
     name = layer["config"].get("name", kind)
     if kind == "Lambda":
-        return f"the layer '{name}' is a Lambda, and Python code out of a file is not run: use operators in its place"
+        return f"the layer '{name}' is a Lambda: Python code in a file is not run, use operators instead"
     return (
         f"the layer '{name}' is of the class {kind}, which Keras does not know: "
         "register it with @keras.saving.register_keras_serializable() and dream from Python"
@@ -55,7 +53,7 @@ def _culprit(path: Path, complaint: str) -> str | None:
 
 
 def _config(path: Path) -> Any:
-    """The description of a model in its file."""
+    """Read the config of a model from its file."""
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("config.json"))
@@ -64,7 +62,7 @@ def _config(path: Path) -> Any:
 
 
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
-    """Every layer and model in a description, the outermost last."""
+    """Yield the config of every layer and model in a config, the outermost last."""
     values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
     for value in values:
         yield from _objects(value)
@@ -77,8 +75,8 @@ def _check_h5(path: Path) -> None:
         with h5py.File(path) as file:
             whole = "model_config" in file.attrs
     except OSError:
-        raise NetworkError(f"{path}: is not an HDF5 file, or a damaged one") from None
+        raise NetworkError(f"{path}: is not an HDF5 file, or is damaged") from None
     if not whole:
         raise NetworkError(
-            f"{path}: holds weights without a network: name the network with --network, and this file with --weights"
+            f"{path}: contains weights without a network: use --network NAME with --weights and this file"
         )

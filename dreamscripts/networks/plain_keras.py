@@ -1,4 +1,4 @@
-"""Keras with its own defaults for a while, whatever the person has configured or built before."""
+"""Keras with its default configuration for a while."""
 
 from collections import defaultdict
 from collections.abc import Iterator

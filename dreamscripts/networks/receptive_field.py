@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import keras
 
 from dreamscripts.errors import SettingsError
+from dreamscripts.networks.graph import Call, calls, public_name
 from dreamscripts.networks.layers import is_channels_first
-from dreamscripts.networks.rewrite.clone import Call, calls, public_name
 
 _WINDOWS = (
     keras.layers.Conv2D,

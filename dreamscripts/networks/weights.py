@@ -1,4 +1,4 @@
-"""Weights for a network: from a file in any of Keras's formats, or random; and published files, fetched once."""
+"""Weights for a network: from a file in any of Keras's formats, random, or downloaded once."""
 
 import re
 import warnings
@@ -12,15 +12,16 @@ import keras
 import numpy as np
 
 from dreamscripts.errors import NetworkError, did_you_mean
+from dreamscripts.networks.family import unreachable_weights
+from dreamscripts.networks.graph import WITHIN, RewriteError, public_name
 from dreamscripts.networks.model_files import load_whole
-from dreamscripts.networks.rewrite.clone import WITHIN, RewriteError, give_weights, public_name, rewrite
-from dreamscripts.networks.zoo.pocket import CHANNELS
+from dreamscripts.networks.rewrite.clone import give_weights, rewrite
 
 
 def fill_at_random(model: keras.Model, seed: int) -> None:
-    """He initialisation (He et al. 2015, arXiv:1502.01852), the same on every backend: for tests and for timing.
+    """Set kernels by He initialisation (He et al. 2015, arXiv:1502.01852), the same on every backend.
 
-    Biases and batch statistics stay as Keras makes them (0, or 1).
+    Biases and batch statistics keep Keras's initial values (0 or 1).
     """
     rng = np.random.default_rng(seed)
     for layer in model.layers:
@@ -32,16 +33,15 @@ def fill_at_random(model: keras.Model, seed: int) -> None:
 
 
 def load_file(model: keras.Model, path: str | Path) -> None:
-    """Load `.weights.h5`, the legacy `.h5` that was published for most networks, a whole `.keras` model, or `.npz`.
+    """Load weights into `model` (flat) from a `.weights.h5`, legacy `.h5`, `.keras` or `.npz` file.
 
-    `model` is flat. All but the first are read by layer name, so that a file with the network's top, or with the
-    network as a model inside another, serves as well. The arrays of an `.npz` are called `<layer>/<weight>`, as in
-    `block1_conv1/kernel`, in any precision. Raises NetworkError where the file is no such thing or does not fit the
-    network.
+    All formats but `.weights.h5` are read by layer name, so a file may also contain the network's top, or the network
+    as an inner model. The arrays in an `.npz` are called `<layer>/<weight>`, such as `block1_conv1/kernel`, in any
+    precision. Raises NetworkError if the file is not a weights file or does not fit the network.
     """
     path = Path(path)
     if not path.is_file():
-        raise NetworkError(f"{path}: there is no such file of weights{did_you_mean(str(path), ['imagenet', 'random'])}")
+        raise NetworkError(f"{path}: there is no such weights file{did_you_mean(str(path), ['imagenet', 'random'])}")
     if path.suffix == ".keras":
         whole = load_whole(path)
         try:
@@ -59,9 +59,7 @@ def load_file(model: keras.Model, path: str | Path) -> None:
             in_order = "layer_names" not in legacy.attrs
             by_layer = dict(_read_by_name(file)) if in_order else _read_legacy(legacy)
     except OSError:
-        raise NetworkError(
-            f"{path}: is no file of weights (.weights.h5, .h5, .keras or .npz), or a damaged one"
-        ) from None
+        raise NetworkError(f"{path}: is not a weights file (.weights.h5, .h5, .keras or .npz), or is damaged") from None
     if in_order:
         reason = _load_in_order(model, path)
         if reason is None:
@@ -72,10 +70,10 @@ def load_file(model: keras.Model, path: str | Path) -> None:
 
 
 def _load_in_order(model: keras.Model, path: Path) -> str | None:
-    """Load a file that goes by the order of the layers, as Keras 3 does; or say why it does not fit."""
+    """Load a file in Keras 3's format, which depends on the order of layers; return why it does not fit, or None."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it leaves as they were
+            warnings.simplefilter("error", UserWarning)  # Keras only warns if it leaves a layer unchanged
             model.load_weights(path)
     except (ValueError, KeyError, TypeError, OSError, UserWarning) as error:
         return str(error).strip().splitlines()[0]
@@ -83,7 +81,10 @@ def _load_in_order(model: keras.Model, path: Path) -> str | None:
 
 
 def fetch(network: str, file: str, address: str, file_hash: str) -> Path:
-    """The published weights of `network`, fetched once into Keras's cache as `file` and checked by md5 or sha256."""
+    """Download the weights of `network` once into Keras's cache as `file`, and check their md5 or sha256.
+
+    Raises NetworkError if they cannot be downloaded.
+    """
     try:
         return Path(keras.utils.get_file(file, address, file_hash=file_hash, cache_subdir="models"))
     except Exception as error:  # Keras raises nothing more specific
@@ -92,16 +93,8 @@ def fetch(network: str, file: str, address: str, file_hash: str) -> Path:
         raise NetworkError(unreachable_weights(network)) from None
 
 
-def unreachable_weights(name: str) -> str:
-    """What to say when weights cannot be downloaded: the three ways on."""
-    return (
-        f"the weights of {name} are not on this machine and cannot be downloaded: connect once and run again, "
-        f"or give a file you have with --weights FILE, or take a network inside the package: {' or '.join(CHANNELS)}"
-    )
-
-
 def _read_by_name(group: h5py.Group, within: str = "") -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Every layer's weights in a `.weights.h5`, with its name, which Keras has written beside them since 3.9.
+    """Yield the name and weights of every layer in a `.weights.h5`, if it has the names (since Keras 3.9).
 
     Layers of inner models are named `inner/layer`.
     """
@@ -115,20 +108,20 @@ def _read_by_name(group: h5py.Group, within: str = "") -> Iterator[tuple[str, li
 
 
 def _as_array(data: h5py.Dataset) -> np.ndarray:
-    if data.attrs.get("dtype") == "bfloat16":  # which HDF5 does not know: Keras writes its bits
+    if data.attrs.get("dtype") == "bfloat16":  # HDF5 does not have it: Keras writes the bits
         return keras.ops.convert_to_numpy(keras.ops.cast(np.asarray(data).view("bfloat16"), "float32"))
     return np.asarray(data)
 
 
 def _read_legacy(file: h5py.Group) -> dict[str, list[np.ndarray]]:
-    """The weights by layer of an older `.h5`; those of the layers inside a model are named `inner/layer`, too."""
+    """Read {layer: weights} of a legacy `.h5`. Layers of inner models are also named `inner/layer`."""
 
     def text(name: bytes | str) -> str:
         return name.decode() if isinstance(name, bytes) else name
 
     by_layer: dict[str, list[np.ndarray]] = {}
     for layer in file.attrs["layer_names"]:
-        # Old Keras had slashes in layer names (fire2/squeeze1x1), today's forbids them.
+        # Keras 2 allowed slashes in layer names (fire2/squeeze1x1), Keras 3 does not.
         name = text(layer).replace("/", "_")
         for weight in file[text(layer)].attrs["weight_names"]:
             value = np.asarray(file[text(layer)][text(weight)])
@@ -145,14 +138,14 @@ def _read_npz(model: keras.Model, path: Path) -> dict[str, list[np.ndarray]]:
         with np.load(path) as file:
             arrays = {name: np.asarray(file[name]) for name in file}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise NetworkError(f"{path}: is no archive of arrays that NumPy saved as .npz, or a damaged one") from None
-    # In the order that the layers have them.
+        raise NetworkError(f"{path}: is not an archive that NumPy saved as .npz, or is damaged") from None
+    # In the order of each layer's weights.
     named = {layer.name: [f"{layer.name}/{weight.name}" for weight in layer.weights] for layer in model.layers}
     return {layer: [arrays[key] for key in keys] for layer, keys in named.items() if all(key in arrays for key in keys)}
 
 
 def _assign(model: keras.Model, by_layer: Mapping[str, list[np.ndarray]], path: Path) -> None:
-    """Give `model` (flat) the weights in a file, by the names of layers. Raises NetworkError if they do not fit."""
+    """Set the weights of `model` (flat) by layer name. Raises NetworkError if they do not fit."""
     ours = {public_name(layer): layer for layer in model.layers if layer.weights}
     expected = {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in ours.items()}
     found = _by_name(expected, by_layer)
@@ -181,7 +174,7 @@ def _assign(model: keras.Model, by_layer: Mapping[str, list[np.ndarray]], path: 
 
 
 def _by_name(names: Iterable[str], theirs: Iterable[str]) -> dict[str, list[str]]:
-    """For each of our layers those in the file that may be meant: of the same name, or the same within a model."""
+    """Map each of our layers to layers in the file: of the same name, or of the same name within an inner model."""
     last: dict[str, list[str]] = {}
     for other in theirs:
         last.setdefault(other.rpartition(WITHIN)[2], []).append(other)
@@ -191,14 +184,14 @@ def _by_name(names: Iterable[str], theirs: Iterable[str]) -> dict[str, list[str]
 def _by_number(
     ours: Mapping[str, keras.Layer], by_layer: Mapping[str, list[np.ndarray]]
 ) -> Iterator[dict[str, list[str]]]:
-    """The same with names that Keras made up: conv2d to conv2d_93 here may be conv2d_94 to conv2d_187 in the file.
+    """Do the same for automatic names: conv2d to conv2d_93 here may be conv2d_94 to conv2d_187 in the file.
 
-    They count on from model to model in a session, and other layers before the network shift them. Yields a choice
-    for each model in the file.
+    Keras counts them through a session, so layers before the network shift the numbers. Yields a mapping for each
+    model in the file.
     """
     kinds: dict[str, list[str]] = {}  # our numbered names, in order, by the name before the number
     for name in sorted(ours, key=_number):
-        if _is_made_up(name, ours[name]):
+        if _is_automatic(name, ours[name]):
             kinds.setdefault(_NUMBER.sub("", name), []).append(name)
     for scope in dict.fromkeys(other.rpartition(WITHIN)[0] for other in by_layer):
         inside = [other for other in by_layer if other.rpartition(WITHIN)[0] == scope]
@@ -222,7 +215,7 @@ def _number(name: str) -> int:
     return int(found[0][1:]) if found else 0
 
 
-def _is_made_up(name: str, layer: keras.Layer) -> bool:
+def _is_automatic(name: str, layer: keras.Layer) -> bool:
     return _NUMBER.sub("", name).replace("_", "") == type(layer).__name__.lower()
 
 

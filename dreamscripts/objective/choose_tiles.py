@@ -9,8 +9,8 @@ from dreamscripts.backends import host
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.networks.layers import describe_layers
+from dreamscripts.networks.local_response_norm import LocalResponseNorm
 from dreamscripts.networks.network import Network
-from dreamscripts.networks.zoo.googlenet import LocalResponseNorm
 from dreamscripts.objective.exact_tiles import axes_of
 from dreamscripts.objective.memory_budget import FLOAT32, of_run
 from dreamscripts.settings.schema import Settings, Tiles

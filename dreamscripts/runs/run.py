@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamscripts.errors import Diverged
 from dreamscripts.images.files import Photo, open_photo
 from dreamscripts.images.resizing import fit, fitted, noise
+from dreamscripts.networks.family import check_name
 from dreamscripts.objective.memory_budget import check_room
 from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.settings.schema import Settings
@@ -60,6 +61,7 @@ def new_run(
 
     Raises DreamError.
     """
+    check_name(settings.network)  # before Keras, which takes seconds
     about: dict[str, Any] = {"picture": None, "notes": []}
     if photo is None:
         check_room(settings.side, settings.side, settings.optimizer)

@@ -33,6 +33,7 @@ def gallery(
     it goes on where it was with the same command; other layers may be added.
     """
     from dreamscripts.backends.startup import start_keras
+    from dreamscripts.networks.family import check_name
     from dreamscripts.settings.schema import Penalties, Settings
 
     console = options.open_console(quiet)
@@ -42,9 +43,10 @@ def gallery(
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         what = 'measure = "mean" and no [penalties], as in the settings called gallery'
         raise SettingsError(f"{settings}: the pictures of a gallery are made with {what}")
+    check_name(network)  # before Keras, which takes seconds
     start_keras()
     from dreamscripts.dreams.channels import choose_layers
-    from dreamscripts.networks.network import build
+    from dreamscripts.networks.loading import build
     from dreamscripts.reports.gallery import write_page, write_sheet
     from dreamscripts.runs.gallery import make_gallery, open_folder
     from dreamscripts.scripts.progress import GalleryWatch

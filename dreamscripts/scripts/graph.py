@@ -32,6 +32,7 @@ def graph(
     Only googlenet needs its weights for that; of the others they are named where the page says how to see a channel.
     """
     from dreamscripts.backends.startup import start_keras
+    from dreamscripts.networks.family import check_name
     from dreamscripts.runs.gallery_folder import open_gallery
 
     console = options.open_console(quiet)
@@ -44,8 +45,9 @@ def graph(
         gallery = Path(f"{name}-gallery")
     pictures = open_gallery(gallery, network) if gallery else None
 
+    check_name(network)  # before Keras, which takes seconds
     start_keras()
-    from dreamscripts.networks.network import build
+    from dreamscripts.networks.loading import build
     from dreamscripts.reports.graph import write_graph
     from dreamscripts.reports.graph_events import write_events
 

@@ -21,10 +21,12 @@ def layers(
     from rich.table import Table
 
     from dreamscripts.backends.startup import start_keras
+    from dreamscripts.networks.family import check_name
 
+    check_name(network)  # before Keras, which takes seconds
     start_keras()
     from dreamscripts.networks.layers import describe_layers
-    from dreamscripts.networks.network import build
+    from dreamscripts.networks.loading import build
 
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", overflow="fold")

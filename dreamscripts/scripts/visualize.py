@@ -72,6 +72,7 @@ def visualize(
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.images.files import save_picture
     from dreamscripts.images.resizing import noise
+    from dreamscripts.networks.family import check_name
     from dreamscripts.objective.memory_budget import check_room
     from dreamscripts.scripts.progress import Watch
     from dreamscripts.settings.schema import Settings
@@ -86,11 +87,12 @@ def visualize(
     begun = Settings.load(SETTINGS[method], **changes | {"features": {layer: feature}})
     check_room(begun.size, begun.size, begun.optimizer, diversity)
     console = options.open_console(quiet)
+    check_name(network)  # before Keras, which takes seconds
     start_keras()
     from dreamscripts.dreams.channels import choose_layers
     from dreamscripts.dreams.dream import dream
     from dreamscripts.networks.layers import describe_layers
-    from dreamscripts.networks.network import build
+    from dreamscripts.networks.loading import build
 
     model = build(network, weights)
     (whole, seen), *more = choose_layers(model, [layer], network).items()

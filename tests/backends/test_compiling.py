@@ -8,7 +8,7 @@ from conftest import BACKENDS
 from dreamscripts.backends.host import device, versions
 from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.layers import LayerDirections
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Settings
 

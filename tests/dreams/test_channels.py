@@ -14,7 +14,7 @@ from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import open_network
 from dreamscripts.errors import NetworkError
 from dreamscripts.images.resizing import noise
-from dreamscripts.networks.network import build
+from dreamscripts.networks.loading import build
 from dreamscripts.settings.schema import Settings
 
 LAYER = "block4_conv3_pre_relu"

@@ -34,9 +34,11 @@ from dreamscripts.dreams.dream import dream
 from dreamscripts.images.files import save_picture
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.images.resizing import noise
-from dreamscripts.networks.network import Network, build, cut
+from dreamscripts.networks.cut import cut
+from dreamscripts.networks.family import family_of, names
+from dreamscripts.networks.loading import build
+from dreamscripts.networks.network import Network
 from dreamscripts.networks.weights import fill_at_random
-from dreamscripts.networks.zoo.applications import PREPROCESSING
 from dreamscripts.settings.schema import Settings
 
 MEAN = np.array([103.939, 116.779, 123.68])  # BGR
@@ -70,7 +72,7 @@ def smooth(name, layers):
 
     model = keras.models.clone_model(cut(build(name), layers, name), clone_function=without_kinks)
     fill_at_random(model, 0)
-    return Network(name, model, PREPROCESSINGS[PREPROCESSING.get(name, "caffe")])
+    return Network(name, model, PREPROCESSINGS[family_of(name).preprocessing if name in names() else "caffe"])
 
 
 @pytest.fixture

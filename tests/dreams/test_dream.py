@@ -490,7 +490,9 @@ def test_what_else_an_evaluator_would_ignore_is_refused(picture, ascent):
 
 
 def test_a_loss_takes_the_place_of_features_and_penalties(picture, ascent):
-    settings = changed(ascent, jitter={}, octaves={"count": 1}, measure="mean", penalties={"continuity": 0.2, "dream_l2": 0})
+    settings = changed(
+        ascent, jitter={}, octaves={"count": 1}, measure="mean", penalties={"continuity": 0.2, "dream_l2": 0}
+    )
     (layer, feature), *_ = settings.features.items()
     loss = feature.weight * LayerMean(layer) + 0.2 * Continuity()
     others = changed(settings, features={"block1_conv1": 5.0}, penalties={"continuity": 0, "dream_l2": 3})

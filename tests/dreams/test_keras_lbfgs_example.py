@@ -7,7 +7,7 @@ from keras_lbfgs_example import Example, preprocess
 
 from dreamscripts.dreams.dream import dream
 from dreamscripts.losses.build import build_loss
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
 from dreamscripts.settings.schema import Settings

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.networks.zoo.applications import CLASSES, PREPROCESSING
+from dreamscripts.networks.family import family_of
+from dreamscripts.networks.zoo.applications import CLASSES
 
 MODULES = {
     **{name: name for name in ("vgg16", "vgg19", "inception_v3", "xception", "mobilenet", "mobilenet_v2")},
@@ -27,7 +28,7 @@ def test_a_picture_enters_as_keras_itself_would_have_it(network, picture):
     theirs = getattr(keras.applications, MODULES[network]).preprocess_input(
         picture[None].copy(), data_format="channels_last"
     )
-    ours = PREPROCESSINGS[PREPROCESSING[network]].normalise(picture)
+    ours = PREPROCESSINGS[family_of(network).preprocessing].normalise(picture)
     np.testing.assert_allclose(ours, np.asarray(theirs)[0], rtol=1e-5, atol=1e-4)
 
 

@@ -26,7 +26,7 @@ from dreamscripts.losses.layers import (
 from dreamscripts.losses.priors import Continuity, ImageL2, TotalVariation
 from dreamscripts.losses.regions import WHOLE, tile_regions
 from dreamscripts.losses.term import as_loss
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.settings.schema import Settings
 
 LAYERS = ("block1_conv2", "block2_conv1")

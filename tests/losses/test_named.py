@@ -15,7 +15,7 @@ from dreamscripts.losses.layers import LayerMean
 from dreamscripts.losses.named import LayerTerm, measure, penalty
 from dreamscripts.losses.regions import WHOLE
 from dreamscripts.losses.term import Term
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.registry import MEASURES, PENALTIES
 from dreamscripts.settings.schema import Settings, Tiles

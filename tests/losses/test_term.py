@@ -11,7 +11,7 @@ from dreamscripts.errors import SettingsError
 from dreamscripts.losses.layers import LayerDirections, LayerL2, LayerMean
 from dreamscripts.losses.priors import Continuity, ImageL2, TotalVariation
 from dreamscripts.losses.term import Loss, Term, as_loss, term
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.objective.evaluator import Evaluator
 
 LAYERS = ("block1_conv2", "block2_conv1")

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from dreamscripts.errors import PictureError
+from dreamscripts.networks.cut import cut
 from dreamscripts.networks.layers import describe_layers, feature_shapes, least_side
-from dreamscripts.networks.network import build, cut, load_network
+from dreamscripts.networks.loading import build, load_network
 
 
 def facts_of(model):

@@ -14,7 +14,7 @@ from dreamscripts.errors import NetworkError
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import fit
 from dreamscripts.networks.layers import describe_layers
-from dreamscripts.networks.network import build, load_network
+from dreamscripts.networks.loading import build, load_network
 from dreamscripts.networks.weights import fill_at_random
 from dreamscripts.networks.zoo import applications, pocket, squeezenet
 
@@ -211,28 +211,28 @@ def test_mistakes_are_answered_with_what_there_is(tmp_path):
         archive.writestr("config.json", "{}")
     assert "cannot be loaded" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
     (tmp_path / "own.npz").touch()
-    assert "is a .keras or .h5 file" in refusal(str(tmp_path / "own.npz"), preprocessing="tf")
+    assert "must be a .keras or .h5 file" in refusal(str(tmp_path / "own.npz"), preprocessing="tf")
     (tmp_path / "own.h5").touch()
     assert "is not an HDF5 file" in refusal(str(tmp_path / "own.h5"), preprocessing="tf")
     small_model().save_weights(tmp_path / "own.weights.h5")
-    assert "this file with --weights" in refusal(str(tmp_path / "own.weights.h5"), preprocessing="tf")
+    assert "--network NAME with --weights" in refusal(str(tmp_path / "own.weights.h5"), preprocessing="tf")
     small_model().save(tmp_path / "own.keras")
     assert "preprocessing=tf" in refusal(str(tmp_path / "own.keras"))
     flat = keras.Sequential([keras.Input((4,)), LAYERS.Dense(2)])
     flat.save(tmp_path / "flat.keras")
-    assert "something else than one RGB picture" in refusal(str(tmp_path / "flat.keras"), preprocessing="tf")
+    assert "must be one RGB picture" in refusal(str(tmp_path / "flat.keras"), preprocessing="tf")
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_place(tmp_path):
     assert "no such file" in refusal("vgg16", str(tmp_path / "none.h5"), ["block1_conv1"])
     for name in ("text.h5", "text.npz"):
         (tmp_path / name).write_text("weights")
-    assert "is no file of weights" in refusal("vgg16", str(tmp_path / "text.h5"), ["block1_conv1"])
-    assert "is no archive of arrays" in refusal("vgg16", str(tmp_path / "text.npz"), ["block1_conv1"])
+    assert "is not a weights file" in refusal("vgg16", str(tmp_path / "text.h5"), ["block1_conv1"])
+    assert "is not an archive" in refusal("vgg16", str(tmp_path / "text.npz"), ["block1_conv1"])
     damaged = bytearray(pocket.weights("pocket").read_bytes())
     damaged[1000:2000] = bytes(1000)
     (tmp_path / "damaged.npz").write_bytes(damaged)
-    assert "or a damaged one" in refusal("pocket", str(tmp_path / "damaged.npz"), ["block1_conv1"])
+    assert "or is damaged" in refusal("pocket", str(tmp_path / "damaged.npz"), ["block1_conv1"])
     np.savez(tmp_path / "few.npz", **{"block1_conv1/kernel": np.zeros((3, 3, 3, 16))})
     assert "no weights for the layer 'block1_conv1'" in refusal("pocket", str(tmp_path / "few.npz"), ["block1_conv1"])
     # pocket's names are VGG16's, its shapes are not
@@ -254,7 +254,7 @@ def test_without_weights_and_connection_the_three_ways_on_are_said(name, monkeyp
     monkeypatch.setattr(keras.utils, "get_file", no_connection)
     monkeypatch.setattr(keras.src.applications.vgg16.file_utils, "get_file", no_connection)
     said = refusal(name, layers=["block1_conv1"])
-    assert all(way in said for way in ("connect once", "--weights FILE", *SHIPPED))
+    assert all(way in said for way in ("connect to the internet", "--weights FILE", *SHIPPED))
 
 
 def test_a_failure_that_is_not_the_connections_keeps_its_traceback(monkeypatch):

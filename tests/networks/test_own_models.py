@@ -11,10 +11,10 @@ from dreamscripts.dreams.dream import dream
 from dreamscripts.errors import NetworkError, PictureError, SettingsError
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.layers import LayerEnergy
-from dreamscripts.networks import network as network_module
+from dreamscripts.networks import loading
+from dreamscripts.networks.graph import calls
 from dreamscripts.networks.layers import describe_layers
-from dreamscripts.networks.network import build, load_network
-from dreamscripts.networks.rewrite.clone import calls
+from dreamscripts.networks.loading import build, load_network
 from dreamscripts.networks.weights import fill_at_random
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Settings, Tiles
@@ -233,12 +233,12 @@ class Hidden(keras.Model):
 def test_a_model_with_a_call_of_its_own_is_refused_by_name(saved):
     inputs = keras.Input((16, 16, 3))
     path = saved(keras.Model(inputs, layers.ReLU()(Hidden()(inputs))))
-    with pytest.raises(NetworkError, match=r"the layer 'hidden.*' is a Hidden, whose own call"):
+    with pytest.raises(NetworkError, match=r"the layer 'hidden.*' is a Hidden, which hides its layers in its own call"):
         build(path)
     whole = Hidden()
     whole(np.zeros((1, 16, 16, 3)))
     path = saved(whole)
-    with pytest.raises(NetworkError, match="is a Hidden, whose own call"):
+    with pytest.raises(NetworkError, match="is a Hidden, which hides its layers in its own call"):
         build(path)
 
 
@@ -252,7 +252,7 @@ class Own(layers.Layer):
     ("layer", "says"),
     [
         (Own(name="mine"), "the layer 'mine' is of the class Own, which Keras does not know: register it"),
-        (layers.Lambda(lambda x: x / 2, name="half"), "the layer 'half' is a Lambda, and Python code"),
+        (layers.Lambda(lambda x: x / 2, name="half"), "the layer 'half' is a Lambda: Python code"),
     ],
 )
 def test_a_layer_that_cannot_be_loaded_is_named(layer, says, file, saved):
@@ -320,7 +320,7 @@ def test_an_encoder_decoder_takes_sizes_that_its_strides_do_not_divide(saved, rn
         network.check_size(40, 48)
         assert not caplog.records
         network.check_size(37, 50)
-    assert "multiples of 4 pixels: under it 50×37 is extended to 52×40" in caplog.text
+    assert "multiples of 4 pixels: 50×37 is extended to 52×40" in caplog.text
     plain = load_network(path, layers=["middle"], preprocessing="none")
     assert (network.grid, plain.grid) == ((4, 0), (1, 0))
 
@@ -332,7 +332,7 @@ def test_a_layer_with_one_value_for_the_whole_picture_can_be_dreamt_of_without_e
     assert facts_of(path)["gate"].receptive_field == np.inf
     network = load_network(path, layers=["gate"], preprocessing="none")
     assert network.least_side is None
-    with pytest.raises(PictureError, match=r'gate: measure l2 leaves out .* use measure = "mean"'):
+    with pytest.raises(PictureError, match=r'gate: measure l2 ignores .* use measure = "mean"'):
         network.check_size(64, 64)
     assert features(path, ["gate"], x)["gate"].shape == (1, 1, 1, 2)
 
@@ -546,7 +546,7 @@ def test_automatic_names_that_a_session_has_shifted_are_matched_by_their_order(n
         with plain_keras():
             return unnamed()
 
-    monkeypatch.setattr(network_module, "build", built)
+    monkeypatch.setattr(loading, "build", built)
     loaded = load_network("squeezenet", str(tmp_path / file), ["conv2d", "batch_normalization_1", "conv2d_2"]).model
     (one, _, three), mine = ([one for one in theirs.layers if "conv" in one.name], loaded.get_layer)
     np.testing.assert_array_equal(mine("conv2d").get_weights()[0], one.get_weights()[0])

@@ -7,7 +7,7 @@ from keras import layers
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.networks.layers import describe_layers
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.networks.receptive_field import reaches
 
 sides = st.integers(90, 107)

@@ -8,7 +8,7 @@ from conftest import BACKENDS, changed
 from dreamscripts.backends import cache
 from dreamscripts.dreams import prepare
 from dreamscripts.networks import tuning
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D
 from dreamscripts.networks.tuning import Choices, Kind, Trial, choose, decide, kinds_of
 from dreamscripts.runs.run import resume, run

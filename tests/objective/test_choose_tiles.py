@@ -6,7 +6,7 @@ from conftest import changed
 
 from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.errors import PictureError, SettingsError
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.objective import choose_tiles
 from dreamscripts.objective.choose_tiles import available, of_pass, tiles_for
 from dreamscripts.objective.memory_budget import of_run

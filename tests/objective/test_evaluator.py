@@ -11,7 +11,7 @@ from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.term import Term
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.objective import transforms as transforms
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Jitter, Settings, Tiles

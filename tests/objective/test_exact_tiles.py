@@ -19,7 +19,8 @@ from dreamscripts.losses.diversity import Diversity
 from dreamscripts.losses.layers import LayerDirections, LayerMean
 from dreamscripts.losses.priors import Continuity
 from dreamscripts.losses.term import Term, as_loss, term
-from dreamscripts.networks.network import Network, load_network
+from dreamscripts.networks.loading import load_network
+from dreamscripts.networks.network import Network
 from dreamscripts.networks.plain_keras import plain_keras
 from dreamscripts.networks.receptive_field import Reach
 from dreamscripts.networks.weights import fill_at_random

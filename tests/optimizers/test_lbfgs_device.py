@@ -13,7 +13,7 @@ from scipy.optimize import Bounds, minimize
 from dreamscripts import Evaluator, dream
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.build import build_loss
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.optimizers import lbfgs_device as module
 from dreamscripts.optimizers import line_search
 from dreamscripts.optimizers.lbfgs_device import Pair, direction

@@ -14,7 +14,7 @@ from PIL import Image
 
 from dreamscripts.errors import OutputError, PictureError
 from dreamscripts.images.files import save_picture
-from dreamscripts.networks.network import build
+from dreamscripts.networks.loading import build
 from dreamscripts.reports.channel_pictures import CELL
 from dreamscripts.reports.graph import THUMBS, describe_graph, write_graph
 from dreamscripts.reports.graph_events import write_events

@@ -9,7 +9,7 @@ from dreamscripts.dreams.dream import dream
 from dreamscripts.errors import PictureError
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import noise
-from dreamscripts.networks.network import build
+from dreamscripts.networks.loading import build
 from dreamscripts.reports.gallery import write_page, write_sheet
 from dreamscripts.runs import gallery
 from dreamscripts.runs.gallery import make_gallery, open_folder

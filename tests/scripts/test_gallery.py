@@ -149,7 +149,7 @@ def test_a_mistake_is_told_at_once(command):
         (["pockett", LAYER], "there is no network called 'pockett' (did you mean 'pocket'?)"),
         (["pocket", "block1_con1"], "pocket has no layer 'block1_con1' (did you mean 'block1_conv1'?)"),
         (["pocket", LAYER, "fire*"], "pocket has no layer 'fire*'; `dreamscripts layers pocket` lists them"),
-        (["pocket", LAYER, "--weights", "nowhere.h5"], "nowhere.h5: there is no such file of weights"),
+        (["pocket", LAYER, "--weights", "nowhere.h5"], "nowhere.h5: there is no such weights file"),
         (["pocket", "block4_conv1", "--size", 7], "both sides must be at least 8 pixels; give a larger --size"),
         (["pocket", LAYER, "--output", "mine.txt"], "mine.txt: is a file; choose another --output"),
         (["pocket", LAYER, "--output", "full"], "full: is not empty; choose another --output"),

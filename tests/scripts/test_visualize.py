@@ -193,7 +193,7 @@ def test_a_mistake_is_told_at_once(command):
         ([*LAYER, "--channels", "3,999"], "has channels 0 to 127, and no 999"),
         ([*LAYER, "--direction", "long.npy"], "long.npy: has 300 weights, and block4_conv3 has 128 channels"),
         ([*LAYER, "--direction", "short.npy"], "short.npy: has 64 weights, and block4_conv3 has 128 channels"),
-        ([*LAYER, "--channel", 3, "--weights", "nowhere.h5"], "nowhere.h5: there is no such file of weights"),
+        ([*LAYER, "--channel", 3, "--weights", "nowhere.h5"], "nowhere.h5: there is no such weights file"),
         ([*LAYER, "--channel", 3, "--size", 7], "both sides must be at least 8 pixels; give a larger --size"),
     ],
 )

@@ -9,8 +9,9 @@ from collections import Counter
 import keras
 import numpy as np
 
+from dreamscripts.networks.graph import Call, calls
 from dreamscripts.networks.layers import is_channels_first
-from dreamscripts.networks.rewrite.clone import Call, Substitute, calls, rewrite
+from dreamscripts.networks.rewrite.clone import Substitute, rewrite
 
 
 def fold_normalisation(model: keras.Model, keep: set[str]) -> keras.Model:

@@ -6,7 +6,8 @@ SqueezeNet's are like that. Before the ReLU there is always a way up (A. Mordvin
 
 import keras
 
-from dreamscripts.networks.rewrite.clone import Substitute, maker, public_name, rewrite
+from dreamscripts.networks.graph import maker, public_name
+from dreamscripts.networks.rewrite.clone import Substitute, rewrite
 
 SUFFIX = "_pre_relu"
 

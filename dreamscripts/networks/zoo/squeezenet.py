@@ -1,14 +1,13 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016, arXiv:1602.07360), as the published Keras conversion has it.
+"""SqueezeNet 1.1 (Iandola et al. 2016, arXiv:1602.07360), as the published Keras conversion builds it.
 
-Small (0.72 M weights, 3 MB), trained on ImageNet, and a good dreamer: fire6 and fire7 give eyes and fur.
+It is small (0.72 million weights, 3 MB), and was trained on ImageNet. fire6 and fire7 make eyes and fur.
 """
 
-from pathlib import Path
+from __future__ import annotations
 
-import keras
-from keras import layers
-
-from dreamscripts.networks.weights import fetch
+from dreamscripts.backends.lazy_keras import keras
+from dreamscripts.networks.family import Family
+from dreamscripts.registry import FAMILIES
 
 ADDRESS = (
     "https://github.com/rcmalli/keras-squeezenet/releases/download/v1.0/"
@@ -18,8 +17,9 @@ MD5 = "80b66c92d79d4310e07fb60a297bf0d1"
 FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
 
 
-def build() -> keras.Model:
-    """The network without its top, for pictures of any size; layer `fire6` is the module's concatenated output."""
+def build(name: str = "squeezenet") -> keras.Model:
+    """Build the network without its top, for pictures of any size; the layer `fire6` is a module's joined output."""
+    layers = keras.layers
     inputs = keras.Input((None, None, 3), name="picture")
     x = layers.Conv2D(64, 3, strides=2, padding="valid", name="conv1")(inputs)
     x = layers.ReLU(name="relu_conv1")(x)
@@ -28,10 +28,11 @@ def build() -> keras.Model:
         x = _fire(x, f"fire{number}", squeeze, expand)
         if number in (3, 5):
             x = layers.MaxPooling2D(3, strides=2, name=f"pool{number}")(x)
-    return keras.Model(inputs, x, name="squeezenet")
+    return keras.Model(inputs, x, name=name)
 
 
-def _fire(x, name: str, squeeze: int, expand: int):
+def _fire(x: keras.KerasTensor, name: str, squeeze: int, expand: int) -> keras.KerasTensor:
+    layers = keras.layers
     x = layers.Conv2D(squeeze, 1, name=f"{name}_squeeze1x1")(x)
     x = layers.ReLU(name=f"{name}_relu_squeeze1x1")(x)
     branches = []
@@ -41,6 +42,28 @@ def _fire(x, name: str, squeeze: int, expand: int):
     return layers.Concatenate(name=name)(branches)
 
 
-def download() -> Path:
-    """The published weights, fetched once."""
-    return fetch("squeezenet", "squeezenet_notop.h5", ADDRESS, MD5)
+def trained(name: str = "squeezenet") -> keras.Model:
+    """Build the network with the published weights, which are downloaded once."""
+    from dreamscripts.networks.weights import fetch, load_file
+
+    model = build(name)
+    load_file(model, fetch(name, "squeezenet_notop.h5", ADDRESS, MD5))
+    return model
+
+
+FAMILIES.add(
+    Family(
+        name="squeezenet",
+        networks={"squeezenet": 3},
+        preprocessing="caffe",
+        build=build,
+        trained=trained,
+        equivalents={
+            **{(1, 1): "relu_conv1", (2, 1): "relu_conv1"},
+            **{(4, 1): "fire2", (4, 2): "fire3", (4, 3): "fire3"},
+            **{(8, 1): "fire4", (8, 2): "fire5", (8, 3): "fire5"},
+            **{(16, 1): "fire6", (16, 2): "fire7", (16, 3): "fire8"},
+            **{(16, number): "fire9" for number in range(4, 9)},
+        },
+    )
+)

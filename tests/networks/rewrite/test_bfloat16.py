@@ -4,7 +4,7 @@ from conftest import changed
 from keras import ops
 
 from dreamscripts.dreams.prepare import build_evaluator, open_network
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
 
 

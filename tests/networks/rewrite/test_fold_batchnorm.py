@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from dreamscripts.backends import compiling
-from dreamscripts.networks.network import build, cut, load_network
+from dreamscripts.networks.cut import cut
+from dreamscripts.networks.loading import build, load_network
 from dreamscripts.networks.rewrite.fold_batchnorm import fold_normalisation
 from dreamscripts.networks.weights import fill_at_random
 

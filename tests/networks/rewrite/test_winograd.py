@@ -11,7 +11,7 @@ from scipy.signal import correlate
 
 from dreamscripts.backends import compiling
 from dreamscripts.dreams.prepare import build_evaluator, open_network
-from dreamscripts.networks.network import load_network
+from dreamscripts.networks.loading import load_network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D, convolve, gain, transform_filter, with_winograd
 
 sides = st.integers(1, 14)

@@ -14,7 +14,7 @@ from dreamscripts import Settings, dream
 from dreamscripts.backends import compiling
 from dreamscripts.errors import NetworkError
 from dreamscripts.networks.layers import describe_layers
-from dreamscripts.networks.network import build, load_network
+from dreamscripts.networks.loading import build, load_network
 from dreamscripts.networks.zoo import googlenet
 from dreamscripts.scripts import app
 
@@ -258,9 +258,9 @@ def test_another_file_is_refused_with_the_right_ones_name(thin, written, tmp_pat
     ]
     for path in others:
         said = refusal(path)
-        assert said.startswith(f"{path}: is no TensorFlow graph, or a damaged one")
+        assert said.startswith(f"{path}: is not a TensorFlow graph, or is damaged")
         assert "built from tensorflow_inception_graph.pb, or the inception5h.zip" in said
-    assert "there is no such file" in refusal(str(tmp_path / "none.pb"))
+    assert "there is no such weights file" in refusal(str(tmp_path / "none.pb"))
     assert "did you mean 'imagenet'" in refusal("imagenett")
     (tmp_path / "saved_model").mkdir()
     assert "is a folder" in refusal(str(tmp_path / "saved_model"))
@@ -285,11 +285,11 @@ def test_another_graph_is_refused_with_the_node_that_is_not_there(thin, written)
         node.name = f"import/{node.name}"
     assert "no node 'conv2d0_pre_relu/conv'" in refusal(written(imported))
     del short.node[[node.name for node in short.node].index("mixed5b") :]
-    assert "cut short: it has no node 'mixed5b'" in refusal(written(short))
+    assert "is incomplete: it has no node 'mixed5b'" in refusal(written(short))
     unread.node.remove(next(node for node in unread.node if node.name == "mixed4c_3x3_w"))
     assert "'mixed4c_3x3_pre_relu/conv' reads 'mixed4c_3x3_w', which is not in it" in refusal(written(unread))
     next(node for node in strange.node if node.name == "maxpool4").op = "FractionalMaxPool"
-    assert "'maxpool4' is a FractionalMaxPool" in refusal(written(strange))
+    assert "'maxpool4' is of an unknown kind: FractionalMaxPool" in refusal(written(strange))
     next(node for node in odd.node if node.name == "mixed3a_1x1_pre_relu/conv").input[1] = "conv2d2_w"
     assert "the node 'mixed3a_1x1_pre_relu' (BiasAdd) does not fit" in refusal(written(odd))
 

@@ -1,0 +1,106 @@
+"""Families of networks, each in a module of zoo/, and the names of their networks. Keras is not imported here."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dreamscripts.backends.lazy_keras import keras
+from dreamscripts.errors import NetworkError, did_you_mean
+from dreamscripts.registry import FAMILIES
+
+Place = tuple[int, int]
+
+WHOLE_MODELS = (".keras", ".h5", ".hdf5")
+FILES = "a .keras or .h5 file"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Networks that are built in the same way. A module in zoo/ registers its family with `FAMILIES.add`.
+
+    `networks` maps the name of each network to the size in MB of the download of its weights (0 if they are in the
+    package). `preprocessing` is a name in images/preprocessing.py.
+
+    `build(name)` makes a network without its top, for pictures (N, H, W, 3) of any size, with the weights that Keras
+    initialises it with. `trained(name)` makes it with its own weights; `imagenet` says whether settings may also call
+    these "imagenet". `from_weights(name, weights)` makes a network whose structure comes from the file of its
+    weights; without it, a file is loaded into the network that `build` makes.
+
+    `equivalents` maps places to layers, so that settings for another family can use these networks. A place is
+    (stride, number): the layers of VGG with this stride, counted from the picture. Stride 16 has places 1 to 8, which
+    go on to the end of the deepest networks.
+    """
+
+    name: str
+    networks: Mapping[str, int]
+    preprocessing: str
+    build: Callable[[str], keras.Model]
+    trained: Callable[[str], keras.Model]
+    from_weights: Callable[[str, str], keras.Model] | None = None
+    imagenet: bool = True
+    equivalents: Mapping[Place, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module that defines the family."""
+        return self.build.__module__
+
+
+def names() -> tuple[str, ...]:
+    """The names of all networks, the smallest downloads first."""
+    return tuple(_by_name())
+
+
+def family_of(name: str) -> Family:
+    """The family of the network called `name`. Raises NetworkError if there is no such network."""
+    known = _by_name()
+    if name not in known:
+        raise NetworkError(
+            f"there is no network called '{name}'{did_you_mean(name, known)}; "
+            f"there are {', '.join(list(known)[:6])}, … and any model saved as {FILES}"
+        )
+    return known[name]
+
+
+def is_file(name: str) -> bool:
+    """Whether `name` is the path of a model's file, and not the name of a network."""
+    return name.endswith(WHOLE_MODELS)
+
+
+def check_name(name: str) -> None:
+    """Raise NetworkError if `name` is neither the name of a network nor the path of a model's file."""
+    if is_file(name):
+        if not Path(name).is_file():
+            raise NetworkError(f"{name}: there is no such model file")
+        if name.endswith(".keras") and not zipfile.is_zipfile(name):
+            raise NetworkError(f"{name}: is not a model that Keras saved as .keras, or is damaged")
+    elif Path(name).is_file():
+        raise NetworkError(f"{name}: your own network must be {FILES}; for a weights file use --weights")
+    else:
+        family_of(name)
+
+
+def unreachable_weights(name: str) -> str:
+    """The message for weights that cannot be downloaded."""
+    known = _by_name()
+    packaged = " or ".join(other for other, family in known.items() if not family.networks[other])
+    size = known[name].networks[name] if name in known else 0
+    return (
+        f"the weights of {name} ({size} MB) are not on this machine and cannot be downloaded: connect to the internet "
+        f"and try again, use --weights FILE, or use --network {packaged} (no download)"
+    )
+
+
+def _by_name() -> dict[str, Family]:
+    """The family of each network."""
+    sizes = {name: size for family in FAMILIES.values() for name, size in family.networks.items()}
+    found: dict[str, Family] = {}
+    for family in FAMILIES.values():
+        for name in family.networks:
+            if name in found:
+                raise ValueError(f"both {found[name].module} and {family.module} have a network called '{name}'")
+            found[name] = family
+    return {name: found[name] for name in sorted(found, key=sizes.__getitem__)}

@@ -1,0 +1,36 @@
+"""A network that was saved for pictures of one size, on pictures of any size."""
+
+import keras
+
+from dreamscripts.networks.graph import RewriteError, shapes_at
+from dreamscripts.networks.layers import fixed_size, is_channels_first
+from dreamscripts.networks.plain_keras import plain_keras
+from dreamscripts.networks.rewrite.clone import rewrite
+
+
+def for_any_size(model: keras.Model) -> keras.Model:
+    """Give the input of `model` an open height and width. Returns `model` itself if a layer needs its size."""
+    if not fixed_size(model):
+        return model
+    try:
+        return _opened(model)
+    except RewriteError:
+        return model
+
+
+def why_fixed(model: keras.Model) -> str:
+    """Return a clause that explains why `model`, of one fixed size, does not take pictures of other sizes."""
+    try:
+        _opened(model)
+    except RewriteError as error:
+        return str(error)
+    return "it was saved so"
+
+
+def _opened(model: keras.Model) -> keras.Model:
+    """Open the size of the input. Raises RewriteError, which names a layer that needs the size."""
+    first, (height, width) = is_channels_first(model), fixed_size(model)
+    with plain_keras():
+        copy = rewrite(model, shape=(3, None, None) if first else (None, None, 3))
+    shapes_at(copy, (1, 3, 2 * height, 2 * width) if first else (1, 2 * height, 2 * width, 3))
+    return copy
