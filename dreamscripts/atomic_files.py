@@ -1,8 +1,8 @@
-"""Files appear whole or not at all: written beside their final name, then renamed."""
+"""Write files atomically: to a temporary name in the same folder, then rename."""
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,20 +11,20 @@ from dreamscripts.errors import OutputError
 
 
 @contextmanager
-def output_errors(path: str | Path):
-    """Turn what the file system refuses into an OutputError for the person who chose the place."""
+def output_errors(path: str | Path) -> Iterator[None]:
+    """Turn an OSError into an OutputError that names the path."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = "the disk is full; what was written before is kept"
+            what = "the disk is full; files written before are kept"
         else:
             what = f"cannot be written: {error.strerror or error}"
         raise OutputError(f"{path}: {what}") from None
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for output, where it is not there and empty already; raises OutputError where it cannot be."""
+    """Create an output folder, unless it exists and is empty. Raises OutputError."""
     if folder.is_file():
         raise OutputError(f"{folder}: is a file; choose another --output")
     with output_errors(folder):
@@ -34,9 +34,9 @@ def make_folder(folder: Path) -> None:
 
 
 def lock(folder: Path) -> Callable[[], None]:
-    """Keep others out of a folder of output until the function given back is called, or this process ends.
+    """Lock an output folder until the returned function is called or this process ends.
 
-    Raises OutputError where another one is at work in it.
+    Raises OutputError if another process has the lock.
     """
     try:
         import fcntl
@@ -47,14 +47,14 @@ def lock(folder: Path) -> Callable[[], None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise OutputError(f"{folder}: another process is dreaming in it") from None
+        raise OutputError(f"{folder}: another process is writing to it") from None
     return partial(os.close, descriptor)
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part of it.
+    """Write a file so that readers see the old content or the new, never a part of it, also after a crash.
 
-    Raises OutputError where that is impossible; the old content then stands.
+    Raises OutputError if it cannot be written. The old content is then kept.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.part")

@@ -1,6 +1,6 @@
-"""The start of Keras in the command's own process: environment, messages, the backend.
+"""Start Keras in the process of a command: set the environment, hide start-up messages, check the backend.
 
-Only commands call this. The library leaves its process as it is.
+Only commands use this module. The library does not change its process.
 """
 
 import hashlib
@@ -9,14 +9,15 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dreamscripts.backends import cache, host
 from dreamscripts.errors import DreamError
 
 BACKENDS = ("tensorflow", "jax", "torch")
-KEPT = 90 * 24 * 3600  # seconds: every size of picture is compiled by itself, and nobody else clears up
-ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported, and never again
+KEPT = 90 * 24 * 3600  # seconds after which compiled code is deleted; every picture size adds a file
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 
 
 def start_keras(onednn: bool | None = None) -> None:
@@ -27,7 +28,7 @@ def start_keras(onednn: bool | None = None) -> None:
     """
     _prepare(measured_onednn() if onednn is None else onednn)
     try:
-        with _hushed():
+        with _hidden_stderr():
             import keras
 
             if keras.backend.backend() not in BACKENDS:
@@ -41,12 +42,12 @@ def start_keras(onednn: bool | None = None) -> None:
 
 
 def measured_onednn() -> bool:
-    """Whether TensorFlow is faster with oneDNN, as `bench` measured on this machine; True where it did not."""
+    """Return whether TensorFlow is faster with oneDNN on this machine; True if `bench` has not measured it."""
     return cache.recall(_onednn_key()) is not False
 
 
 def keep_onednn(faster: bool) -> None:
-    """Keep whether TensorFlow is faster with oneDNN, for every start on this machine from now on."""
+    """Save whether TensorFlow is faster with oneDNN, for later starts on this machine."""
     cache.keep(_onednn_key(), faster)
 
 
@@ -55,7 +56,7 @@ def _onednn_key() -> cache.Key:
 
 
 def installed(package: str) -> str:
-    """The version of a package, without importing it; "unknown" where it was installed under another name."""
+    """Return the version of a package without importing it; "unknown" if it is installed under another name."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -63,37 +64,36 @@ def installed(package: str) -> str:
 
 
 def _prepare(onednn: bool) -> None:
-    """Set what the backends read when they are imported; what the user has set stays as it is."""
+    """Set the variables that the backends read when they are imported. Values that the user has set are kept."""
     os.environ.setdefault(ONEDNN, str(int(onednn)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    _keep_what_jax_compiles()
+    _set_jax_cache()
 
 
-def _keep_what_jax_compiles() -> None:
-    """Have JAX keep what it compiles: the first pass of a network then takes less than half the time.
+def _set_jax_cache() -> None:
+    """Let JAX save its compiled code, which more than halves the time of the first pass in later runs.
 
-    What TensorFlow's XLA keeps is not worth having: it is loaded with pages of warnings on stderr, which nothing turns
-    off.
+    TensorFlow's XLA can save its code, too, but then prints pages of warnings on stderr that cannot be turned off.
     """
-    # Of each kind of processor by itself: code for one may not run on another that shares the home.
-    kind = hashlib.sha256(host.processor().encode()).hexdigest()[:8]
-    folder = cache.cache_folder() / f"compiled-{kind}"
     try:
+        # One folder per processor type: machines that share a home directory may not run each other's code.
+        kind = hashlib.sha256(host.processor().encode()).hexdigest()[:8]
+        folder = cache.cache_folder() / f"compiled-{kind}"
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
             if time.time() - path.stat().st_mtime > KEPT:
                 path.unlink(missing_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # no home directory, or one that cannot be written
         return
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
 
 
 @contextmanager
-def _hushed():
-    """Keep what native code prints on stderr, unless something unexpected is raised.
+def _hidden_stderr() -> Iterator[None]:
+    """Hide what native code prints on stderr, and print it if an unexpected error is raised.
 
-    TensorFlow greets every start with lines about CUDA and oneDNN, some marked as errors, before its own log level
-    takes effect.
+    TensorFlow prints lines about CUDA and oneDNN at every start, some marked as errors, before its own log level takes
+    effect.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -102,7 +102,7 @@ def _hushed():
         try:
             yield
         except (ImportError, ValueError):
-            raise  # said in a line
+            raise  # becomes a one-line message
         except Exception:
             kept.seek(0)
             os.write(stderr, kept.read())

@@ -1,4 +1,4 @@
-"""A picture of what each channel of a layer wants to see, many channels in one batch through the network."""
+"""Pictures that activate the channels of a layer, many channels in one batch."""
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -17,15 +17,15 @@ from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.pre_relu import name_before_relu
 from dreamscripts.settings.schema import Settings
 
-# In a batch: enough to keep two cores busy with a small network, and few enough for the memory of a large one.
+# Pixels in a batch: enough to keep two cores busy with a small network, and few enough for the memory of a large one.
 PIXELS = 16 * 96 * 96
 
 
 def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[str, str]:
-    """The layers wanted, by name or by pattern (`fire[5-9]`), each with the name of what it computes before its ReLU.
+    """Return {layer: name of its output before the ReLU} for the layers that match the names or patterns (`fire[5-9]`).
 
-    That name will do as well. None wanted is every convolution. Raises NetworkError where `model`, called `name`, has
-    no such layer.
+    `wanted` may also name outputs before the ReLU. If it is empty, all convolutions are chosen. Raises NetworkError if
+    `model`, called `name`, does not have a layer.
     """
     facts = describe_layers(model)
     known = [one.name for one in facts]
@@ -46,27 +46,28 @@ def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[
 def visualize_channels(
     network: Network, settings: Settings, channels: Sequence[int], together: int | None = None
 ) -> Iterator[dict[int, np.ndarray]]:
-    """Yield pictures (float32 (H, W, 3), 0..255) of these channels of the settings' one layer, batch by batch.
+    """Yield {channel: picture (float32 (H, W, 3), 0..255)} for channels of the settings' only layer, batch by batch.
 
-    `together` are the most in a batch; without it, as many as suit their size. What is compiled serves all batches.
+    `together` is the largest number of pictures in a batch; None chooses it by their size. All batches use the same
+    compiled pass.
     """
     if not channels:
         return
     (layer,) = settings.features
     depth = network.model.output[layer].shape[network.channel_axis]
-    # Where a step or the end depends on the loss of the whole batch, pictures are made one by one.
+    # If a step or the end depends on the loss of the whole batch, pictures are made one by one.
     alone = settings.optimizer.name == "lbfgs" or settings.optimizer.max_score is not None
     most = 1 if alone else together or max(1, PIXELS // settings.side**2)
-    batch = ceil(len(channels) / ceil(len(channels) / most))  # as even as can be
+    batch = ceil(len(channels) / ceil(len(channels) / most))  # batches of similar size
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
     network = network.at(layer)
     side, directed = settings.side, LayerDirections(layer, directions)
     choices = choose(network, settings, side, side, len(channels))
     evaluator = build_evaluator(network, settings, side, side, pictures=batch, loss=directed, choices=choices)
-    start = np.repeat(noise(side, settings.seed, 1), batch, axis=0)  # all begin with the same
+    start = np.repeat(noise(side, settings.seed, 1), batch, axis=0)  # all pictures start from the same noise
     for first in range(0, len(channels), batch):
         chosen = channels[first : first + batch]
-        one_each = np.zeros((batch, depth), np.float32)  # where fewer are left, the rest of the batch wants nothing
+        one_each = np.zeros((batch, depth), np.float32)  # the last batch may have unused places
         one_each[range(len(chosen)), chosen] = 1
         directions.assign(one_each)
         *_, last = dream(start, settings, evaluator=evaluator)

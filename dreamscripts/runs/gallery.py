@@ -15,7 +15,7 @@ from dreamscripts.settings.schema import Feature, Settings
 
 
 def open_folder(folder: Path, model: keras.Model, layers: Iterable[str], settings: Settings) -> GalleryFolder:
-    """The folder of a gallery of these layers of `model`, new or to go on with. Raises OutputError."""
+    """Open the folder of a gallery of these layers of `model`, or create it. Raises OutputError."""
     channels = {facts.name: facts.channels for facts in describe_layers(model)}
     common = tomli_w.dumps(settings.model_dump(exclude_none=True, exclude={"features"}))
     counted = {layer: channels[layer] for layer in layers}

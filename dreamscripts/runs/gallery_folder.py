@@ -17,22 +17,22 @@ from dreamscripts.atomic_files import lock, make_folder, output_errors, write_at
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
 
-# What some file system or other refuses in a name, the % that stands in for it, and the dot, so that no layer's
-# folder is called as a sheet or a data file is.
+# Characters that some file system does not allow in names, the % that escapes them, and the dot, so that the folder of
+# a layer never has the name of a sheet or a data file.
 REFUSED = re.compile(r'[<>:"/\\|?*%.\x00-\x1f\x7f]|^ | $')
 TAKEN_BY_WINDOWS = frozenset({"aux", "con", "nul", "prn"})
 
 
 def picture_path(folder: Path, channel: int) -> Path:
-    """Where in a layer's folder the picture of a channel is."""
+    """Return the path of a channel's picture in the folder of its layer."""
     return folder / f"{channel:04d}.png"
 
 
 class GalleryFolder:
-    """The files of one gallery, each of them whole at every moment.
+    """The files of one gallery. Each of them is complete at every moment.
 
-    Pictures are written before the record that calls them done, so that a gallery can be killed between any two
-    files. What the record calls done and is not there is to be done again.
+    Pictures are written before the record that lists them, so that a gallery can be killed between any two writes.
+    Pictures that are listed but missing are made again.
     """
 
     def __init__(self, folder: Path):
@@ -50,11 +50,14 @@ class GalleryFolder:
         layers: Mapping[str, int],
         size: int,
     ) -> Self:
-        """Begin a gallery in a folder that is new or empty, or go on with one; `layers` are added to what it has.
+        """Create a gallery in a new or empty folder, or open an existing one and add `layers` to it.
 
-        `settings` (TOML) are what all of its pictures have in common, `layers` the channels of each, and `size` the
-        pixels a side. Raises OutputError where the folder holds something else, or pictures made otherwise, or where
-        another process is at work in it.
+        settings: TOML, common to all pictures.
+        layers: the number of channels of each layer.
+        size: the side of the pictures in pixels.
+
+        Raises OutputError if the folder contains something else, or pictures with other settings, or if another process
+        is writing to it.
         """
         folder = Path(folder)
         with output_errors(folder):
@@ -75,23 +78,23 @@ class GalleryFolder:
         return gallery
 
     def todo(self, layer: str) -> list[int]:
-        """The channels of a layer that have no picture yet."""
+        """Return the channels of a layer that have no picture yet."""
         entry = self.record["layers"][layer]
         done = set(entry["done"])
         return [channel for channel in range(entry["channels"]) if channel not in done]
 
     def picture(self, layer: str, channel: int) -> Path:
-        """Where the picture of a channel is, or will be."""
+        """Return the path of a channel's picture, whether it exists or not."""
         return picture_path(self.folder / self.record["layers"][layer]["folder"], channel)
 
     def sheet(self, layer: str) -> Path:
-        """Where the contact sheet of a layer is, or will be."""
+        """Return the path of a layer's contact sheet, whether it exists or not."""
         return self.folder / f"{self.record['layers'][layer]['folder']}.png"
 
     def save(self, layer: str, pictures: Mapping[int, np.ndarray], settings: str | Callable[[int], str]) -> None:
-        """Write the pictures (float32 (H, W, 3), 0..255) of some channels, and then that they are done.
+        """Write pictures (float32 (H, W, 3), 0..255) by channel, and then list them in the record.
 
-        `settings` are the TOML inside each of them, or what gives it for a channel. Raises OutputError.
+        `settings` is the TOML text to embed, or a function that returns it for a channel. Raises OutputError.
         """
         entry = self.record["layers"][layer]
         with output_errors(self.folder):
@@ -104,13 +107,13 @@ class GalleryFolder:
         self._write_record()
 
     def has_sheet(self, layer: str) -> bool:
-        """Whether the contact sheet of a layer is there and shows all pictures that are done."""
+        """Return whether the contact sheet of a layer exists and shows all pictures that are made."""
         return self.record["layers"][layer]["sheet"] and self.sheet(layer).exists()
 
     def pictures(self, layer: str) -> Iterator[Image.Image | None]:
-        """The pictures of a layer by channel, None for one that is not done.
+        """Yield the picture of every channel of a layer, None if it is missing.
 
-        A picture that can no longer be read is to be done again.
+        A picture that cannot be read is made again later.
         """
         entry = self.record["layers"][layer]
         done = set(entry["done"])
@@ -127,15 +130,15 @@ class GalleryFolder:
         self._write_record()
 
     def discard_if_bare(self) -> None:
-        """Take back a gallery that has no picture yet, so that the next try finds its place free."""
+        """Delete a gallery that has no picture yet."""
         if not any((self.folder / entry["folder"]).exists() for entry in self.record["layers"].values()):
             for name in ("gallery.json", "gallery.js", "index.html"):
                 (self.folder / name).unlink(missing_ok=True)
-            with suppress(OSError):  # someone else's files are in it
+            with suppress(OSError):  # the folder contains other files
                 self.folder.rmdir()
 
     def _go_on(self, network: str, weights: str | None, settings: str) -> None:
-        """Read the record, and whether what it calls done is there. Raises OutputError if it is of another gallery."""
+        """Read the record, and drop missing pictures from it. Raises OutputError if it belongs to another gallery."""
         folder = self.folder
         try:
             self.record = json.loads((folder / "gallery.json").read_text("utf-8"))
@@ -146,19 +149,17 @@ class GalleryFolder:
                 entry["sheet"] = entry["sheet"] and len(there) == len(entry["done"])
                 entry["done"] = there
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            raise OutputError(f"{folder}: its gallery.json is not a gallery's; choose another --output") from None
+            raise OutputError(f"{folder}: its gallery.json is not that of a gallery; choose another --output") from None
         if made_by != network:
             raise OutputError(f"{folder}: is a gallery of {made_by}, not of {network}; choose another --output")
         if made_with != weights:
             before, now = (f"the weights {name}" if name else "its own weights" for name in (made_with, weights))
-            ways = f"--weights {made_with} goes on with it, " if made_with else ""
-            raise OutputError(
-                f"{folder}: is a gallery of {network} with {before}, not {now}; {ways}another --output begins anew"
-            )
+            advice = f"use --weights {made_with} or another --output" if made_with else "choose another --output"
+            raise OutputError(f"{folder}: is a gallery of {network} with {before}, not {now}; {advice}")
         if differences:
             raise OutputError(
                 f"{folder}: its pictures were made with {', '.join(differences)}; "
-                "the same settings go on with it, another --output begins anew"
+                "use the same settings or another --output"
             )
 
     def _add(self, layers: Mapping[str, int], size: int) -> None:
@@ -170,31 +171,31 @@ class GalleryFolder:
                     "channels": channels,
                     "size": size,
                     "done": [],
-                    "sheet": False,  # whether there is one, and up to date
+                    "sheet": False,  # whether it exists and is up to date
                     "folder": _free_name(layer, {entry["folder"].casefold() for entry in known.values()}),
                 }
             elif entry["channels"] != channels:
                 raise OutputError(
-                    f"{self.folder}: {layer} had {entry['channels']} channels there, and has {channels} now; "
+                    f"{self.folder}: {layer} has {entry['channels']} channels there and {channels} now; "
                     "choose another --output"
                 )
             elif entry["size"] != size:
                 raise OutputError(
                     f"{self.folder}: the pictures of {layer} there have {entry['size']} pixels a side, not {size}; "
-                    f"--size {entry['size']} goes on with them, another --output begins anew"
+                    f"use --size {entry['size']} or another --output"
                 )
-        if set(known) <= set(layers):  # then they come as in the network, whatever was asked for first
+        if set(known) <= set(layers):  # then they are in the order of the network
             self.record["layers"] = {layer: known[layer] for layer in layers}
 
     def _write_record(self) -> None:
-        # On one line: with an indent, Python's slower encoder would write it, after every batch.
+        # Without an indent, because that would need Python's slow encoder, after every batch.
         text = json.dumps(self.record)
         write_atomically(self.folder / "gallery.json", text.encode())
         write_atomically(self.folder / "gallery.js", f"window.gallery = {text};\n".encode())
 
 
 def _free_name(layer: str, taken: set[str]) -> str:
-    """A name for a layer's folder that any file system takes, also one that does not tell a from A."""
+    """Return a folder name for a layer that any file system accepts, also if it ignores case."""
     name = plain = REFUSED.sub(lambda found: f"%{ord(found[0]):02X}", layer)
     number = 2
     while name.casefold() in taken | TAKEN_BY_WINDOWS:
@@ -203,7 +204,7 @@ def _free_name(layer: str, taken: set[str]) -> str:
 
 
 def _holds_something(path: Path) -> bool:
-    """Whether a file is there and not empty, as a power cut may leave one."""
+    """Return whether a file exists and is not empty, as a power cut may leave it."""
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
@@ -219,7 +220,7 @@ def _opened(path: Path) -> Image.Image | None:
 
 
 def _differences(before: str, now: str) -> list[str]:
-    """Where two settings (TOML) differ, in words; of many the first three."""
+    """Return the differences between two settings (TOML) in words, at most three."""
     old, new = (dict(_values(tomllib.loads(settings))) for settings in (before, now))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     said = [
@@ -241,7 +242,7 @@ def _values(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, A
 
 @dataclass(frozen=True)
 class Gallery:
-    """A folder with pictures of channels: by layer, the picture of each channel that is there."""
+    """A gallery as read from its folder: {layer: {channel: path}} for all pictures that exist."""
 
     folder: Path
     weights: str | None
@@ -249,7 +250,7 @@ class Gallery:
 
 
 def open_gallery(folder: Path, network: str) -> Gallery:
-    """Read what a gallery says of itself. Raises OutputError where it is none, or one of another network."""
+    """Open a gallery. Raises OutputError if the folder is not a gallery, or is one of another network."""
     try:
         record = json.loads((folder / "gallery.json").read_text("utf-8"))
         pictured, weights = record["network"], record["weights"]
@@ -258,7 +259,7 @@ def open_gallery(folder: Path, network: str) -> Gallery:
             for layer, about in record["layers"].items()
         }
     except OSError:
-        raise OutputError(f"{folder}: is no gallery: there is no gallery.json in it that can be read") from None
+        raise OutputError(f"{folder}: is not a gallery: it has no readable gallery.json") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise OutputError(f"{folder}/gallery.json: is damaged; make the gallery again") from None
     if pictured != network:

@@ -1,4 +1,4 @@
-"""The run folder: numbered snapshots, the record of the run, and what is needed to go on with it."""
+"""The run folder: numbered snapshots, the record of the run, and the state to resume from."""
 
 import csv
 import io
@@ -20,10 +20,10 @@ from dreamscripts.settings.schema import Settings
 
 
 class RunFolder:
-    """The files of one run, each of them whole at every moment.
+    """The files of one run. Each of them is complete at every moment.
 
-    They are written in an order that lets a run be killed between any two: the state, which says how far the run
-    has come, comes last, and what the record says beyond the state is forgotten on resuming.
+    A run may be killed between any two writes: the state, which says how far the run is, is written last. Rows of the
+    record after that state are dropped on resuming.
     """
 
     def __init__(self, folder: Path, settings: Settings, record: dict[str, Any]):
@@ -43,18 +43,16 @@ class RunFolder:
         about: Mapping[str, Any] | None = None,
         keep_every: int = 1,
     ) -> Self:
-        """Begin a run with a picture (float32 (H, W, 3)) in a folder that is new or empty.
+        """Create the folder of a run, which must be new or empty, with its start picture (float32 (H, W, 3)).
 
-        The picture is kept for resuming, and `about` goes into run.json as it is.
-
-        Raises OutputError where the folder cannot be made or holds something already.
+        `about` is added to run.json. Raises OutputError if the folder cannot be created or is not empty.
         """
         folder = Path(folder)
         with output_errors(folder):
             if (folder / "run.json").exists():
                 ended = '"status": "complete"' in (folder / "run.json").read_text("utf-8")
                 advice = "" if ended else "resume it (--resume), or "
-                raise OutputError(f"{folder}: already holds a run; {advice}name another folder (--output)")
+                raise OutputError(f"{folder}: already contains a run; {advice}choose another folder (--output)")
         make_folder(folder)
         record = {
             "status": "running",
@@ -75,16 +73,16 @@ class RunFolder:
 
     @classmethod
     def reopen(cls, folder: str | Path) -> Self:
-        """Open a run that did not come to its end; `last` is the iterate to go on from, or None for the start.
+        """Open an interrupted run. Its `last` is the iterate to continue from, or None before the first.
 
-        Raises OutputError where there is none, or where it is complete.
+        Raises OutputError if there is no run in the folder, or if it is complete.
         """
         folder = Path(folder)
         try:
             record = json.loads((folder / "run.json").read_text("utf-8"))
             settings = Settings.load(folder / "settings.toml")
         except (OSError, ValueError):
-            raise OutputError(f"{folder}: holds no run to resume") from None
+            raise OutputError(f"{folder}: contains no run to resume") from None
         if record["status"] == "complete":
             raise OutputError(f"{folder}: this run is complete; there is nothing to resume")
         run = cls(folder, settings, record)
@@ -96,14 +94,14 @@ class RunFolder:
 
     @property
     def picture(self) -> np.ndarray:
-        """The picture that the run began with."""
+        """The start picture, float32 (H, W, 3). Raises OutputError."""
         try:
             return np.load(self.folder / "start.npy")
         except (OSError, ValueError):
-            raise OutputError(f"{self.folder / 'start.npy'}: is damaged; begin again in another --output") from None
+            raise OutputError(f"{self.folder / 'start.npy'}: is damaged; start again in another --output") from None
 
     def save(self, iterate: Iterate) -> None:
-        """Write an iterate: its snapshot, the record and the loss so far, and the state to resume from."""
+        """Write the snapshot of an iterate, the record, the losses so far, and the state to resume from."""
         if iterate.iteration % self.record["keep_every"] == 0:
             self._save_picture(f"iteration_{iterate.iteration:03d}.png", iterate)
         self.record["iterates"].append(
@@ -124,10 +122,7 @@ class RunFolder:
             self.best = iterate
 
     def discard(self) -> None:
-        """Take back a run that ended before its first iterate, so that the next try finds its place free.
-
-        The folder was empty when the run was created, so all that is in it is the run's own.
-        """
+        """Delete the folder of a run that ended before its first iterate. It contains nothing but this run."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def save_final(self, status: str) -> None:
@@ -141,7 +136,7 @@ class RunFolder:
         write_atomically(self.folder / name, content)
 
     def close(self, status: str) -> None:
-        """Write how the run ended: "complete", "stopped" or "diverged". A complete run drops what resuming needs."""
+        """Write how the run ended: "complete", "stopped" or "diverged". A complete run deletes its state."""
         self.record["status"] = status
         self._write_record()
         if status == "complete":
@@ -165,18 +160,18 @@ class RunFolder:
                 memory = {name.removeprefix("memory "): state[name] for name in state if name.startswith("memory ")}
                 return Iterate(x=state["x"], state=memory, **_with_passes(json.loads(str(state["rest"]))))
         except FileNotFoundError:
-            return None  # killed before the first iterate: begin again
+            return None  # killed before the first iterate
         except (OSError, ValueError, KeyError, TypeError):
-            raise OutputError(f"{self.folder / 'state.npz'}: is damaged; begin again in another --output") from None
+            raise OutputError(f"{self.folder / 'state.npz'}: is damaged; start again in another --output") from None
 
 
 def free_folder(name: str) -> Path:
-    """`name` in the working directory, or the first of name-2, name-3, … that does not exist."""
+    """Return `name` in the working directory or, if it exists, the first free one of name-2, name-3, …"""
     return next(path for path in _numbered(name) if not path.exists())
 
 
 def latest_folder(name: str) -> Path:
-    """The last of the folders that `free_folder` gave out."""
+    """Return the last folder that `free_folder` returned for this name."""
     taken = list(takewhile(Path.exists, _numbered(name)))
     return taken[-1] if taken else Path(name)
 
@@ -187,7 +182,7 @@ def _numbered(name: str) -> Iterator[Path]:
 
 
 def _with_passes(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of a record, in which older versions called the passes evaluations."""
+    """Rename `evaluations`, as older versions called the passes."""
     return {"passes" if key == "evaluations" else key: value for key, value in row.items()}
 
 

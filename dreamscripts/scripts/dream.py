@@ -58,7 +58,7 @@ def dream(
     if settings and from_:
         raise SettingsError("give --settings or --from, not both")
     if from_ and from_.suffix.lower() != ".png":
-        raise SettingsError(f"{from_}: --from needs a PNG that dreamscripts saved")
+        raise SettingsError(f"{from_}: --from needs a PNG file made by dreamscripts")
     named = str(from_ or settings or "")
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
     console = options.open_console(quiet)
@@ -69,7 +69,7 @@ def dream(
         run = _new_run(console, folder_name, output, photo, named, changes, keep_every)
     with run as run_folder:
         name = Path(run_folder.record["picture"] or NOISE).name
-        how = "resumed" if resume else named or DEFAULT
+        how = "resumed with its own settings" if resume else named or DEFAULT
         console.print(f"{name} → {run_folder.folder}/  ({run_folder.settings.network}, {how})")
         _watch(console, run_folder)
 
@@ -112,8 +112,8 @@ def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settin
         raise DreamError(f"name a picture: dreamscripts dream PHOTO {shlex.join(sys.argv[2:])}".rstrip())
     if photo is None and chosen.penalties.diversity:
         raise SettingsError(
-            f"{named}: is one of several pictures that were made together, unlike each other; "
-            "`dreamscripts visualize` with --diversity makes them again"
+            f"{named}: this picture was made with --diversity, together with others; "
+            "make them again with `dreamscripts visualize --diversity`"
         )
     return chosen
 
@@ -132,7 +132,7 @@ def _reopened(
     run = RunFolder.reopen(folder)
     picture = run.record["picture"] or NOISE
     if photo and str(photo.resolve()) != picture:
-        raise OutputError(f"{folder}: this run dreams of {picture}, not of {photo}")
+        raise OutputError(f"{folder}: this run was started with {picture}, not {photo}")
     refuse_other(changes, run.settings, folder)
     return run
 
@@ -143,7 +143,7 @@ def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) ->
         other = key == "network" and asked != begun.network  # its layers and channels may differ
         if other or type(begun).load(folder / "settings.toml", **{key: asked}) != begun:
             raise SettingsError(
-                f"{folder}: this run was begun with {key} = {begun.value(key)}; remove the option, or start another run"
+                f"{folder}: this run was started with {key} = {begun.value(key)}; remove the option, or start a new run"
             )
 
 

@@ -1,4 +1,4 @@
-"""`dreamscripts gallery NETWORK [LAYER …]`: contact sheets of every channel, as a page to browse."""
+"""`dreamscripts gallery NETWORK [LAYER …]`: a page and contact sheets with a picture of every channel."""
 
 from functools import partial
 from pathlib import Path
@@ -9,28 +9,32 @@ import typer
 from dreamscripts.errors import SettingsError
 from dreamscripts.scripts import options
 
+Network = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network, or a .keras or .h5 file.")]
+Layers = Annotated[
+    list[str] | None, typer.Argument(metavar="[LAYER]...", help="Layers, or patterns such as 'fire[5-9]'.")
+]
+SettingsName = Annotated[
+    str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings for each picture: a name or a TOML file.")
+]
+Size = Annotated[int | None, typer.Option(help="Side of each picture in pixels.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <network>-gallery.")]
+
 
 def gallery(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")],
-    layers: Annotated[
-        list[str] | None, typer.Argument(metavar="[LAYER]...", help="Layers, or patterns such as 'fire[5-9]'.")
-    ] = None,
-    settings: Annotated[
-        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="How each picture is made.")
-    ] = "gallery",
+    network: Network,
+    layers: Layers = None,
+    settings: SettingsName = "gallery",
     weights: options.Weights = None,
-    size: Annotated[int | None, typer.Option(help="Side of each picture in pixels.")] = None,
+    size: Size = None,
     seed: options.Seed = None,
     set_: options.Set = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <network>-gallery.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    output: Output = None,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Make a picture of what every channel of the LAYERs wants to see, without any of every convolution.
+    """Visualize every channel of the given LAYERs. If no LAYER is given, use all convolution layers.
 
-    The folder holds a page to browse, which may be opened while it grows, and a contact sheet of each layer. Stopped,
-    it goes on where it was with the same command; other layers may be added.
+    The folder gets an HTML page, which you can open during the run, and a contact sheet for each layer. To continue
+    after an interruption, run the same command again. You can add layers later.
     """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.networks.family import check_name
@@ -38,11 +42,10 @@ def gallery(
 
     console = options.open_console(quiet)
     changes = options.overrides(network, weights, size, seed, set_=set_)
-    # Each layer has its turn, whichever the settings name.
+    # Whatever the settings name, each layer is used in turn.
     chosen = Settings.load(settings, **changes | {"start": "noise", "features": {"each": 1}})
     if chosen.measure != "mean" or chosen.penalties != Penalties():
-        what = 'measure = "mean" and no [penalties], as in the settings called gallery'
-        raise SettingsError(f"{settings}: the pictures of a gallery are made with {what}")
+        raise SettingsError(f'{settings}: a gallery needs measure = "mean" and no [penalties]; use --settings gallery')
     check_name(network)  # before Keras, which takes seconds
     start_keras()
     from dreamscripts.dreams.channels import choose_layers
@@ -61,6 +64,6 @@ def gallery(
             make_gallery(folder, names, chosen, on_pictures=watch.on_pictures, on_layer=partial(write_sheet, folder))
     except KeyboardInterrupt:
         if page.exists():
-            console.print("stopped; what is done stays, and the same command goes on")
+            console.print("stopped; run the same command again to continue")
         raise
     console.print(f"{page}  ({len(names)} layer{'s' if len(names) > 1 else ''})")

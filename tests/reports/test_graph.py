@@ -361,7 +361,7 @@ def test_channels_are_shown_from_one_picture_per_layer(squeezenet, gallery, tmp_
 def test_a_gallery_says_what_is_wrong_with_it(gallery, tmp_path):
     with pytest.raises(OutputError, match="is a gallery of squeezenet, not of pocket"):
         open_gallery(gallery, "pocket")
-    with pytest.raises(OutputError, match="is no gallery"):
+    with pytest.raises(OutputError, match="is not a gallery"):
         open_gallery(tmp_path, "pocket")
     (gallery / "fire3" / "0002.png").unlink()  # gone since: it is left out
     assert list(open_gallery(gallery, "squeezenet").pictures["fire3"]) == [0, 4]

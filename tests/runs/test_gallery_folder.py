@@ -135,14 +135,13 @@ def test_layers_are_added(gallery, folder):
         ({"network": "vgg16"}, "is a gallery of pocket, not of vgg16; choose another --output"),
         (
             {"weights": "my.h5"},
-            "is a gallery of pocket with its own weights, not the weights my.h5; another --output begins anew",
+            "is a gallery of pocket with its own weights, not the weights my.h5; choose another --output",
         ),
-        ({"layers": {"block2_conv1": 64}}, "block2_conv1 had 6 channels there, and has 64 now; choose another"),
-        ({"size": 96}, r"block2_conv1 there have 12 pixels a side, not 96; --size 12 goes on with them"),
+        ({"layers": {"block2_conv1": 64}}, "block2_conv1 has 6 channels there and 64 now; choose another"),
+        ({"size": 96}, r"block2_conv1 there have 12 pixels a side, not 96; use --size 12 or another --output"),
         (
             {"settings": SETTINGS.replace("60", "20")},
-            "its pictures were made with optimizer.iterations = 60, not 20; the same settings go on with it, "
-            "another --output begins anew",
+            "its pictures were made with optimizer.iterations = 60, not 20; use the same settings or another --output",
         ),
         ({"settings": SETTINGS + "clip = true\n"}, "were made with no optimizer.clip; "),
         ({"settings": SETTINGS.replace('name = "adam"', "")}, 'were made with optimizer.name = "adam"; '),
@@ -170,14 +169,14 @@ def test_what_is_not_a_gallery_is_left_alone(tmp_path):
         opened(tmp_path / "letters" / "one.txt")
     for text in ("", "[]", '{"photos": []}', '{"network": "pocket", "weights": null, "settings": "", "layers": []}'):
         (tmp_path / "letters" / "gallery.json").write_text(text)
-        with pytest.raises(OutputError, match=r"its gallery\.json is not a gallery's; choose another --output"):
+        with pytest.raises(OutputError, match=r"its gallery\.json is not that of a gallery; choose another --output"):
             opened(tmp_path / "letters")
         assert (tmp_path / "letters" / "gallery.json").read_text() == text
 
 
 def test_two_do_not_work_at_one_gallery(gallery, folder):
     pytest.importorskip("fcntl")
-    with pytest.raises(OutputError, match="another process is dreaming in it"):
+    with pytest.raises(OutputError, match="another process is writing to it"):
         opened(folder)
     gallery.release()
     opened(folder)
@@ -216,7 +215,7 @@ def test_a_full_disk_is_told_and_loses_nothing(gallery, folder, monkeypatch):
 
     before = recorded(folder)
     monkeypatch.setattr(atomic_files.Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="the disk is full; what was written before is kept"):
+    with pytest.raises(OutputError, match="the disk is full; files written before are kept"):
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
     monkeypatch.undo()
     assert recorded(folder) == before

@@ -156,7 +156,7 @@ def _unless_killed(finish, killed):
 def test_an_output_that_holds_something_is_left_alone(photo, settings, folder):
     list(run(photo, settings, folder))
     before = {name: (folder / name).read_bytes() for name in names(folder)}
-    with pytest.raises(OutputError, match=r"already holds a run; name another folder"):
+    with pytest.raises(OutputError, match=r"already contains a run; choose another folder"):
         next(run(photo, settings, folder))
     with pytest.raises(OutputError, match="complete; there is nothing to resume"):
         next(resume(folder))
@@ -176,7 +176,7 @@ def test_where_a_run_was_stopped_it_is_said_that_it_may_be_resumed(photo, settin
     iterates = run(photo, settings, folder)
     next(iterates)
     iterates.close()
-    with pytest.raises(OutputError, match=r"already holds a run; resume it \(--resume\), or name another"):
+    with pytest.raises(OutputError, match=r"already contains a run; resume it \(--resume\), or choose another"):
         next(run(photo, settings, folder))
 
 
@@ -193,7 +193,7 @@ def test_a_run_that_never_began_leaves_nothing_in_the_way(change, error, photo, 
 def test_two_cannot_dream_in_one_folder(photo, settings, folder):
     iterates = run(photo, settings, folder)
     next(iterates)
-    with pytest.raises(OutputError, match="another process is dreaming in it"):
+    with pytest.raises(OutputError, match="another process is writing to it"):
         next(resume(folder))
     assert [iterate.iteration for iterate in iterates] == [1, 2, 3, 4]
 
@@ -356,7 +356,7 @@ def test_a_disk_that_fills_up_loses_nothing_written(photo, settings, folder, mon
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
-        with pytest.raises(OutputError, match="the disk is full; what was written before is kept"):
+        with pytest.raises(OutputError, match="the disk is full; files written before are kept"):
             next(iterates)
     assert Path.write_bytes is write_bytes
     assert (folder / "iteration_001.png").read_bytes() == kept

@@ -146,8 +146,8 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(command_here, photo):
     process.wait()
     assert not (folder / "final.png").exists()
     refused = mistake(command_here("dream", photo, *FAST, "--iterations", 9, "--resume"))
-    assert "begun with optimizer.iterations = 8" in refused
-    assert "dreams of" in mistake(
+    assert "started with optimizer.iterations = 8" in refused
+    assert "was started with" in mistake(
         command_here("dream", command_here.folder / "other.jpg", "--output", folder, "--resume")
     )
     done = command_here("dream", photo, *FAST, "--resume", check=0)
@@ -193,7 +193,7 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
             ["PHOTO", "--set", "octaves.kind=plian"],
             "octaves.kind = 'plian': should be 'plain', 'grown'",
         ),
-        (["PHOTO", "--resume"], "photo-dreamy: holds no run to resume"),
+        (["PHOTO", "--resume"], "photo-dreamy: contains no run to resume"),
     ],
 )
 def test_mistakes_found_before_keras_starts(arguments, says, command_here, photo, asleep):

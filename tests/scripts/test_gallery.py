@@ -61,7 +61,7 @@ def test_stopped_it_says_so_and_the_same_command_goes_on(command_here, monkeypat
     with monkeypatch.context() as interrupted:
         interrupted.setattr(GalleryWatch, "on_pictures", stop)
         done = command_here("gallery", "pocket", LAYER, *TINY, "-o", "mine", check=130)
-    assert done.stdout.splitlines()[-1] == "stopped; what is done stays, and the same command goes on"
+    assert done.stdout.splitlines()[-1] == "stopped; run the same command again to continue"
     assert done.stderr == "dreamscripts: stopped\n"
     folder = command_here.folder / "mine"
     assert len(pictures(folder)) == 4  # four batches of four
@@ -100,7 +100,7 @@ def test_ctrl_c_is_answered_with_a_word(command):
     assert process.returncode == 130
     assert err.endswith("dreamscripts: stopped\n")
     assert "Traceback" not in err or "Exception ignored" in err
-    assert out.splitlines()[-1] == "stopped; what is done stays, and the same command goes on"
+    assert out.splitlines()[-1] == "stopped; run the same command again to continue"
     assert "index.html" in {path.name for path in (command.folder / "mine").iterdir()}
     assert 16 <= len(pictures(command.folder / "mine")) < 500  # of more than a thousand
 
@@ -128,8 +128,8 @@ def test_another_network_other_settings_or_another_size_are_refused_in_the_same_
         (["pocket", "--settings", "galery"], "did you mean 'gallery'"),
         (["pocket", "--size", 0], "size = 0: should be greater"),
         (["pocket", "--set", "octave.count=2"], "there is no setting 'octave"),
-        (["pocket", "--settings", "dreamy"], "dreamy: the pictures of a gallery are made with measure = "),
-        (["pocket", "--set", "penalties.total_variation=1"], 'made with measure = "mean" and no [penalties]'),
+        (["pocket", "--settings", "dreamy"], "dreamy: a gallery needs measure = "),
+        (["pocket", "--set", "penalties.total_variation=1"], 'needs measure = "mean" and no [penalties]'),
     ],
 )
 def test_mistakes_found_before_keras_wakes(arguments, says, command_here, asleep):

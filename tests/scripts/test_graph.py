@@ -35,7 +35,7 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
         (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder 'nowhere' to save in"),
         (["--output", "page.svg"], "page.svg: the page is a file that ends in .html"),
         (["--tensorboard", "mine.txt"], "mine.txt: is a file; choose another --tensorboard"),
-        (["--gallery", "folder"], "folder: is no gallery: there is no gallery.json in it that can be read"),
+        (["--gallery", "folder"], "folder: is not a gallery: it has no readable gallery.json"),
     ],
 )
 def test_mistakes_found_before_keras_starts(arguments, says, command_here, asleep):
