@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from keras import ops
 
+from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.images.preprocessing import Preprocessing
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.settings.schema import OptimizerSettings
 
 
-def bounds_around(x: Any, optimizer: Optimizer, preprocessing: Preprocessing) -> tuple[Any, Any] | None:
+def bounds_around(x: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> tuple[Any, Any] | None:
     """The least and the greatest picture of an iteration that begins with x (..., H, W, 3); None for no bounds.
 
-    `optimizer.max_change` bounds every value to so many pixel values around x, cut to 0..255; `optimizer.clip` alone
+    `settings.max_change` bounds every value to so many pixel values around x, cut to 0..255; `settings.clip` alone
     bounds it to 0..255. A value of x beyond 0..255 has bounds within, and the nearest is where it belongs. Arrays for
     an array, tensors for a tensor, of its type and shape.
     """
@@ -24,10 +24,10 @@ def bounds_around(x: Any, optimizer: Optimizer, preprocessing: Preprocessing) ->
         return ops.convert_to_tensor(row, "float32") if xp is ops else row.astype(x.dtype)
 
     low, high = map(spread, preprocessing.limits)
-    if optimizer.max_change is not None:
-        change = spread(optimizer.max_change / np.array(preprocessing.scale))
+    if settings.max_change is not None:
+        change = spread(settings.max_change / np.array(preprocessing.scale))
         return tuple(xp.minimum(xp.maximum(bound, low), high) for bound in (x - change, x + change))
-    if optimizer.clip:
+    if settings.clip:
         return tuple(xp.broadcast_to(limit, x.shape) for limit in (low, high))
     return None
 
@@ -41,13 +41,13 @@ class Box:
     reach: float  # how far a value may move, in the units of x
 
     @classmethod
-    def around(cls, picture: Any, optimizer: Optimizer, preprocessing: Preprocessing) -> Self | None:
+    def around(cls, picture: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> Self | None:
         """The bounds around a tensor (..., H, W, 3); None where the settings set none."""
-        bounds = bounds_around(picture, optimizer, preprocessing)
+        bounds = bounds_around(picture, settings, preprocessing)
         if bounds is None:
             return None
         low, high = (ops.reshape(bound, (-1,)) for bound in bounds)
-        return cls(low, high, (optimizer.max_change or 255) / max(preprocessing.scale))
+        return cls(low, high, (settings.max_change or 255) / max(preprocessing.scale))
 
     def clipped(self, x: Any) -> Any:
         """x, each value that lies outside moved to the nearest bound."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from dreamscripts.backends import host
+from dreamscripts.backends.lazy_keras import ops
 
 Vector = Any  # a float32 tensor of the backend, flat
 
