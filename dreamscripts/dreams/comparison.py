@@ -82,7 +82,7 @@ class Trial:
         if not self.restart and (self.step is None or settings.optimizer.max_change is not None):
             each = _passes_of_iteration(settings)
         table = settings.optimizer.switched_to(self.optimizer)
-        varied = {"passes": each, "iterations": max(1, len(self.passes) // each), "max_score": None}
+        varied: dict[str, Any] = {"passes": each, "iterations": max(1, len(self.passes) // each), "max_score": None}
         varied |= {} if self.step is None else {"step": self.step}
         return table.model_copy(update={key: varied[key] for key in varied if key in type(table).model_fields})
 
@@ -194,7 +194,7 @@ def _trials(name: str, settings: Settings, passes: int, attempt: Callable[[Trial
     """Make the trials of one optimizer."""
     searches = OPTIMIZERS[name].searches
     if searches == "step":
-        first = settings.optimizer.switched_to(name).step
+        first: float = settings.optimizer.switched_to(name).model_dump()["step"]
         return _search(lambda step: attempt(Trial(name, step)), first)
     if searches == "passes":
         restarts = {min(_passes_of_iteration(settings), passes)}
@@ -215,17 +215,18 @@ def _search(attempt: Callable[[float], Trial], step: float) -> list[Trial]:
 
     Returns them by step size.
     """
-    trials = [attempt(step)]
+    trials = {step: attempt(step)}
     for factor in (FACTOR, 1 / FACTOR):
-        best = trials[0]
+        best = step
         while len(trials) < MOST_TRIALS:
-            trials.append(attempt(best.step * factor))
-            if trials[-1].loss >= best.loss:
+            other = best * factor
+            trials[other] = attempt(other)
+            if trials[other].loss >= trials[best].loss:
                 break
-            best = trials[-1]
-        if best is not trials[0]:
-            break  # longer steps are better, so shorter ones are not tried
-    return sorted(trials, key=lambda trial: trial.step)
+            best = other
+        if best != step:
+            break  # the other direction cannot be better
+    return [trials[one] for one in sorted(trials)]
 
 
 class _Spent(Exception):

@@ -6,6 +6,7 @@ with the three grid alignments of the original programs (see `bilinear`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ class ScheduleEntry:
     schedule: Callable[[np.ndarray, Octaves], "Plain"]
     """The class of the schedule, a subclass of Plain."""
     returns: bool
-    """Whether the result has the original size, so that `octaves.above` makes sense."""
+    """Whether the result has the original size; if not, the first octave has it, and all others are larger."""
     description: str
     """What the schedule does, in a sentence."""
     module: str
@@ -49,6 +50,12 @@ def schedule(name: str, *, returns: bool = True) -> Callable[[C], C]:
     return add
 
 
+def each_side(size: Sequence[int], scaled: Callable[[int], int]) -> Size:
+    """Scale the height and the width, each to at least one pixel."""
+    height, width = size
+    return max(1, scaled(height)), max(1, scaled(width))
+
+
 @schedule("plain")
 class Plain:
     """Start each octave with the result of the previous octave, resized; at the end, resize to the original size.
@@ -61,13 +68,13 @@ class Plain:
         """Compute the sizes for a photograph `base` (..., H, W, 3)."""
         self.base = base
         self.own: Size = base.shape[-3:-1]
-        exponents = range(octaves.above + 1 - octaves.count, octaves.above + 1)
-        self.sizes: Sequence[Size] = [
-            tuple(max(1, self._scaled(side, octaves.scale, exponent)) for side in self.own) for exponent in exponents
+        self.sizes: list[Size] = [
+            each_side(self.own, partial(self._scaled, octaves.scale, exponent))
+            for exponent in range(octaves.above + 1 - octaves.count, octaves.above + 1)
         ]
 
     @staticmethod
-    def _scaled(side: int, scale: float, exponent: int) -> int:
+    def _scaled(scale: float, exponent: int, side: int) -> int:
         return int(np.float32(side) * np.float32(scale**exponent))  # in float32, as the tutorial multiplies
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
@@ -94,7 +101,7 @@ class Grown(Plain):
         super().__init__(base, octaves)
         self.sizes = [self.own]
         for _ in range(octaves.count - 1):
-            self.sizes.append(tuple(self._scaled(side, octaves.scale, 1) for side in self.sizes[-1]))
+            self.sizes.append(each_side(self.sizes[-1], partial(self._scaled, octaves.scale, 1)))
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """Enlarge the result of the previous octave."""
@@ -113,7 +120,7 @@ class Reinjected(Plain):
     """
 
     @staticmethod
-    def _scaled(side: int, scale: float, exponent: int) -> int:
+    def _scaled(scale: float, exponent: int, side: int) -> int:
         return int(side / scale**-exponent)
 
     def finish(self, octave: int, x: np.ndarray) -> np.ndarray:
@@ -136,7 +143,7 @@ class Carried(Plain):
         largest = base if not octaves.above else bilinear(base, self.sizes[-1], "corners")
         self.bases = [largest]
         for _ in range(octaves.count - 1):
-            size = tuple(max(1, round(side / octaves.scale)) for side in self.bases[0].shape[-3:-1])
+            size = each_side(self.bases[0].shape[-3:-1], lambda side: round(side / octaves.scale))
             self.bases.insert(0, bilinear(self.bases[0], size, "corners"))
         self.sizes = [smaller.shape[-3:-1] for smaller in self.bases]
 
@@ -158,9 +165,9 @@ class Split(Plain):
         """Split a photograph `base` (..., H, W, 3) into bands."""
         super().__init__(base, octaves)
         low = base if not octaves.above else bilinear(base, self.sizes[-1], "origin")
-        self.details = []
+        self.details: list[np.ndarray] = []
         for _ in range(octaves.count - 1):
-            size = tuple(max(1, int(side / octaves.scale)) for side in low.shape[-3:-1])
+            size = each_side(low.shape[-3:-1], lambda side: int(side / octaves.scale))
             lower = bilinear(low, size, "origin")
             self.details.insert(0, low - bilinear(lower, low.shape[-3:-1], "origin"))
             low = lower

@@ -175,7 +175,7 @@ def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tupl
     network.check_size(*schedule.sizes[-1])
     if tiles and tiles.kind != "exact":
         _check_tiles(network, tiles)
-    if table.kind == "grown":  # its first octave is the picture itself, which cannot be skipped
+    if not SCHEDULES[table.kind].returns:  # its first octave is the picture itself, which cannot be skipped
         network.check_size(*schedule.sizes[0])
     skipped = next(number for number, size in enumerate(schedule.sizes) if network.fits(*size))
     for number, (height, width) in enumerate(schedule.sizes[:skipped], 1):

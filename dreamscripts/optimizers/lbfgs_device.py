@@ -1,12 +1,12 @@
-"""L-BFGS on the device, afresh for each iteration, in float32 tensors of the backend; with bounds or without.
+"""L-BFGS in float32 tensors of the backend, restarted in each iteration; with bounds or without.
 
-Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Bounds are kept
-by projection (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
-Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound that its
-gradient pushes outwards is bound, and the direction is that of L-BFGS over the free values alone.
+Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Projection keeps
+the bounds (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
+Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound is
+fixed if its gradient points outwards, and L-BFGS gives the direction of the other, free values.
 
-Only scalars come to Python. Of vectors as large as the picture there are, during a pass, two for each pair and five:
-the picture, its gradient, the direction, and the picture that is tried with its gradient; and two for bounds.
+Only scalars are copied to the host. During a pass there are two vectors as large as the picture for each pair, and five
+more: the picture, its gradient, the direction, the trial picture and its gradient. Bounds are another two.
 """
 
 import math
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
     from dreamscripts.optimizers.lbfgs import LbfgsSettings
 
-LEAST_CURVATURE = 2.2e-16  # of a pair, s·y over y·y (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
-LEAST_GAIN = 2.2e-9  # of a step, as a share of the loss: less is nothing that float32 can tell apart
+LEAST_CURVATURE = 2.2e-16  # smallest s·y / y·y of a pair that is used (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
+LEAST_GAIN = 2.2e-9  # smallest decrease that counts, as a share of the loss, because of float32
 
 
 def device_lbfgs(
@@ -49,14 +49,15 @@ def device_lbfgs(
         objective.draw(iteration)
         points = _Points(objective, picture.shape)
         box = Box.around(picture, settings, objective.preprocessing)
-        here, picture = points.at(picture), None  # so that the first is freed as soon as there is another
-        loss_at_start, pairs = here.loss, deque()
+        here, picture = points.at(picture), None  # frees the start picture after the first step
+        loss_at_start = here.loss
+        pairs: deque[Pair] = deque()
         while points.passes <= settings.passes:
             there = _line_search(points, here, pairs, box)
             if there is None:
                 break
             if len(pairs) == settings.history:
-                pairs.popleft()  # before there is another, as there may not be memory for both
+                pairs.popleft()  # frees the memory of the oldest pair first
             pairs.append(Pair(there.x - here.x, there.gradient - here.gradient))
             before, here = here.loss, there
             if not _lower(here.loss, before):
@@ -69,22 +70,22 @@ def device_lbfgs(
 
 @dataclass(frozen=True)
 class Pair:
-    """A step s, and by how much it changed the gradient, y: together they tell the curvature along s."""
+    """A step s, and the change y of the gradient over that step, which give the curvature along s."""
 
     s: Vector
     y: Vector
 
 
 def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = None) -> Vector | None:
-    """−H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4).
+    """Compute −H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4).
 
-    `free` is 1 where a value may move and 0 where it may not: both loops then run over the free values alone, as if
-    there were no others. A pair along which the loss does not curve upwards there would turn the direction uphill, and
-    is left out. None where no pair is left.
+    `free` is 1 for values that may change and 0 for others; both loops use the free values only. A pair without
+    positive curvature over the free values is skipped, because it would give an uphill direction. Returns None if no
+    pair is used.
 
-    Every vector in the two loops is a sum of the s, the y and g. So the loops run on the factors of that sum, given
-    all inner products, and vectors are read twice in all (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using
-    MapReduce").
+    Every vector in the two loops is a weighted sum of the vectors s, y and g. The loops therefore compute with the
+    weights and all inner products, so that vectors are read only twice (Chen, Wang and Zhou 2014, "Large-scale L-BFGS
+    using MapReduce").
     """
     vectors = [*(pair.s for pair in pairs), *(pair.y for pair in pairs), gradient]
     product = products(vectors, free)
@@ -107,7 +108,7 @@ def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = Non
 
 @dataclass(frozen=True)
 class _Point:
-    """A picture, and as a flat vector x; its loss and terms, and the gradient, flat."""
+    """A picture, the same as a flat vector x, its loss and terms, and the flat gradient."""
 
     picture: Any
     x: Vector
@@ -124,7 +125,7 @@ class _Points:
         self._objective, self._shape = objective, shape
 
     def at(self, x: Any) -> _Point:
-        """The place x: a pass."""
+        """Evaluate the objective at x: a pass."""
         self.passes += 1
         picture = ops.reshape(x, self._shape) if len(x.shape) == 1 else x
         loss, gradient = self._objective.loss(picture), self._objective.gradient(picture)
@@ -133,11 +134,12 @@ class _Points:
 
 
 def _lower(loss: float, before: float) -> bool:
+    """Whether the loss is lower by more than the rounding errors of float32."""
     return before - loss > LEAST_GAIN * abs(before)
 
 
 def _line_search(points: _Points, here: _Point, pairs: Sequence[Pair], box: Box | None) -> _Point | None:
-    """A lower place in the direction of the pairs, or else against the gradient; None where none is found."""
+    """Find a point with a lower loss along the direction of descent; None if there is none."""
     d, slope, first = _descent(here, pairs, box)
     if slope >= 0:
         return None
@@ -145,9 +147,9 @@ def _line_search(points: _Points, here: _Point, pairs: Sequence[Pair], box: Box 
 
     def at(step: float) -> line_search.Point:
         nonlocal there
-        there = None  # before there is another, as there may not be memory for both
+        there = None  # frees the memory of the previous trial first
         x = here.x + step * d
-        there = points.at(box.clipped(x) if box else x)  # for what rounding takes beyond the bounds
+        there = points.at(box.clipped(x) if box else x)  # rounding may exceed the bounds
         return line_search.Point(step, there.loss, dot(there.gradient, d))
 
     longest = 1.0 if box else math.inf
@@ -155,11 +157,11 @@ def _line_search(points: _Points, here: _Point, pairs: Sequence[Pair], box: Box 
 
 
 def _descent(here: _Point, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
-    """A direction, the slope along it, and how much of it is the first step.
+    """Choose a direction; return it, the slope along it, and the first step as a factor of it.
 
-    The direction is that of the pairs, or, where they tell none that goes down, against the gradient. Within a box it
-    ends in the box. Against the gradient it is then as long as the box allows: the mean value that is free moves to
-    its bound. Without a box, the first step against the gradient has a length of 1, as in L-BFGS-B.
+    The direction is that of the pairs, or the negative gradient if the pairs give no downhill direction. With bounds,
+    the whole direction stays within them, and the negative gradient is scaled so that a free value of mean gradient
+    reaches its bound. Without bounds, the first step along the negative gradient has length 1, as in L-BFGS-B.
     """
     x, g = here.x, here.gradient
     free = box.free(x, g) if box else None

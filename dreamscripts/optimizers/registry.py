@@ -1,20 +1,20 @@
 """The entry of an optimizer, and the decorator that adds one: a module here, or a cell of a notebook, is enough."""
 
 import colorsys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from zlib import crc32
 
 from pydantic import create_model
 
-from dreamscripts.optimizers.protocol import OptimizerFunction
+from dreamscripts.optimizers.protocol import OptimizerFunction, OptimizerResult
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.schema import OptimizerSettings
 
 ADVICE = "lower the weights under [features] or raise penalties.dream_l2"
 
-F = TypeVar("F", bound=OptimizerFunction)
+F = TypeVar("F", bound=Callable[..., Iterator[OptimizerResult]])
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,15 @@ def optimizer(
 
     def add(function: F) -> F:
         called = name or function.__name__
-        table = settings
-        if table.model_fields["name"].is_required():
-            table = create_model(table.__name__, __base__=table, __doc__=table.__doc__, name=(Literal[called], called))
+        own_settings = settings
+        if own_settings.model_fields["name"].is_required():
+            own_name: Any = (Literal[called], called)
+            own_settings = create_model(settings.__name__, __base__=settings, __doc__=settings.__doc__, name=own_name)
         OPTIMIZERS.add(
             OptimizerEntry(
                 name=called,
                 function=function,
-                settings=table,
+                settings=own_settings,
                 title=title or called.replace("_", " "),
                 colour=colour or _colour(called),
                 advice=advice,

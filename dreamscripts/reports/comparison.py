@@ -182,10 +182,10 @@ def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
         if trial.step is None:
             axes.axhline(trial.loss, color=trial.colour, linestyle="--", label=trial.title)
             continue
-        tried = [t for t in comparison.trials if t.optimizer == trial.optimizer]
+        tried = {t.step: t.loss for t in comparison.trials if t.optimizer == trial.optimizer and t.step is not None}
         axes.plot(
-            [t.step for t in tried],
-            [t.loss for t in tried],
+            list(tried),
+            list(tried.values()),
             color=trial.colour,
             marker="o",
             label=trial.title,

@@ -64,7 +64,7 @@ def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
     optimizer = settings.optimizer
     if features.keys() != settings.features.keys() and getattr(optimizer, "max_score", None) is not None:
         # max_score ends an octave before the strongest spot is clipped. Half the iterations do about the same.
-        instead = {"max_score": None, "clip": True}
+        instead: dict[str, Any] = {"max_score": None, "clip": True}
         if "optimizer.iterations" not in overrides:
             instead["iterations"] = max(1, optimizer.iterations // 2)
         optimizer = optimizer.model_copy(update=instead)
