@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from dreamscripts.errors import did_you_mean, plain_words
-from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.registry import OPTIMIZERS, PENALTIES
 
 
 def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], model: type[BaseModel]) -> str:
@@ -33,6 +33,8 @@ def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in table.model_fields.items():
         yield prefix + name
         kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if get_origin(kind) is not dict]
+        if prefix + name == "penalties":
+            yield from (f"penalties.{penalty}" for penalty in PENALTIES)
         if prefix + name == "optimizer":
             kinds = [entry.settings for entry in OPTIMIZERS.values()]
         for kind in kinds if get_origin(field.annotation) is not dict else []:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
 import tomli_w
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,12 +19,20 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from dreamscripts.errors import SettingsError, did_you_mean
-from dreamscripts.registry import OPTIMIZERS, SCHEDULES
+from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES, SCHEDULES
 from dreamscripts.settings.loading import load_settings
 from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Measure = Literal["l2", "mean", "mean_square", "energy", "neuron", "guide"]
+
+
+def _known_measure(name: str) -> str:
+    if name not in MEASURES:
+        raise unknown_name(name, MEASURES)
+    return name
+
+
+MeasureName = Annotated[str, AfterValidator(_known_measure)]
 
 
 class Table(BaseModel):
@@ -53,7 +62,7 @@ class Feature(Table):
 
     weight: Weight
     """Weight of the layer in the loss, from 0; a layer of weight 0 is ignored."""
-    measure: Measure | None = None
+    measure: MeasureName | None = None
     """The measure of this layer; without it, the `measure` of the settings."""
     channels: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
         None, min_length=1
@@ -86,16 +95,25 @@ class Feature(Table):
 
 
 class Penalties(Table):
-    """Penalty weights, from 0. All except `diversity` are computed on the preprocessed picture."""
+    """Penalty weights, from 0; each penalty of `dreamscripts.losses` is a key, and its weight is 0 if it is not set."""
 
-    continuity: Weight = 0.0
-    """Weight of the differences between neighbouring pixels, with an exponent of 2.5."""
-    dream_l2: Weight = 0.0
-    """Weight of the mean square of the preprocessed picture, which is 0 for the network's mean grey."""
-    total_variation: Weight = 0.0
-    """Weight of the absolute differences between neighbouring pixels."""
-    diversity: Weight = 0.0
-    """Weight of the similarity between pictures of a batch, as a factor of the weights of the layers."""
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, Weight] = Field(init=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _each_penalty_has_a_weight(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        for key in value:
+            if key not in PENALTIES:
+                raise _at(key, value[key], "extra_forbidden")
+        return {name: value.get(name, 0.0) for name in penalty_names()}
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> float: ...
 
 
 class Guide(Table):
@@ -245,7 +263,7 @@ class Settings(Table):
     """How 3×3 convolutions are computed; "auto" uses the Winograd algorithm for the layers that it makes faster."""
     precision: Literal["float32", "tf32", "mixed_bfloat16"] = "float32"
     """Precision of the network; "tf32" and "mixed_bfloat16" are for GPUs."""
-    measure: Measure = "l2"
+    measure: MeasureName = "l2"
     """The measure of every layer that does not set its own."""
     features: dict[str, Feature]
     """Layers of the network and their weights in the loss."""
@@ -253,7 +271,7 @@ class Settings(Table):
     """Features to use instead, by the name of another network."""
     guide: Guide | None = None
     """The guide picture of `measure = "guide"`."""
-    penalties: Penalties = Penalties()
+    penalties: Penalties = Field(default_factory=Penalties)
     """Penalty weights."""
     jitter: Jitter = Jitter()
     """Random transforms of the picture before each pass."""
@@ -289,7 +307,7 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _a_guided_dream_has_a_guide(self) -> Self:
-        guided = any((feature.measure or self.measure) == "guide" for feature in self.features.values())
+        guided = any(MEASURES[feature.measure or self.measure].guided for feature in self.features.values())
         if self.guide and not guided:
             raise ValueError(
                 'there is a guide picture, but no layer has measure = "guide"; set measure = "guide", or use the '
@@ -341,6 +359,11 @@ class Settings(Table):
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
+def penalty_names() -> list[str]:
+    """List the penalties: those on the picture, then those on layers."""
+    return sorted(PENALTIES, key=lambda name: PENALTIES[name].on != "picture")
+
+
 def unknown_name(name: Any, known: Iterable[str]) -> PydanticCustomError:
     """Make the error for a name that is not in a registry."""
     *most, last = (f"'{one}'" for one in known)
@@ -351,6 +374,6 @@ def unknown_name(name: Any, known: Iterable[str]) -> PydanticCustomError:
     )
 
 
-def _at(key: str, value: Any, error: PydanticCustomError) -> ValidationError:
-    """Make the error of one key of a table."""
+def _at(key: str, value: Any, error: PydanticCustomError | str) -> ValidationError:
+    """Make the error of one key of a table; a string is the type of one of pydantic's errors."""
     return ValidationError.from_exception_data("table", [InitErrorDetails(type=error, loc=(key,), input=value)])

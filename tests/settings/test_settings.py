@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras import ops
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.images.files import save_picture
+from dreamscripts.losses.named import measure, penalty
 from dreamscripts.optimizers.lbfgs import LbfgsSettings
+from dreamscripts.registry import MEASURES, PENALTIES
 from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
 from dreamscripts.settings.loading import folder, named, parse_override
 from dreamscripts.settings.schema import Feature, Jitter, Octaves, Settings, Tiles
@@ -288,7 +291,12 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"optimizer.history": 0}, ["optimizer.history", "greater than or equal to 1"]),
         ({"optimizer.history": 101}, ["optimizer.history", "less than or equal to 100"]),
         ({"measure": "l3"}, ["measure", "'l2'"]),
+        ({"measure": "means"}, ["measure = 'means': should be ", "did you mean 'mean'"]),
+        ({"measure": 3}, ["measure = 3", "string"]),
+        ({"features.block4_conv1": {"weight": 1, "measure": "l22"}}, ["features.block4_conv1.measure", "mean 'l2'"]),
         ({"measure": "guide"}, ["measure", "--guide"]),
+        ({"penalties.dreem_l2": 1}, ["there is no setting 'penalties.dreem_l2' (did you mean 'penalties.dream_l2'"]),
+        ({"penalties": 3}, ["penalties = 3", "should be a table"]),
         ({"features.block4_conv1": {"weight": 1, "measure": "guide"}}, ["measure", "--guide"]),
         ({"features.block4_conv1": {"weight": 1, "channels": []}}, ["features.block4_conv1.channels", "at least 1"]),
         ({"features.block4_conv1": {"weight": 1, "channels": {}}}, ["features.block4_conv1.channels", "at least 1"]),
@@ -439,3 +447,26 @@ def test_what_an_older_version_called_evaluations_is_read_as_passes(tmp_path):
     old.write_text("[features]\nblock2_conv1 = 1\n[optimizer]\nevaluations = 4\n")
     assert Settings.load(old).optimizer.passes == 4
     assert Settings.load(old, **{"optimizer.evaluations": 2}).optimizer.passes == 2
+
+
+def test_a_penalty_and_a_measure_of_a_notebook_are_settings():
+    @penalty("warmth", tileable=True)
+    def warmth(x, region):
+        """Mean of blue."""
+        return ops.sum(region.core(x)[..., 0]) / region.positions(x)
+
+    @measure("median")
+    def median(f, region):
+        """Middle value."""
+        return ops.median(region.core(f))
+
+    try:
+        settings = Settings(features={"a": 1}, measure="median", penalties={"warmth": 2})
+        assert (settings.penalties.warmth, settings.penalties.dream_l2) == (2, 0)
+        written = tomllib.loads(settings.to_toml())
+        assert list(written["penalties"]) == ["continuity", "dream_l2", "total_variation", "warmth", "diversity"]
+        assert Settings.model_validate(written) == settings
+    finally:
+        del PENALTIES._entries["warmth"], MEASURES._entries["median"]
+    with pytest.raises(ValueError, match="warmth"):
+        Settings(features={"a": 1}, penalties={"warmth": 2})
