@@ -53,7 +53,12 @@ def _override_optimizer(table: dict[str, Any], overrides: Mapping[str, Any], sou
 
 def read_table(name: str | Path) -> dict[str, Any]:
     """Read the table of the settings called `name`, or in the file `name`, with the keys of today. Not checked."""
-    table = parse_toml(read_text(name), str(name))
+    return parse_table(read_text(name), str(name))
+
+
+def parse_table(text: str, source: str) -> dict[str, Any]:
+    """Parse the text of settings into a table with the keys of today. Raises SettingsError if it is not TOML."""
+    table = parse_toml(text, source)
     if isinstance(optimizer := table.get("optimizer"), dict):
         table["optimizer"] = modernised(optimizer)
     return table
