@@ -12,6 +12,7 @@ iteration has the same number of passes, except that L-BFGS makes one or two mor
 import logging
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -177,14 +178,19 @@ def compare(
 
 
 def _comparable(settings: Settings, optimizers: Sequence[str]) -> Settings:
-    """Remove the octaves, and set clip. Logs a warning about each setting that some optimizer does not have."""
+    """Remove the octaves, and set clip.
+
+    Logs a warning if a value other than the default is ignored for an optimizer, although several others have the key.
+    """
     if settings.octaves.count > 1:
         log.warning("octaves are ignored, because losses at different sizes cannot be compared")
     table = settings.optimizer
     default = OPTIMIZERS[table.name].settings()
+    owners = Counter(key for entry in OPTIMIZERS.values() for key in entry.settings.model_fields)
+    common = {key: value for key, value in table if owners[key] > 1 and value != getattr(default, key)}
     for name in optimizers:
         own = OPTIMIZERS[name].settings.model_fields
-        lost = [key for key, value in table if key not in own and value != getattr(default, key)]
+        lost = [key for key in common if key not in own]
         if lost:
             log.warning("%s of %s is ignored for %s, which has no such setting", ", ".join(lost), table.name, name)
     return settings.model_copy(update={"octaves": Octaves(), "optimizer": table.model_copy(update={"clip": True})})

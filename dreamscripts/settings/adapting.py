@@ -6,20 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.settings.layer_equivalents import equivalent
+from dreamscripts.settings.network_names import is_model_file
 
 if TYPE_CHECKING:
     from dreamscripts.settings.schema import Feature, Settings
 
 log = logging.getLogger(__name__)
 
-MODEL_FILES = (".keras", ".h5", ".hdf5")
-
 S = TypeVar("S", bound="Settings")
-
-
-def is_model_file(network: str) -> bool:
-    """Whether a network is named by the file of a Keras model."""
-    return network.lower().endswith(MODEL_FILES)
 
 
 def refuse_other_channels(settings: "Settings", written_for: str, source: str, overrides: Mapping[str, Any]) -> None:

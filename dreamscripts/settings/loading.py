@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dreamscripts.errors import SettingsError, did_you_mean
 from dreamscripts.settings.adapting import refuse_other_channels, with_equivalent_layers
 from dreamscripts.settings.explaining import explain
+from dreamscripts.settings.network_names import refuse_unknown_network
 from dreamscripts.settings.optimizer_keys import DEFAULT, RENAMED, modernised, refusal, switched
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any]
         settings = model.model_validate(table)
     except ValidationError as error:
         raise SettingsError(explain(error, source, overrides, model)) from None
+    refuse_unknown_network(settings.network, source)
     refuse_other_channels(settings, written_for, source, overrides)
     return with_equivalent_layers(settings, overrides)
 

@@ -211,6 +211,8 @@ def test_channels_chosen_for_one_network_are_never_taken_for_anothers(tmp_path):
     # A model of one's own may have moved, or learned some more.
     file.write_text('network = "mine.keras"\n[features]\nconv2d = {weight = 1, channels = [7]}')
     assert Settings.load(file, network="folder/mine.keras").features["conv2d"].channels == {7: 1}
+    for copy in ("folder/mine.h5", "mine.hdf5"):
+        assert Settings.load(file, network=copy).features["conv2d"].channels == {7: 1}
 
 
 def test_overrides_are_laid_over_the_other_networks_own_features(tmp_path):
@@ -291,6 +293,7 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"optimizer.history": 0}, ["optimizer.history", "greater than or equal to 1"]),
         ({"optimizer.history": 101}, ["optimizer.history", "less than or equal to 100"]),
         ({"measure": "l3"}, ["measure", "'l2'"]),
+        ({"network": "vgg61"}, ["bad_trip: there is no network called 'vgg61' (did you mean 'vgg"]),
         ({"measure": "means"}, ["measure = 'means': should be ", "did you mean 'mean'"]),
         ({"measure": 3}, ["measure = 3", "string"]),
         ({"features.block4_conv1": {"weight": 1, "measure": "l22"}}, ["features.block4_conv1.measure", "mean 'l2'"]),
