@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from dreamscripts.registry import OPTIMIZERS
+
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
@@ -66,7 +68,7 @@ def settings_page(model: type[BaseModel]) -> str:
     seen = set()
     for heading, table in tables(model):
         if table not in seen:  # [instead.NETWORK] has the same tables as [features]
-            parts += [f"## {heading}", _summary(table), _rows(table)]
+            parts += [f"## {heading}", _summary(table), _penalties() if heading == "[penalties]" else _rows(table)]
         seen.add(table)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -79,6 +81,8 @@ def tables(model: type[BaseModel], name: str = "", condition: str = "") -> Itera
     yield f"[{name}]{condition}" if name else "Top level", model
     for key, field in model.model_fields.items():
         variants = list(_models(field.annotation))
+        if f"{name}.{key}" == ".optimizer":
+            variants = [entry.settings for entry in OPTIMIZERS.values()]
         for variant in variants:
             condition = f" with {_tag(variant)}" if len(variants) > 1 else ""
             yield from tables(variant, f"{name}.{key}" if name else key, condition)
@@ -113,6 +117,14 @@ def _rows(table: type[BaseModel]) -> str:
         cells = [f"`{key}`", describe_type(field), describe_default(field), description]
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(rows)
+
+
+def _penalties() -> str:
+    """Describe the keys of [penalties], which are those of the registry and no fields of a model."""
+    from dreamscripts.registry import PENALTIES
+
+    rows = [f"| `{name}` | number ≥ 0 | `0.0` | {entry.description} |" for name, entry in PENALTIES.items()]
+    return "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows])
 
 
 def describe_type(field: FieldInfo) -> str:

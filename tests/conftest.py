@@ -15,6 +15,7 @@ from backend_process import BackendProcess
 from PIL import Image
 
 from dreamscripts.backends import startup
+from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import main
 from dreamscripts.settings.schema import Settings
 
@@ -172,6 +173,9 @@ def changed(settings: Settings, **changes) -> Settings:
     before = settings.model_dump(exclude_none=True)
     for key, value in changes.items():
         before[key] = before.get(key, {}) | value if isinstance(value, dict) and key != "features" else value
+    optimizer = before["optimizer"]  # which may be another than before, with other keys
+    own = OPTIMIZERS[optimizer["name"]].settings.model_fields
+    before["optimizer"] = {key: value for key, value in optimizer.items() if key in own}
     return Settings.model_validate(before)
 
 

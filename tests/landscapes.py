@@ -1,13 +1,16 @@
-"""Losses whose answers are known, in the place of an Evaluator: for the optimizers to walk on."""
+"""Objectives whose minimum is known, for the optimizers to minimise."""
 
 import numpy as np
 
+from dreamscripts.images.preprocessing import PREPROCESSINGS
+
 
 class Bowl:
-    """½‖x − centre‖²; `asked` are the pictures that the loss was asked of, `drawn` the draws of the jitter."""
+    """½‖x − centre‖²; `asked` are the pictures whose loss was computed, `drawn` the draws of the jitter."""
 
-    def __init__(self, centre):
+    def __init__(self, centre, preprocessing="none"):
         self.centre, self.asked, self.drawn, self.is_random = centre, [], [], False
+        self.preprocessing = PREPROCESSINGS[preprocessing]
 
     def draw(self, number):
         self.drawn.append(number)
@@ -42,8 +45,8 @@ class Valley(Bowl):
 class Slope(Bowl):
     """Σ g·x, for a gradient g that is the same everywhere."""
 
-    def __init__(self, g):
-        super().__init__(np.zeros_like(g))
+    def __init__(self, g, preprocessing="none"):
+        super().__init__(np.zeros_like(g), preprocessing)
         self.g = g
 
     def loss(self, x):

@@ -178,8 +178,8 @@ def _unknown_loss(settings: Settings) -> str:
             return f'measure = "{measure}" of {layer} is ours alone'
         if feature.channels:
             return f"a choice of channels, as of {layer}, is ours alone"
-    for name in ("total_variation", "diversity"):
-        if getattr(settings.penalties, name):
+    for name, weight in settings.penalties:
+        if weight and name not in ("continuity", "dream_l2"):
             return f"penalties.{name} is ours alone"
     if settings.tiles and settings.tiles.kind != "exact":
         return "tiles under a random roll make another loss"

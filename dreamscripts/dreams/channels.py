@@ -56,8 +56,7 @@ def visualize_channels(
     (layer,) = settings.features
     depth = network.model.output[layer].shape[network.channel_axis]
     # If a step or the end depends on the loss of the whole batch, pictures are made one by one.
-    alone = settings.optimizer.name == "lbfgs" or settings.optimizer.max_score is not None
-    most = 1 if alone else together or max(1, PIXELS // settings.side**2)
+    most = 1 if settings.optimizer.couples_pictures else together or max(1, PIXELS // settings.side**2)
     batch = ceil(len(channels) / ceil(len(channels) / most))  # batches of similar size
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
     network = network.at(layer)

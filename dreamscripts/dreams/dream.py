@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -10,20 +9,13 @@ import numpy as np
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.dreams.prepare import Prepared, prepare
 from dreamscripts.errors import Diverged
-from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.term import Loss, Term, TermFunction
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator, OnPass
-from dreamscripts.objective.fourier import FourierEvaluator
-from dreamscripts.optimizers.registry import OPTIMIZERS
-from dreamscripts.optimizers.step import OptimizerResult
-from dreamscripts.settings.schema import Optimizer, Settings
-
-ADVICE = {
-    "lbfgs": "lower the weights under [features] or raise penalties.dream_l2",
-    "gradient_ascent": "lower optimizer.step",
-    "adam": "lower optimizer.step",
-}
+from dreamscripts.optimizers.optimize import optimize
+from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.settings.schema import Settings
 
 
 def dream(
@@ -91,7 +83,7 @@ class _Dream:
                 octave, iteration, x, state = self._resume(after)
             while octave < self._octaves:
                 iteration = max(iteration, octave * each)
-                results = _walk(self._evaluator, x, self._settings.optimizer, iteration, state)
+                results = optimize(self._evaluator, x, self._settings.optimizer, iteration, state)
                 for result in islice(results, (octave + 1) * each - iteration):
                     iteration += 1
                     last = self._iterate(octave, iteration, result)
@@ -99,7 +91,8 @@ class _Dream:
                 octave += 1
                 x, state = self._begin(octave, last.x), {}
         except Diverged as error:
-            raise Diverged(f"iteration {iteration + 1}: {error}; {ADVICE[self._settings.optimizer.name]}") from None
+            advice = OPTIMIZERS[self._settings.optimizer.name].advice
+            raise Diverged(f"iteration {iteration + 1}: {error}; {advice}") from None
 
     def _begin(self, octave: int, x: np.ndarray) -> np.ndarray:
         """The picture that an octave begins with, given the last one of the octave before."""
@@ -133,18 +126,3 @@ class _Dream:
             ends_octave=ends,
             state=result.state,
         )
-
-
-def _walk(
-    evaluator: Evaluator, x: np.ndarray, optimizer: Optimizer, start: int, state: Mapping[str, np.ndarray]
-) -> Iterator[OptimizerResult]:
-    """The optimizer's steps from the picture x, in pixels or in the coefficients that it goes by."""
-    optimize = OPTIMIZERS[optimizer.name]
-    if optimizer.parameters == "pixels":
-        yield from optimize(evaluator, x, optimizer, evaluator.network.preprocessing, start, state)
-        return
-    fourier = FourierEvaluator(evaluator, *x.shape[-3:-1])
-    coefficients = state["coefficients"] if state else fourier.coefficients(x)
-    within = optimizer.model_copy(update={"clip": False})  # as its pictures are by themselves
-    for step in optimize(fourier, coefficients, within, PREPROCESSINGS["none"], start, state):
-        yield replace(step, x=fourier.picture(step.x), state={**step.state, "coefficients": step.x})

@@ -1,119 +1,173 @@
-"""Schedules of scales: at which sizes a dream is dreamt, and what goes from one to the next.
+"""Octave schedules: the list of sizes, and how the picture is passed from one size to the next.
 
-Pictures here are as the network sees them, float (H, W, 3), or a batch of them (N, H, W, 3). `base` is the
-photograph. A schedule is asked to `begin` an octave with the picture that left the one before, and to `finish` it with
-what the optimizer made; it remembers nothing, so that a resumed run needs only the photograph and the last picture.
-Resizing is bilinear, in float, as in the sources: with the pixels' centres in place, or their corners, or only the
-first of them.
+Pictures here are preprocessed for the network: float (H, W, 3), or a batch of them (N, H, W, 3). Resizing is bilinear,
+with the three grid alignments of the original programs (see `bilinear`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from dreamscripts.images.resizing import Size, bilinear
+from dreamscripts.registry import SCHEDULES
 from dreamscripts.settings.schema import Octaves
 
 
-class Plain:
-    """Each octave begins with the last one's picture, resized; at the end it returns to its own size.
+@dataclass(frozen=True)
+class ScheduleEntry:
+    """A schedule that settings can name."""
 
-    The TensorFlow tutorial's. Without octaves it is the whole picture, once.
+    name: str
+    """The value of `octaves.kind`."""
+    schedule: Callable[[np.ndarray, Octaves], "Plain"]
+    """The class of the schedule, a subclass of Plain."""
+    returns: bool
+    """Whether the result has the original size; if not, the first octave has it, and all others are larger."""
+    description: str
+    """What the schedule does, in a sentence."""
+    module: str
+    """The module that added the entry."""
+
+
+C = TypeVar("C", bound=type)
+
+
+def schedule(name: str, *, returns: bool = True) -> Callable[[C], C]:
+    """Add the decorated class, a subclass of Plain, to the schedules that settings can name.
+
+    The first paragraph of its docstring is its description. Arguments are fields of ScheduleEntry. Raises ValueError
+    if another module has added a schedule of that name.
+    """
+
+    def add(kind: C) -> C:
+        description = " ".join((kind.__doc__ or name).split("\n\n")[0].split())
+        SCHEDULES.add(ScheduleEntry(name, kind, returns, description, kind.__module__))
+        return kind
+
+    return add
+
+
+def each_side(size: Sequence[int], scaled: Callable[[int], int]) -> Size:
+    """Scale the height and the width, each to at least one pixel."""
+    height, width = size
+    return max(1, scaled(height)), max(1, scaled(width))
+
+
+@schedule("plain")
+class Plain:
+    """Start each octave with the result of the previous octave, resized; at the end, resize to the original size.
+
+    This is the schedule of the TensorFlow tutorial. With one octave, it is the whole picture, once. A schedule has no
+    state: a resumed run needs only the photograph and the last picture.
     """
 
     def __init__(self, base: np.ndarray, octaves: Octaves):
+        """Compute the sizes for a photograph `base` (..., H, W, 3)."""
         self.base = base
-        self.own = base.shape[-3:-1]
-        exponents = range(octaves.above + 1 - octaves.count, octaves.above + 1)
-        self.sizes: Sequence[Size] = [
-            tuple(max(1, self._scaled(side, octaves.scale, exponent)) for side in self.own) for exponent in exponents
+        self.own: Size = base.shape[-3:-1]
+        self.sizes: list[Size] = [
+            each_side(self.own, partial(self._scaled, octaves.scale, exponent))
+            for exponent in range(octaves.above + 1 - octaves.count, octaves.above + 1)
         ]
 
     @staticmethod
-    def _scaled(side: int, scale: float, exponent: int) -> int:
+    def _scaled(scale: float, exponent: int, side: int) -> int:
         return int(np.float32(side) * np.float32(scale**exponent))  # in float32, as the tutorial multiplies
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
-        """The picture to begin with; x is what left the octave before, None in the first."""
+        """Make the start picture of an octave, counted from 0.
+
+        x is the result of the previous octave, or None for the first octave.
+        """
         return bilinear(self.base if x is None else x, self.sizes[octave])
 
     def finish(self, octave: int, x: np.ndarray) -> np.ndarray:
-        """The picture that an octave ends with."""
+        """Make the result of an octave from the picture x that the optimizer ends with."""
         return bilinear(x, self.own) if octave == len(self.sizes) - 1 else x
 
 
+@schedule("grown", returns=False)
 class Grown(Plain):
-    """From its own size the picture grows, and it stays as large as it got.
+    """Start at the original size and enlarge in each octave; do not resize back.
 
-    The feature-visualisation notebook's, for pictures out of noise.
+    This is the schedule of the feature-visualisation notebook for pictures made from noise.
     """
 
     def __init__(self, base: np.ndarray, octaves: Octaves):
+        """Compute the sizes for a photograph `base` (..., H, W, 3)."""
         super().__init__(base, octaves)
         self.sizes = [self.own]
         for _ in range(octaves.count - 1):
-            self.sizes.append(tuple(self._scaled(side, octaves.scale, 1) for side in self.sizes[-1]))
+            self.sizes.append(each_side(self.sizes[-1], partial(self._scaled, octaves.scale, 1)))
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
-        """The picture that left the octave before, enlarged."""
+        """Enlarge the result of the previous octave."""
         return self.base if x is None else bilinear(x, self.sizes[octave], "origin")
 
     def finish(self, octave: int, x: np.ndarray) -> np.ndarray:
-        """The picture as it is."""
+        """Return the picture as it is."""
         return x
 
 
+@schedule("reinjected")
 class Reinjected(Plain):
-    """After each octave comes what the photograph lost by having been as small as in the octave before.
+    """After each octave, add the detail that the photograph loses when it is resized to the previous octave's size.
 
-    The Keras InceptionV3 example's.
+    This is the schedule of the Keras InceptionV3 example.
     """
 
     @staticmethod
-    def _scaled(side: int, scale: float, exponent: int) -> int:
+    def _scaled(scale: float, exponent: int, side: int) -> int:
         return int(side / scale**-exponent)
 
     def finish(self, octave: int, x: np.ndarray) -> np.ndarray:
-        """The picture with the lost detail added: the photograph here, less the smaller photograph resized to here."""
+        """Add the lost detail: photograph at this size − (smaller photograph, enlarged to this size)."""
         size, smaller = self.sizes[octave], self.sizes[max(octave - 1, 0)]
         lost = bilinear(self.base, size) - bilinear(bilinear(self.base, smaller), size)
         return super().finish(octave, x + lost)
 
 
+@schedule("carried")
 class Carried(Plain):
-    """What the dream added to the photograph is carried to the next octave, onto the photograph at that size.
+    """Start each octave with the photograph at that size, plus the enlarged difference of the previous result to it.
 
-    The DeepDream notebook's.
+    This is the schedule of the DeepDream notebook.
     """
 
     def __init__(self, base: np.ndarray, octaves: Octaves):
+        """Resize a photograph `base` (..., H, W, 3) to all sizes."""
         super().__init__(base, octaves)
         largest = base if not octaves.above else bilinear(base, self.sizes[-1], "corners")
         self.bases = [largest]
         for _ in range(octaves.count - 1):
-            size = tuple(max(1, round(side / octaves.scale)) for side in self.bases[0].shape[-3:-1])
+            size = each_side(self.bases[0].shape[-3:-1], lambda side: round(side / octaves.scale))
             self.bases.insert(0, bilinear(self.bases[0], size, "corners"))
         self.sizes = [smaller.shape[-3:-1] for smaller in self.bases]
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
-        """The photograph at this size, and on it the detail that x had over the photograph before."""
+        """Add the difference between x and the smaller photograph, enlarged, to the photograph at this size."""
         if x is None:
             return self.bases[0]
         return self.bases[octave] + bilinear(x - self.bases[octave - 1], self.sizes[octave], "corners")
 
 
+@schedule("split")
 class Split(Plain):
-    """The photograph is split into octaves of detail beforehand; each is added to the dream as it grows.
+    """Split the photograph into frequency bands first; start each octave with the previous result plus its band.
 
-    The feature-visualisation notebook's.
+    This is the schedule of the feature-visualisation notebook for photographs.
     """
 
     def __init__(self, base: np.ndarray, octaves: Octaves):
+        """Split a photograph `base` (..., H, W, 3) into bands."""
         super().__init__(base, octaves)
         low = base if not octaves.above else bilinear(base, self.sizes[-1], "origin")
-        self.details = []
+        self.details: list[np.ndarray] = []
         for _ in range(octaves.count - 1):
-            size = tuple(max(1, int(side / octaves.scale)) for side in low.shape[-3:-1])
+            size = each_side(low.shape[-3:-1], lambda side: int(side / octaves.scale))
             lower = bilinear(low, size, "origin")
             self.details.insert(0, low - bilinear(lower, low.shape[-3:-1], "origin"))
             low = lower
@@ -121,10 +175,7 @@ class Split(Plain):
         self.sizes = [detail.shape[-3:-1] for detail in self.details]
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
-        """The dream so far, resized to here, with this octave's detail."""
+        """Resize the previous result to this size and add the band of this octave."""
         if x is None:
             return self.details[0]
         return bilinear(x, self.sizes[octave], "origin") + self.details[octave]
-
-
-SCHEDULES = {"plain": Plain, "grown": Grown, "reinjected": Reinjected, "carried": Carried, "split": Split}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamscripts.backends import compiling, host
-from dreamscripts.dreams.octaves import SCHEDULES, Plain
+from dreamscripts.dreams.octaves import Plain
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images.resizing import as_picture, bilinear, fit
 from dreamscripts.losses.build import build_loss
@@ -24,7 +24,7 @@ from dreamscripts.objective.choose_tiles import tiles_for
 from dreamscripts.objective.evaluator import Evaluator, OnPass
 from dreamscripts.objective.exact_tiles import exact_crops
 from dreamscripts.objective.random_tiles import smallest_tile
-from dreamscripts.registry import MEASURES
+from dreamscripts.registry import MEASURES, SCHEDULES
 from dreamscripts.settings.schema import Settings, Tiles
 
 log = logging.getLogger(__name__)
@@ -171,11 +171,11 @@ def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tupl
     are, or if the tiles are too small, and SettingsError if exact tiles are too small or cannot serve the network.
     """
     table, tiles = settings.octaves, settings.tiles
-    schedule = SCHEDULES[table.kind](base, table)
+    schedule = SCHEDULES[table.kind].schedule(base, table)
     network.check_size(*schedule.sizes[-1])
     if tiles and tiles.kind != "exact":
         _check_tiles(network, tiles)
-    if table.kind == "grown":  # its first octave is the picture itself, which cannot be skipped
+    if not SCHEDULES[table.kind].returns:  # its first octave is the picture itself, which cannot be skipped
         network.check_size(*schedule.sizes[0])
     skipped = next(number for number, size in enumerate(schedule.sizes) if network.fits(*size))
     for number, (height, width) in enumerate(schedule.sizes[:skipped], 1):
@@ -184,7 +184,7 @@ def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tupl
             *(number, table.count, width, height, network.name, ", ".join(network.model.output), network.least_side),
         )
     if skipped:
-        schedule = SCHEDULES[table.kind](base, table.model_copy(update={"count": table.count - skipped}))
+        schedule = SCHEDULES[table.kind].schedule(base, table.model_copy(update={"count": table.count - skipped}))
     if tiles and tiles.kind == "exact":
         for height, width in schedule.sizes:
             exact_crops(network, height, width, tiles.size)

@@ -4,7 +4,6 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from dreamscripts.errors import PictureError
 
@@ -60,6 +59,8 @@ def bilinear(x: np.ndarray, size: Size, keep: Literal["centres", "corners", "ori
     `keep` says which points of the pixel grid stay where they are: "centres" is TensorFlow 2's rule, "corners" that
     of scipy.ndimage.zoom, "origin" that of TensorFlow 1.
     """
+    from scipy import ndimage  # takes as long to import as all that settings need
+
     if x.shape[-3:-1] == tuple(size):
         return x
     before, after = np.array(x.shape[-3:-1]), np.array(size)

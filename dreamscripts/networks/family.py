@@ -10,10 +10,11 @@ from pathlib import Path
 from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.registry import FAMILIES
+from dreamscripts.settings.network_names import MODEL_FILES, is_model_file
 
 Place = tuple[int, int]
 
-WHOLE_MODELS = (".keras", ".h5", ".hdf5")
+WHOLE_MODELS = MODEL_FILES
 FILES = "a .keras or .h5 file"
 
 
@@ -67,7 +68,7 @@ def family_of(name: str) -> Family:
 
 def is_file(name: str) -> bool:
     """Whether `name` is the path of a model's file, and not the name of a network."""
-    return name.endswith(WHOLE_MODELS)
+    return is_model_file(name)
 
 
 def check_name(name: str) -> None:

@@ -72,7 +72,7 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
     needed = kept + each * math.prod(min(asked or axis.least, axis.side) for axis in axes)
     if needed > free:
         how = f"in exact tiles of {asked} pixels" if asked else "even in the smallest exact tiles"
-        advice = ", or --set optimizer.where=device" if settings.optimizer.by_scipy else ""
+        advice = f", or --set {lighter}" if (lighter := settings.optimizer.lighter) else ""
         what = f"a picture of {width}×{height} takes"
         if pictures > 1:
             what = f"{pictures} pictures of {width}×{height} take"

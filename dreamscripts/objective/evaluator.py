@@ -9,6 +9,7 @@ from keras import ops
 
 from dreamscripts.backends import compiling
 from dreamscripts.errors import Diverged, SettingsError
+from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.losses.regions import WHOLE, Tensor, tile_regions
 from dreamscripts.losses.term import Loss, Term, as_loss
 from dreamscripts.networks.network import Network
@@ -92,6 +93,11 @@ class Evaluator:
             return loss(x, network.features(x), regions, totals)
 
         return compiling.compile_pass(terms, [*network.model.variables, *loss.variables], self.xla)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The preprocessing of the network: the map from pixel values to those of x."""
+        return self.network.preprocessing
 
     def draw(self, number: int) -> None:
         """Use random draw `number` of the transforms from now on. Without jitter and random tiles, nothing changes."""

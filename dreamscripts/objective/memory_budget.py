@@ -2,26 +2,24 @@
 
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import PictureError
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.settings.schema import OptimizerSettings
 
 FLOAT32 = 4
 COPIES = 8  # of a picture in float32, as it is scaled and enters a network in float64
 
 
-def of_run(optimizer: Optimizer) -> float:
+def of_run(optimizer: OptimizerSettings) -> float:
     """Bytes that a run keeps, beside its passes, per pixel of the whole picture."""
-    # As many float32 pictures.
-    vectors = 2 * optimizer.history + 8 if optimizer.on_device else 2 * 25 if optimizer.by_scipy else 12
-    return (vectors + 4) * 3 * FLOAT32  # and the evaluator's picture, noise and gradients
+    return (optimizer.pictures_kept + 4) * 3 * FLOAT32  # 4 are the evaluator's: its picture, noise and gradients
 
 
-def check_room(height: int, width: int, optimizer: Optimizer, pictures: int = 1) -> None:
+def check_room(height: int, width: int, optimizer: OptimizerSettings, pictures: int = 1) -> None:
     """Raise PictureError where so many pictures of that size have no room, whatever the network, wherever it runs."""
     free, pixels = free_memory(), pictures * height * width
     entering = pixels * 3 * FLOAT32 * COPIES
-    needed = max(entering, pixels * of_run(optimizer)) if optimizer.by_scipy else entering
+    needed = max(entering, pixels * of_run(optimizer)) if optimizer.lighter else entering
     if needed > free:
-        advice = ", or --set optimizer.where=device" if entering <= free else ""
+        advice = f", or --set {optimizer.lighter}" if optimizer.lighter and entering <= free else ""
         raise PictureError(
             f"a picture of {width}×{height} takes at least {needed / 1e9:.1f} GB of memory, "
             f"and {free / 1e9:.1f} GB are free: give a smaller --size{advice}"

@@ -1,42 +1,54 @@
-"""Keras's own Adam on the pixels."""
+"""Adam, as Keras computes it, on pixel values."""
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
 import numpy as np
 
-from dreamscripts.images.preprocessing import Preprocessing
-from dreamscripts.objective.evaluator import Evaluator
-from dreamscripts.optimizers.step import OptimizerResult, walk
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.backends.lazy_keras import keras, ops
+from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.optimizers.registry import optimizer
+from dreamscripts.optimizers.update_rule import State, UpdateRuleSettings, apply_rule, in_pixel_values
+
+if TYPE_CHECKING:
+    from dreamscripts.objective.protocol import Objective
 
 
+class AdamSettings(UpdateRuleSettings):
+    """Adam: the step of each value is `step` times its mean gradient over the root of its mean squared gradient."""
+
+    name: Literal["adam"] = "adam"
+    """The optimizer."""
+
+
+@optimizer(
+    "adam", settings=AdamSettings, title="Adam", colour="#d97706", advice="lower optimizer.step", searches="step"
+)
 def adam(
-    evaluator: Evaluator,
-    x: np.ndarray,
-    optimizer: Optimizer,
-    preprocessing: Preprocessing,
-    start: int = 0,
-    state: Mapping[str, np.ndarray] | None = None,
+    objective: "Objective", x: np.ndarray, settings: AdamSettings, start: int, state: Mapping[str, np.ndarray]
 ) -> Iterator[OptimizerResult]:
-    """Walk as Adam does, in pixel values, so that `optimizer.step`, its rate, means the same for every network.
+    """Minimise the objective as Keras's Adam does, with `settings.step` as its learning rate, in pixel values.
 
-    It remembers its moments.
+    The state holds the variables of Keras's Adam, by number.
     """
-    scale, mean = np.array(preprocessing.scale), np.array(preprocessing.mean)
-    pixels = keras.Variable((x * scale + mean).astype(np.float32))
-    rule = keras.optimizers.Adam(optimizer.step)
-    rule.build([pixels])
-    if state:
-        for number, variable in enumerate(rule.variables):
-            variable.assign(state[str(number)])
+    rule = in_pixel_values(_Adam(settings.step), objective.preprocessing)
+    return apply_rule(rule, objective, x, settings, start, state)
 
-    def move(x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        pixels.assign((x * scale + mean).astype(np.float32))
-        rule.apply([keras.ops.convert_to_tensor((gradient / scale).astype(np.float32))])
-        return (keras.ops.convert_to_numpy(pixels) - mean) / scale
 
-    def remember() -> dict[str, np.ndarray]:
-        return {str(number): keras.ops.convert_to_numpy(v) for number, v in enumerate(rule.variables)}
+class _Adam:
+    """The update rule of Keras's Adam; its variables are made at the first call."""
 
-    return walk(evaluator, x, move, optimizer, preprocessing, start, state, remember)
+    def __init__(self, rate: float):
+        self._rate = rate
+        self._rule: Any = None
+
+    def __call__(self, x: np.ndarray, gradient: np.ndarray, state: State) -> tuple[Any, State]:
+        if self._rule is None:
+            self._pixels = keras.Variable(x)
+            self._rule = keras.optimizers.Adam(self._rate)
+            self._rule.build([self._pixels])
+            for number, variable in enumerate(self._rule.variables if state else []):
+                variable.assign(state[str(number)])
+        self._pixels.assign(x)
+        self._rule.apply([ops.convert_to_tensor(gradient)])
+        return self._pixels, {str(number): variable for number, variable in enumerate(self._rule.variables)}

@@ -1,59 +1,58 @@
-"""The bounds of an iteration: how far each pixel may move, and never beyond black and white."""
+"""The bounds of an iteration: the range 0..255, and how far each pixel may move."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from keras import ops
 
+from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.images.preprocessing import Preprocessing
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.settings.schema import OptimizerSettings
 
 
-def bounds_around(x: Any, optimizer: Optimizer, preprocessing: Preprocessing) -> tuple[Any, Any] | None:
-    """The least and the greatest picture of an iteration that begins with x (..., H, W, 3); None for no bounds.
+def bounds_around(x: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> tuple[Any, Any] | None:
+    """Compute the lower and the upper bound of every value in an iteration that starts with x (..., H, W, 3).
 
-    `optimizer.max_change` bounds every value to so many pixel values around x, cut to 0..255; `optimizer.clip` alone
-    bounds it to 0..255. A value of x beyond 0..255 has bounds within, and the nearest is where it belongs. Arrays for
-    an array, tensors for a tensor, of its type and shape.
+    With `settings.max_change`, the bounds are that many pixel values from x, but within 0..255. With `settings.clip`
+    alone they are 0 and 255. Bounds are arrays or tensors as x is, of its type and shape. Returns None without both.
     """
     xp = ops if ops.is_tensor(x) else np
 
-    def spread(by_channel: np.ndarray) -> Any:  # as wide as the picture: a last axis of three is slow
+    def spread(by_channel: np.ndarray) -> Any:  # as wide as the picture, because a last axis of three is slow
         row = np.tile(by_channel, (x.shape[-2], 1))
         return ops.convert_to_tensor(row, "float32") if xp is ops else row.astype(x.dtype)
 
     low, high = map(spread, preprocessing.limits)
-    if optimizer.max_change is not None:
-        change = spread(optimizer.max_change / np.array(preprocessing.scale))
+    if settings.max_change is not None:
+        change = spread(settings.max_change / np.array(preprocessing.scale))
         return tuple(xp.minimum(xp.maximum(bound, low), high) for bound in (x - change, x + change))
-    if optimizer.clip:
+    if settings.clip:
         return tuple(xp.broadcast_to(limit, x.shape) for limit in (low, high))
     return None
 
 
 @dataclass(frozen=True)
 class Box:
-    """The bounds of an iteration on the device: flat float32 tensors, the least and the greatest values."""
+    """The lower and the upper bounds of an iteration on the device, as flat float32 tensors."""
 
     low: Any
     high: Any
-    reach: float  # how far a value may move, in the units of x
+    reach: float  # the largest change of a value, in the units of x
 
     @classmethod
-    def around(cls, picture: Any, optimizer: Optimizer, preprocessing: Preprocessing) -> Self | None:
-        """The bounds around a tensor (..., H, W, 3); None where the settings set none."""
-        bounds = bounds_around(picture, optimizer, preprocessing)
+    def around(cls, picture: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> Self | None:
+        """Compute the bounds around a tensor (..., H, W, 3); None if the settings do not have any."""
+        bounds = bounds_around(picture, settings, preprocessing)
         if bounds is None:
             return None
         low, high = (ops.reshape(bound, (-1,)) for bound in bounds)
-        return cls(low, high, (optimizer.max_change or 255) / max(preprocessing.scale))
+        return cls(low, high, (settings.max_change or 255) / max(preprocessing.scale))
 
     def clipped(self, x: Any) -> Any:
-        """x, each value that lies outside moved to the nearest bound."""
-        return ops.minimum(ops.maximum(x, self.low), self.high)  # half the time of ops.clip
+        """Move each value of x that is outside the bounds to the nearest bound."""
+        return ops.minimum(ops.maximum(x, self.low), self.high)  # takes half the time of ops.clip
 
     def free(self, x: Any, gradient: Any) -> Any:
-        """Float32: 0 for every value that is at a bound and pushed outwards by its gradient, and 1 for the others."""
+        """Make a float32 mask: 0 for a value at a bound whose gradient points outwards, 1 for others."""
         bound = ((x <= self.low) & (gradient > 0)) | ((x >= self.high) & (gradient < 0))
         return 1.0 - ops.cast(bound, "float32")

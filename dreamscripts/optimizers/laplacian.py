@@ -1,10 +1,10 @@
-"""Laplacian-pyramid normalisation of a gradient, so that every scale of detail grows at the same pace.
+"""Laplacian-pyramid normalisation of a gradient, which gives all scales of detail the same strength.
 
-Left alone, a gradient is mostly fine grain. The feature-visualisation notebook (A. Mordvintsev, 2016) splits it into
-bands of detail (Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code"), brings each to the same
-size and puts them together again.
+A gradient is mostly fine grain. The feature-visualisation notebook (A. Mordvintsev, 2016) splits it into frequency
+bands (Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code"), divides each band by its root mean
+square, and adds the bands.
 
-Pictures are planes here, float (..., 3, H, W): one, or a batch of which each is treated by itself.
+Arrays are float (..., 3, H, W) here, except in `normalise`. Each picture of a batch is treated separately.
 """
 
 from functools import lru_cache
@@ -12,11 +12,11 @@ from functools import lru_cache
 import numpy as np
 
 KERNEL = np.array([1, 4, 6, 4, 1], np.float32) / 16
-LEAST = 1e-10  # what a level is divided by where there is nothing in it
+LEAST = 1e-10  # smallest divisor of a level
 
 
 def normalise(g: np.ndarray, splits: int) -> np.ndarray:
-    """A gradient (..., H, W, 3) with every level of its pyramid divided by its root mean square."""
+    """Divide every level of the pyramid of a gradient (..., H, W, 3) by its root mean square."""
     levels = split(np.ascontiguousarray(np.moveaxis(g, -1, -3)), splits)
     rms = [np.sqrt(np.square(level).mean((-3, -2, -1), keepdims=True)) for level in levels]
     even = merge([level / np.maximum(size, LEAST) for level, size in zip(levels, rms, strict=True)])
@@ -24,7 +24,7 @@ def normalise(g: np.ndarray, splits: int) -> np.ndarray:
 
 
 def split(planes: np.ndarray, splits: int) -> list[np.ndarray]:
-    """The levels of the pyramid, coarsest first: a blurred rest, then `splits` bands of detail."""
+    """Split into the levels of the pyramid, coarsest first: a blurred rest, then `splits` bands."""
     levels = []
     for _ in range(splits):
         low = _reduce(planes)
@@ -34,7 +34,7 @@ def split(planes: np.ndarray, splits: int) -> list[np.ndarray]:
 
 
 def merge(levels: list[np.ndarray]) -> np.ndarray:
-    """What `split` took apart."""
+    """Undo `split`."""
     planes = levels[0]
     for high in levels[1:]:
         planes = _expand(planes, high.shape) + high
@@ -42,22 +42,22 @@ def merge(levels: list[np.ndarray]) -> np.ndarray:
 
 
 def _reduce(planes: np.ndarray) -> np.ndarray:
-    """Blurred, and every second row and column of it."""
+    """Blur, and keep every second row and column."""
     *_, height, width = planes.shape
     return _blur(height) @ planes @ _blur(width).T
 
 
 def _expand(low: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Back to that shape: four times the transpose of `_reduce`."""
+    """Enlarge to a shape (..., H, W): four times the transpose of `_reduce`."""
     *_, height, width = shape
     return 4 * (_blur(height).T @ low @ _blur(width))
 
 
 @lru_cache(64)
 def _blur(side: int) -> np.ndarray:
-    """The blur with stride 2 along a side, as a matrix (half, side); zeros lie beyond the edge.
+    """Make the matrix (half, side) of the blur with stride 2 along a side, with zeros outside the picture.
 
-    Where it begins is TensorFlow's rule for padding "SAME".
+    The first position follows TensorFlow's rule for padding "SAME".
     """
     half = (side + 1) // 2
     first = 2 * np.arange(half) - (2 * half + 3 - side) // 2

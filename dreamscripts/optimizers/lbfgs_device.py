@@ -1,12 +1,12 @@
-"""L-BFGS on the device, afresh for each iteration, in float32 tensors of the backend; with bounds or without.
+"""L-BFGS in float32 tensors of the backend, restarted in each iteration; with bounds or without.
 
-Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Bounds are kept
-by projection (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
-Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound that its
-gradient pushes outwards is bound, and the direction is that of L-BFGS over the free values alone.
+Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Projection keeps
+the bounds (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
+Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound is
+fixed if its gradient points outwards, and L-BFGS gives the direction of the other, free values.
 
-Only scalars come to Python. Of vectors as large as the picture there are, during a pass, two for each pair and five:
-the picture, its gradient, the direction, and the picture that is tried with its gradient; and two for bounds.
+Only scalars are copied to the host. During a pass there are two vectors as large as the picture for each pair, and five
+more: the picture, its gradient, the direction, the trial picture and its gradient. Bounds are another two.
 """
 
 import math
@@ -14,87 +14,78 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras import ops
 
-from dreamscripts.images.preprocessing import Preprocessing
-from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.optimizers import line_search
 from dreamscripts.optimizers.box import Box
-from dreamscripts.optimizers.step import OptimizerResult, Stuck
-from dreamscripts.optimizers.vectors import combine, dot, products
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.optimizers.vectors import Vector, combine, dot, products
 
-Vector = Any  # a float32 tensor of the backend, flat: a picture (H, W, 3), or a batch of them
+if TYPE_CHECKING:
+    from dreamscripts.objective.protocol import Objective
+    from dreamscripts.optimizers.lbfgs import LbfgsSettings
 
-LEAST_CURVATURE = 2.2e-16  # of a pair, s·y over y·y (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
-LEAST_GAIN = 2.2e-9  # of a step, as a share of the loss: less is nothing that float32 can tell apart
+LEAST_CURVATURE = 2.2e-16  # smallest s·y / y·y of a pair that is used (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
+LEAST_GAIN = 2.2e-9  # smallest decrease that counts, as a share of the loss, because of float32
 
 
 def device_lbfgs(
-    evaluator: Evaluator,
-    x: np.ndarray,
-    optimizer: Optimizer,
-    preprocessing: Preprocessing,
-    start: int,
-    stuck: Stuck,
-) -> Iterator[OptimizerResult]:
-    """Yield a OptimizerResult per iteration, its x float32, each under a draw of the jitter of its own.
+    objective: "Objective", x: np.ndarray, settings: "LbfgsSettings", start: int
+) -> Iterator[tuple[OptimizerResult, bool]]:
+    """Yield the result of each iteration, and whether its loss is lower; each is under its own draw of the jitter.
 
-    The loss of a step is that of its picture under the iteration's draw. After `optimizer.passes` passes no new
-    line search is begun; the one under way is finished. `optimizer.history` is how many pairs are kept within an
-    iteration; nothing is kept from one to the next. `optimizer.max_change` and `optimizer.clip` bound every picture
-    that is tried (box.py). Raises Diverged, as the evaluator does, where the loss is no longer a finite number.
+    The picture of a result is float32, and its loss that under the draw of the iteration. After `settings.passes`
+    passes no other line search is started; the current one is finished. `settings.history` is the number of vector
+    pairs that an iteration keeps; the next iteration starts without any. `settings.max_change` and `settings.clip` set
+    bounds for every picture that is evaluated (box.py). Raises Diverged if the loss becomes infinite or NaN.
     """
-    x = ops.convert_to_tensor(x, "float32")
-    if limits := Box.around(x, optimizer, preprocessing):
-        x = ops.reshape(limits.clipped(ops.reshape(x, (-1,))), x.shape)  # what lies beyond 0..255 comes within
-    picture = x
+    picture = ops.convert_to_tensor(x, "float32")
+    if limits := Box.around(picture, settings, objective.preprocessing):
+        picture = ops.reshape(limits.clipped(ops.reshape(picture, (-1,))), x.shape)
     for iteration in count(start):
-        evaluator.draw(iteration)
-        objective = _Objective(evaluator, picture.shape)
-        box = Box.around(picture, optimizer, preprocessing)
-        here, picture = objective.at(picture), None  # so that the first is freed as soon as there is another
-        begun, pairs = here.loss, deque()
-        while objective.passes <= optimizer.passes:
-            there = _line_search(objective, here, pairs, box)
+        objective.draw(iteration)
+        points = _Points(objective, picture.shape)
+        box = Box.around(picture, settings, objective.preprocessing)
+        here, picture = points.at(picture), None  # frees the start picture after the first step
+        loss_at_start = here.loss
+        pairs: deque[Pair] = deque()
+        while points.passes <= settings.passes:
+            there = _line_search(points, here, pairs, box)
             if there is None:
                 break
-            if len(pairs) == optimizer.history:
-                pairs.popleft()  # before there is another, as there may not be memory for both
+            if len(pairs) == settings.history:
+                pairs.popleft()  # frees the memory of the oldest pair first
             pairs.append(Pair(there.x - here.x, there.gradient - here.gradient))
             before, here = here.loss, there
             if not _lower(here.loss, before):
                 break
         pairs.clear()
         picture = here.picture
-        lowered = _lower(here.loss, begun)
-        step = stuck.step(iteration + 1, lowered, ops.convert_to_numpy(picture), here.loss, here.terms)
-        yield step
-        if step.done:
-            return
+        result = OptimizerResult(ops.convert_to_numpy(picture), here.loss, here.terms)
+        yield result, _lower(here.loss, loss_at_start)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A step s, and by how much it changed the gradient, y: together they tell the curvature along s."""
+    """A step s, and the change y of the gradient over that step, which give the curvature along s."""
 
     s: Vector
     y: Vector
 
 
 def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = None) -> Vector | None:
-    """−H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4).
+    """Compute −H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4).
 
-    `free` is 1 where a value may move and 0 where it may not: both loops then run over the free values alone, as if
-    there were no others. A pair along which the loss does not curve upwards there would turn the direction uphill, and
-    is left out. None where no pair is left.
+    `free` is 1 for values that may change and 0 for others; both loops use the free values only. A pair without
+    positive curvature over the free values is skipped, because it would give an uphill direction. Returns None if no
+    pair is used.
 
-    Every vector in the two loops is a sum of the s, the y and g. So the loops run on the factors of that sum, given
-    all inner products, and vectors are read twice in all (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using
-    MapReduce").
+    Every vector in the two loops is a weighted sum of the vectors s, y and g. The loops therefore compute with the
+    weights and all inner products, so that vectors are read only twice (Chen, Wang and Zhou 2014, "Large-scale L-BFGS
+    using MapReduce").
     """
     vectors = [*(pair.s for pair in pairs), *(pair.y for pair in pairs), gradient]
     product = products(vectors, free)
@@ -116,8 +107,8 @@ def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = Non
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A picture, and as a flat vector x; its loss and terms, and the gradient, flat."""
+class _Point:
+    """A picture, the same as a flat vector x, its loss and terms, and the flat gradient."""
 
     picture: Any
     x: Vector
@@ -126,28 +117,29 @@ class _Place:
     gradient: Vector
 
 
-class _Objective:
-    """The evaluator, asked about pictures or flat vectors of them; counts passes."""
+class _Points:
+    """Evaluates the objective at pictures of one shape, or at flat vectors of them, and counts the passes."""
 
-    def __init__(self, evaluator: Evaluator, shape: tuple[int, ...]):
+    def __init__(self, objective: "Objective", shape: tuple[int, ...]):
         self.passes = 0
-        self._evaluator, self._shape = evaluator, shape
+        self._objective, self._shape = objective, shape
 
-    def at(self, x: Any) -> _Place:
-        """The place x: a pass."""
+    def at(self, x: Any) -> _Point:
+        """Evaluate the objective at x: a pass."""
         self.passes += 1
         picture = ops.reshape(x, self._shape) if len(x.shape) == 1 else x
-        loss, gradient = self._evaluator.loss(picture), self._evaluator.gradient(picture)
+        loss, gradient = self._objective.loss(picture), self._objective.gradient(picture)
         gradient = ops.reshape(ops.convert_to_tensor(gradient, "float32"), (-1,))
-        return _Place(picture, ops.reshape(x, (-1,)), loss, self._evaluator.terms(picture), gradient)
+        return _Point(picture, ops.reshape(x, (-1,)), loss, self._objective.terms(picture), gradient)
 
 
 def _lower(loss: float, before: float) -> bool:
+    """Whether the loss is lower by more than the rounding errors of float32."""
     return before - loss > LEAST_GAIN * abs(before)
 
 
-def _line_search(objective: _Objective, here: _Place, pairs: Sequence[Pair], box: Box | None) -> _Place | None:
-    """A lower place in the direction of the pairs, or else against the gradient; None where none is found."""
+def _line_search(points: _Points, here: _Point, pairs: Sequence[Pair], box: Box | None) -> _Point | None:
+    """Find a point with a lower loss along the direction of descent; None if there is none."""
     d, slope, first = _descent(here, pairs, box)
     if slope >= 0:
         return None
@@ -155,21 +147,21 @@ def _line_search(objective: _Objective, here: _Place, pairs: Sequence[Pair], box
 
     def at(step: float) -> line_search.Point:
         nonlocal there
-        there = None  # before there is another, as there may not be memory for both
+        there = None  # frees the memory of the previous trial first
         x = here.x + step * d
-        there = objective.at(box.clipped(x) if box else x)  # for what rounding takes beyond the bounds
+        there = points.at(box.clipped(x) if box else x)  # rounding may exceed the bounds
         return line_search.Point(step, there.loss, dot(there.gradient, d))
 
     longest = 1.0 if box else math.inf
     return there if line_search.search(at, line_search.Point(0.0, here.loss, slope), first, longest) else None
 
 
-def _descent(here: _Place, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
-    """A direction, the slope along it, and how much of it is the first step.
+def _descent(here: _Point, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
+    """Choose a direction; return it, the slope along it, and the first step as a factor of it.
 
-    The direction is that of the pairs, or, where they tell none that goes down, against the gradient. Within a box it
-    ends in the box. Against the gradient it is then as long as the box allows: the mean value that is free moves to
-    its bound. Without a box, the first step against the gradient has a length of 1, as in L-BFGS-B.
+    The direction is that of the pairs, or the negative gradient if the pairs give no downhill direction. With bounds,
+    the whole direction stays within them, and the negative gradient is scaled so that a free value of mean gradient
+    reaches its bound. Without bounds, the first step along the negative gradient has length 1, as in L-BFGS-B.
     """
     x, g = here.x, here.gradient
     free = box.free(x, g) if box else None

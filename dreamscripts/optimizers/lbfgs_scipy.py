@@ -1,67 +1,42 @@
-"""L-BFGS on the pixels, afresh for each iteration, as in the Keras L-BFGS example: by SciPy, or on the device."""
+"""L-BFGS-B of SciPy, restarted in each iteration, as in the Keras L-BFGS example."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import Bounds, minimize
 
-from dreamscripts.images.preprocessing import Preprocessing
-from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.optimizers.box import bounds_around
-from dreamscripts.optimizers.lbfgs_device import device_lbfgs
-from dreamscripts.optimizers.step import OptimizerResult, Stuck
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.optimizers.protocol import OptimizerResult
 
-
-def lbfgs(
-    evaluator: Evaluator,
-    x: np.ndarray,
-    optimizer: Optimizer,
-    preprocessing: Preprocessing,
-    start: int = 0,
-    state: Mapping[str, np.ndarray] | None = None,
-) -> Iterator[OptimizerResult]:
-    """Walk as L-BFGS does, where `optimizer.where` says. It keeps between iterations what `Stuck` counts."""
-    stuck = Stuck(evaluator, optimizer, state)
-    return {"scipy": scipy_lbfgs, "device": device_lbfgs}[optimizer.where](
-        evaluator, x, optimizer, preprocessing, start, stuck
-    )
+if TYPE_CHECKING:
+    from dreamscripts.objective.protocol import Objective
+    from dreamscripts.optimizers.lbfgs import LbfgsSettings
 
 
 def scipy_lbfgs(
-    evaluator: Evaluator,
-    x: np.ndarray,
-    optimizer: Optimizer,
-    preprocessing: Preprocessing,
-    start: int,
-    stuck: Stuck,
-) -> Iterator[OptimizerResult]:
-    """Yield a OptimizerResult per iteration, each under a draw of the jitter of its own.
+    objective: "Objective", x: np.ndarray, settings: "LbfgsSettings", start: int
+) -> Iterator[tuple[OptimizerResult, bool]]:
+    """Yield the result of each iteration, and whether its loss is lower; each is under its own draw of the jitter.
 
-    The loss of a step is that of its picture under the iteration's draw, as in the original, which adds the noise
-    before an iteration and takes it away after it. It is asked for once more: where a line search fails, SciPy returns
-    the picture from before it with the loss of its last trial. `optimizer.passes` is SciPy's `maxfun`: it finishes
-    the step under way, so an iteration takes a pass or more beyond it. `optimizer.max_change` and `optimizer.clip` give
-    SciPy bounds (box.py), which the original does not have. SciPy's tolerances are 0: they are absolute, and would stop
-    a large or a dark picture before it began.
+    The loss is that of the picture under the draw of the iteration. `settings.passes` is SciPy's `maxfun`: SciPy
+    finishes its line search, so that an iteration takes a few passes more. `settings.max_change` and `settings.clip`
+    set SciPy's bounds (box.py), which the Keras example does not have. SciPy's tolerances are 0, because they are
+    absolute: they would stop a large or a dark picture before its first step.
     """
+    from scipy.optimize import Bounds, minimize
+
     shape = x.shape
     for iteration in count(start):
-        evaluator.draw(iteration)
-        bounds = bounds_around(x, optimizer, preprocessing)
-        if bounds is not None:
-            bounds = Bounds(*(bound.ravel() for bound in bounds))
+        objective.draw(iteration)
+        bounds = bounds_around(x, settings, objective.preprocessing)
         result = minimize(
-            lambda flat: evaluator.loss(flat.reshape(shape)),
+            lambda flat: objective.loss(flat.reshape(shape)),
             x.ravel(),
-            jac=lambda flat: evaluator.gradient(flat.reshape(shape)).ravel(),
+            jac=lambda flat: objective.gradient(flat.reshape(shape)).ravel(),
             method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxfun": optimizer.passes, "gtol": 0, "ftol": 0},
+            bounds=None if bounds is None else Bounds(*(bound.ravel() for bound in bounds)),
+            options={"maxfun": settings.passes, "gtol": 0, "ftol": 0},
         )
         x = result.x.reshape(shape)
-        step = stuck.step(iteration + 1, result.nit > 0, x, evaluator.loss(x), evaluator.terms(x))
-        yield step
-        if step.done:
-            return
+        yield OptimizerResult(x, objective.loss(x), objective.terms(x)), result.nit > 0

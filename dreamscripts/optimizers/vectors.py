@@ -1,31 +1,31 @@
 """Inner products and weighted sums of vectors as large as a picture, on the device.
 
-On a CPU the vectors are in main memory, and reading them takes the time. So they are read once, in parts that fit into
-the processor's cache, by NumPy. On a GPU the parts are large, and the backend's own.
+On a CPU, the vectors are in main memory, and most of the time is spent on reading them. NumPy therefore reads them
+once, in parts that fit into the processor's cache. On a GPU the parts are large, and the backend computes.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from dreamscripts.backends import host
+from dreamscripts.backends.lazy_keras import ops
 
 Vector = Any  # a float32 tensor of the backend, flat
 
-CACHED, LARGE = 2**14, 2**24  # values of a vector that are read at once on a CPU, and on a GPU
+CACHED, LARGE = 2**14, 2**24  # values in a part of a vector, on a CPU and on a GPU
 
 
 def dot(a: Vector, b: Vector) -> float:
-    """The inner product of two vectors: float32 within a part, float64 over all of them."""
+    """Compute the inner product of two vectors: in float32 within a part, in float64 over the parts."""
     if host.on_gpu():
         return float(sum(float(ops.sum(one * other)) for (one, other), _ in _parts([a, b])))
     return float(sum(float(np.dot(one, other)) for (one, other), _ in _parts([a, b])))
 
 
 def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarray:
-    """(n, n), float64: the inner products of n vectors, each with each, over the values where `free` is 1 and not 0."""
+    """Compute all inner products of n vectors, (n, n) float64, over the values at which `free` is 1 and not 0."""
     total = np.zeros((len(vectors), len(vectors)))
     for part, mask in _parts(vectors, free):
         rows = (ops if host.on_gpu() else np).stack(part)
@@ -37,9 +37,9 @@ def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarra
     return total
 
 
-def combine(factors: Sequence[float], vectors: Sequence[Vector], free: Vector | None = None) -> Vector:
-    """The sum of the vectors, each times its factor; 0 where `free` is 0."""
-    factors = np.asarray(factors, np.float32)
+def combine(factors: np.ndarray, vectors: Sequence[Vector], free: Vector | None = None) -> Vector:
+    """Sum the vectors, each times its factor. The sum is 0 wherever `free` is 0."""
+    factors = factors.astype(np.float32)
     sums = []
     for part, mask in _parts(vectors, free):
         if host.on_gpu():
@@ -51,7 +51,7 @@ def combine(factors: Sequence[float], vectors: Sequence[Vector], free: Vector | 
 
 
 def _parts(vectors: Sequence[Vector], free: Vector | None = None) -> Iterator[tuple[list, Any]]:
-    """The same part of all vectors, and of `free`, one part after the other: tensors on a GPU, arrays on a CPU."""
+    """Yield the same part of all vectors, and of `free`, part by part: tensors on a GPU, arrays on a CPU."""
     size = LARGE if host.on_gpu() else CACHED
     if not host.on_gpu():
         vectors, free = [np.asarray(vector) for vector in vectors], None if free is None else np.asarray(free)

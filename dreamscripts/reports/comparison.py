@@ -15,22 +15,21 @@ import numpy as np
 from PIL import Image
 
 from dreamscripts.atomic_files import write_atomically
-from dreamscripts.dreams.comparison import TITLES, Comparison, Trial
+from dreamscripts.dreams.comparison import Comparison, Trial
 from dreamscripts.images.files import save_picture
 from dreamscripts.reports.loss_curve import PENALTIES, loss_scale
+from dreamscripts.settings.schema import Jitter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = {"lbfgs": "#b5179e", "gradient_ascent": "#0077b6", "adam": "#d97706"}
-
 
 def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any]) -> Path:
-    """Write index.html, its figures as PNG and SVG, the pictures, compare.csv and compare.json; give the page.
+    """Write index.html, its figures as PNG and SVG, the pictures, compare.csv and compare.json; return the page's path.
 
-    `about` is what the page says of the circumstances (picture, device, versions). Raises OutputError.
+    `about` has the keys picture, settings_name, device and versions, which the page shows. Raises OutputError.
     """
-    drawings = {}  # by name: the SVG, as it stands in the page too, and its alternative text
+    drawings = {}  # by name: the SVG, which the page contains as well, and its alternative text
     for name, (figure, text) in draw(comparison).items():
         drawings[name] = _saved(figure, "svg"), text
         write_atomically(folder / f"{name}.svg", drawings[name][0])
@@ -46,7 +45,7 @@ def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any])
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """What the numbers say, in sentences."""
+    """Sum up the results in sentences."""
     first, *others = comparison.best
     drop = comparison.start_loss - first.loss
     sentences = [
@@ -57,14 +56,12 @@ def verdict(comparison: Comparison) -> list[str]:
         part = (comparison.start_loss - other.loss) / drop if drop > 0 else 0.0
         sentence = f"{other.name} comes to {_number(other.loss)}, {part:.0%} of that drop"
         if reached := first.reaches(other.passes[-1].lowest):
-            sentence += f"; {TITLES[first.optimizer]} was as low after {reached} passes."
+            sentence += f"; {first.title} was as low after {reached} passes."
         else:
             sentence += "."
         sentences.append(sentence)
     costliest = max(comparison.best, key=lambda trial: trial.overhead)
-    sentences.append(
-        f"Outside the passes, {TITLES[costliest.optimizer]} costs the most: {costliest.overhead:.0%} of its time."
-    )
+    sentences.append(f"Outside the passes, {costliest.title} costs the most: {costliest.overhead:.0%} of its time.")
     for trial in comparison.trials:
         if trial.ended_by:
             sentences.append(f"{trial.name} ended early: {trial.ended_by}.")
@@ -89,14 +86,15 @@ def _number(value: float) -> str:
 
 
 def draw(comparison: Comparison) -> dict[str, tuple["Figure", str]]:
-    """Every figure by the name of its file, with its alternative text."""
-    from matplotlib.figure import Figure  # a second to import: only once there is something to draw
+    """Draw every figure; return them by the name of their file, with their alternative texts."""
+    from matplotlib.figure import Figure  # takes a second to import
 
     def figure(width: float, height: float) -> Figure:
         return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
     best = comparison.best
-    ranking = ", then ".join(TITLES[trial.optimizer] for trial in best)
+    noisy, last = (", with jitter", " (without jitter)") if _jitters(comparison) else ("", "")
+    ranking = ", then ".join(trial.title for trial in best)
     by_passes, by_seconds, terms, steps = figure(6, 4), figure(6, 4), figure(6, 3 * len(best)), figure(6, 3.6)
     _draw_loss(by_passes, comparison, "number", "passes through the network")
     _draw_loss(by_seconds, comparison, "seconds", "seconds")
@@ -109,9 +107,12 @@ def draw(comparison: Comparison) -> dict[str, tuple["Figure", str]]:
     differences = figure(3.4 * len(pairs), 3.4 * height / width + 0.8)
     _draw_differences(differences, comparison, pairs)
     drawn = {
-        "loss_by_passes": (by_passes, f"Lowest loss so far against passes; at the end the lowest is {ranking}."),
-        "loss_by_seconds": (by_seconds, "Lowest loss so far against seconds of computing."),
-        "terms": (terms, "Each weighted term of the loss against passes, a panel per optimizer."),
+        "loss_by_passes": (
+            by_passes,
+            f"Lowest loss so far{noisy}, against passes; at the end the lowest is {ranking}{last}.",
+        ),
+        "loss_by_seconds": (by_seconds, f"Lowest loss so far{noisy}, against seconds of computing."),
+        "terms": (terms, f"Each weighted term of the loss{noisy}, against passes, a panel per optimizer."),
         "pictures": (pictures, "The pictures of each optimizer (rows) after equal numbers of passes (columns)."),
         "differences": (
             differences,
@@ -119,8 +120,14 @@ def draw(comparison: Comparison) -> dict[str, tuple["Figure", str]]:
         ),
     }
     if any(trial.step is not None for trial in comparison.trials):
-        drawn["steps"] = (steps, "Final loss against the length of the step, for the optimizers that have one.")
+        drawn["steps"] = (steps, "Final loss against the step size, for the optimizers that have one.")
     return drawn
+
+
+def _jitters(comparison: Comparison) -> bool:
+    """Whether losses during a trial are under jitter or random tiles, unlike the final losses."""
+    tiles = comparison.settings.tiles
+    return comparison.settings.jitter != Jitter() or (tiles is not None and tiles.kind != "exact")
 
 
 def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str) -> None:
@@ -130,19 +137,25 @@ def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str)
             axes.plot(
                 [getattr(p, along) for p in trial.passes],
                 [p.lowest for p in trial.passes],
-                color=COLOURS[trial.optimizer],
+                color=trial.colour,
                 linewidth=0.9,
                 alpha=0.45,
             )
     for trial in comparison.best:
         x = [getattr(p, along) for p in trial.passes]
-        axes.plot(x, [p.lowest for p in trial.passes], color=COLOURS[trial.optimizer], linewidth=2.2, label=trial.name)
+        axes.plot(
+            x,
+            [p.lowest for p in trial.passes],
+            color=trial.colour,
+            linewidth=2.2,
+            label=trial.name,
+        )
     axes.yaxis.set_major_formatter("{x:,.0f}" if abs(comparison.best[0].loss) > 100 else "{x:.3g}")
     axes.set_xlabel(label)
-    axes.set_ylabel("lowest loss so far")
+    axes.set_ylabel("lowest loss so far" + (", with jitter" if _jitters(comparison) else ""))
     most = max(getattr(trial.passes[-1], along) for trial in comparison.best)
     axes.set_xlim(-0.02 * most, 1.03 * most)
-    axes.set_title("bold: the best of each; thin: what else was tried", fontsize="small", color="0.35")
+    axes.set_title("bold: the best trial of each optimizer; thin: its other trials", fontsize="small", color="0.35")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
@@ -156,7 +169,7 @@ def _draw_terms(figure: "Figure", comparison: Comparison) -> None:
                 passes, [p.terms[name] for p in trial.passes], linewidth=1.3, label=name, **PENALTIES.get(name, {})
             )
         axes.set_yscale(loss_scale(value for p in trial.passes for value in p.terms.values()))
-        axes.set_title(trial.name, fontsize="medium", color=COLOURS[trial.optimizer])
+        axes.set_title(trial.name, fontsize="medium", color=trial.colour)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     all_axes[-1].set_xlabel("passes through the network")
@@ -167,19 +180,20 @@ def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
     axes = figure.add_subplot()
     for trial in comparison.best:
         if trial.step is None:
-            axes.axhline(trial.loss, color=COLOURS[trial.optimizer], linestyle="--", label=TITLES[trial.optimizer])
+            axes.axhline(trial.loss, color=trial.colour, linestyle="--", label=trial.title)
             continue
-        tried = [t for t in comparison.trials if t.optimizer == trial.optimizer]
+        tried = {t.step: t.loss for t in comparison.trials if t.optimizer == trial.optimizer and t.step is not None}
         axes.plot(
-            [t.step for t in tried],
-            [t.loss for t in tried],
-            color=COLOURS[trial.optimizer],
+            list(tried),
+            list(tried.values()),
+            color=trial.colour,
             marker="o",
-            label=TITLES[trial.optimizer],
+            label=trial.title,
         )
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("step, in pixel values")
+    fourier = comparison.settings.optimizer.parameters == "fourier"
+    axes.set_xlabel("step size, in Fourier coefficients" if fourier else "step size, in pixel values")
     axes.set_ylabel(f"loss after {comparison.passes} passes")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
@@ -193,7 +207,7 @@ def _draw_pictures(figure: "Figure", comparison: Comparison) -> None:
         axes.spines[:].set_visible(False)
     for row, trial in zip(grid, comparison.best, strict=True):
         label = "\n".join(trial.name.replace("passes ", "passes, ").split(", "))
-        row[0].set_ylabel(label, color=COLOURS[trial.optimizer], fontsize="small")
+        row[0].set_ylabel(label, color=trial.colour, fontsize="small")
         row[0].imshow(_bytes(comparison.start))
         for axes, budget in zip(row[1:], comparison.budgets, strict=True):
             axes.imshow(_bytes(trial.pictures[budget]))
@@ -206,7 +220,7 @@ def _draw_differences(figure: "Figure", comparison: Comparison, pairs: list[tupl
     for axes, (one, other) in zip(row, pairs, strict=True):
         difference = np.abs(one.pictures[comparison.passes] - other.pictures[comparison.passes]).mean(axis=2)
         image = axes.imshow(difference, cmap="magma", vmin=0, vmax=128)
-        axes.set_title(f"{TITLES[one.optimizer]} − {TITLES[other.optimizer]}", fontsize="medium")
+        axes.set_title(f"{one.title} − {other.title}", fontsize="medium")
         axes.set_xticks([])
         axes.set_yticks([])
     figure.colorbar(image, ax=list(row), label="pixel values", shrink=0.8)
@@ -226,7 +240,7 @@ def _bytes(picture: np.ndarray) -> np.ndarray:
 
 
 def _rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """A row per trial, the best of each optimizer marked."""
+    """Make a row for each trial; `best` marks the best of each optimizer."""
     best = comparison.best
     rows = []
     for trial in comparison.trials:
@@ -304,7 +318,7 @@ def _page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], abo
 
     rows = []
     for trial in comparison.best:
-        shown = [picture(comparison.start, "start", "the photograph that all begin with")]
+        shown = [picture(comparison.start, "start", "the photograph that all start with")]
         shown += [
             picture(trial.pictures[budget], f"{budget} passes", f"{trial.name}, after {budget} passes")
             for budget in comparison.budgets
@@ -312,7 +326,7 @@ def _page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], abo
         rows.append(f'<h3>{escape(trial.name)}</h3><div class="pictures">{"".join(shown)}</div>')
     height, width, _ = comparison.start.shape
     return template.substitute(
-        title=escape(_sentence(f"{', '.join(TITLES[t.optimizer] for t in comparison.best)} on {about['picture']}")),
+        title=escape(_sentence(f"{', '.join(trial.title for trial in comparison.best)} on {about['picture']}")),
         circumstances=escape(
             f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on {comparison.settings.network}; "
             f"{comparison.passes} passes each; {about['device']}"
@@ -329,8 +343,8 @@ def _page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], abo
 
 def _table(comparison: Comparison) -> str:
     best = comparison.best
-    heads = ["", "loss at the end", *(f"passes to {TITLES[t.optimizer]}’s final loss" for t in best)]
-    heads += ["seconds a pass", "outside the passes", "memory of its own"]
+    heads = ["", "loss at the end", *(f"passes to {trial.title}’s final loss" for trial in best)]
+    heads += ["seconds a pass", "outside the passes", "memory of its arrays"]
     lines = ["<tr>" + "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads) + "</tr>"]
     for trial in best:
         cells = [_number(trial.loss)]

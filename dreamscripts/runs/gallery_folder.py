@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -14,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
-from dreamscripts.errors import OutputError
+from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.images.files import save_picture
+from dreamscripts.settings.loading import parse_table
 
 # Characters that some file system does not allow in names, the % that escapes them, and the dot, so that the folder of
 # a layer never has the name of a sheet or a data file.
@@ -148,7 +148,7 @@ class GalleryFolder:
                 there = [channel for channel in entry["done"] if _holds_something(self.picture(layer, channel))]
                 entry["sheet"] = entry["sheet"] and len(there) == len(entry["done"])
                 entry["done"] = there
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError):
             raise OutputError(f"{folder}: its gallery.json is not that of a gallery; choose another --output") from None
         if made_by != network:
             raise OutputError(f"{folder}: is a gallery of {made_by}, not of {network}; choose another --output")
@@ -221,7 +221,7 @@ def _opened(path: Path) -> Image.Image | None:
 
 def _differences(before: str, now: str) -> list[str]:
     """Return the differences between two settings (TOML) in words, at most three."""
-    old, new = (dict(_values(tomllib.loads(settings))) for settings in (before, now))
+    old, new = (dict(_values(parse_table(settings, "gallery.json"))) for settings in (before, now))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     said = [
         f"{key} = {json.dumps(old[key])}" + (f", not {json.dumps(new[key])}" if key in new else "")

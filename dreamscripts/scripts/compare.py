@@ -1,22 +1,24 @@
-"""`dreamscripts compare PHOTO`: the same dream by several optimizers, and a report of who got how far."""
+"""`dreamscripts compare PHOTO`: the same dream by several optimizers, and a report on them."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
 from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import options
 
 
 def compare(
-    photo: Annotated[Path, typer.Argument(help="The picture that all of them dream of.")],
+    photo: Annotated[Path, typer.Argument(help="The picture to start with.")],
     settings: options.SettingsName = "bad_trip",
     optimizers: Annotated[
-        str, typer.Option("--optimizers", metavar="NAME,NAME", help="Two or all of lbfgs, gradient_ascent, adam.")
+        str, typer.Option("--optimizers", metavar="NAME,NAME", help=f"Two or more of {', '.join(OPTIMIZERS)}.")
     ] = "lbfgs,gradient_ascent",
     passes: Annotated[
-        int, typer.Option("--passes", "--evaluations", min=2, metavar="N", help="Passes through the network for each.")
+        int,
+        typer.Option("--passes", "--evaluations", min=2, metavar="N", help="Passes through the network for each."),
     ] = 105,
     network: options.Network = None,
     weights: options.Weights = None,
@@ -29,9 +31,9 @@ def compare(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Compare optimizers on PHOTO at the same number of passes: a web page with pictures, curves, a table, a verdict.
+    """Compare optimizers on PHOTO with the same number of passes; write a web page with pictures, curves and a table.
 
-    The step of gradient ascent and of Adam is searched, a trial of N passes each.
+    For gradient ascent and Adam, several step sizes are tried. Each trial uses N passes.
     """
     from dreamscripts.atomic_files import make_folder
     from dreamscripts.backends.startup import start_keras
@@ -44,7 +46,7 @@ def compare(
     names = _parse(optimizers)
     opened = open_photo(photo)
     folder = output or free_folder(f"{photo.stem}-compare")
-    begun = not folder.exists()
+    is_new = not folder.exists()
     make_folder(folder)
     try:
         start_keras()
@@ -63,7 +65,7 @@ def compare(
         }
         page = write_report(comparison, folder, about)
     finally:
-        if begun and not any(folder.iterdir()):
+        if is_new and not any(folder.iterdir()):
             folder.rmdir()
     for sentence in verdict(comparison):
         console.print(sentence)
@@ -71,16 +73,13 @@ def compare(
 
 
 def _parse(optimizers: str) -> list[str]:
-    """The optimizers named in `lbfgs,adam`; raises SettingsError where there is no such one, or only one."""
-    from dreamscripts.settings.schema import OptimizerName
-
-    known = get_args(OptimizerName)
+    """Split a list such as `lbfgs,adam`. Raises SettingsError if there is no such optimizer, or only one is named."""
     names = list(dict.fromkeys(name.strip() for name in optimizers.split(",") if name.strip()))
     for name in names:
-        if name not in known:
+        if name not in OPTIMIZERS:
             raise SettingsError(
-                f"there is no optimizer '{name}'{did_you_mean(name, known)}; there are {', '.join(known)}"
+                f"there is no optimizer '{name}'{did_you_mean(name, OPTIMIZERS)}; use {', '.join(OPTIMIZERS)}"
             )
     if len(names) < 2:
-        raise SettingsError("name at least two optimizers, such as --optimizers lbfgs,gradient_ascent")
+        raise SettingsError("--optimizers needs at least two optimizers, such as lbfgs,gradient_ascent")
     return names

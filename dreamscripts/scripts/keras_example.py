@@ -9,7 +9,7 @@ import typer
 from dreamscripts.errors import OutputError
 from dreamscripts.scripts import options
 
-# What the example does, where named settings are bounded: SciPy's L-BFGS, at one size.
+# The values of the example, for settings that have bounds: SciPy's L-BFGS without bounds, at one size.
 AS_IN_THE_EXAMPLE = {
     "jitter.shift": 0,
     "octaves": {},
@@ -39,11 +39,12 @@ def keras_example(
     from dreamscripts.images.files import open_photo, save_picture
     from dreamscripts.images.resizing import resize
     from dreamscripts.scripts.progress import blown_out
+    from dreamscripts.settings.loading import read_table
     from dreamscripts.settings.schema import Settings
 
     changes = options.overrides(network, weights, size, seed, iterations, set_)
-    named = Settings.load(settings, **{key: value for key, value in changes.items() if key != "optimizer.max_change"})
-    bounded = named.optimizer.max_change is not None
+    written = read_table(settings).get("optimizer")
+    bounded = isinstance(written, dict) and "max_change" in written
     chosen = Settings.load(settings, **((AS_IN_THE_EXAMPLE if bounded else {}) | changes))
     if not Path(prefix).parent.is_dir():
         raise OutputError(f"{prefix}: there is no folder '{Path(prefix).parent}' to save in")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from dreamscripts.dreams.iterate import Iterate
-from dreamscripts.settings.schema import Optimizer, Settings
+from dreamscripts.settings.schema import OptimizerSettings, Settings
 
 if TYPE_CHECKING:
     from dreamscripts.dreams.comparison import Trial
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
 
 
-def blown_out(iterate: Iterate, optimizer: Optimizer) -> str | None:
+def blown_out(iterate: Iterate, optimizer: OptimizerSettings) -> str | None:
     """What to say of a picture that is mostly beyond black and white; None for any other."""
     if iterate.beyond <= BLOWN_OUT:
         return None
-    where = " --set optimizer.where=device" if optimizer.by_scipy else ""
+    where = f" --set {optimizer.lighter}" if optimizer.lighter else ""
     return (
         f"{iterate.beyond:.0%} of the picture is beyond black and white: it is blown out. Keep each iteration near the "
         f"picture that it begins with: --set optimizer.max_change=5{where}"

@@ -7,10 +7,10 @@ the same size, but not the same patterns. Each family of networks lists its own 
 from dreamscripts.registry import FAMILIES
 
 
-def stand_in(layer: str, network: str) -> str | None:
-    """The layer of `network` that corresponds to `layer`, a layer of another family; None if none is known.
+def equivalent(layer: str, network: str) -> str | None:
+    """Look up the layer of `network` that corresponds to `layer`, a layer of another family.
 
-    Returns None if `network` itself has the layer.
+    Returns None if `network` itself has the layer, or if no layer corresponds.
     """
     families = FAMILIES.values()
     own = next((family.equivalents for family in families if network in family.networks), {})

@@ -1,21 +1,77 @@
-"""Settings files: found by name or path, read, overridden."""
+"""Settings files: find them by name or path, read them, override single values, check them."""
 
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
 
 from dreamscripts.errors import SettingsError, did_you_mean
-from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.adapting import refuse_other_channels, with_equivalent_layers
+from dreamscripts.settings.explaining import explain
+from dreamscripts.settings.network_names import refuse_unknown_network
+from dreamscripts.settings.optimizer_keys import DEFAULT, RENAMED, modernised, refusal, switched
 
-RENAMED = {"optimizer.evaluations": "optimizer.passes"}  # keys of older versions
+if TYPE_CHECKING:
+    from dreamscripts.settings.schema import Settings
+
+S = TypeVar("S", bound="Settings")
 
 
-def choose_features(table: dict[str, Any], network: str | None) -> str:
-    """Put those features in place that the table has for the network that is to be used, where it has any.
+def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any]) -> S:
+    """Read settings of the type `model` as `Settings.load` does. Raises SettingsError."""
+    table, source = read_table(name), str(name)
+    written_for = choose_features(table, overrides.get("network"), model.model_fields["network"].default)
+    _override_optimizer(table, overrides, source)
+    for key, value in overrides.items():
+        assign(table, key, value)
+    try:
+        settings = model.model_validate(table)
+    except ValidationError as error:
+        raise SettingsError(explain(error, source, overrides, model)) from None
+    refuse_unknown_network(settings.network, source)
+    refuse_other_channels(settings, written_for, source, overrides)
+    return with_equivalent_layers(settings, overrides)
 
-    Returns the network that the features in place were written for.
+
+def _override_optimizer(table: dict[str, Any], overrides: Mapping[str, Any], source: str) -> None:
+    """Prepare the table [optimizer] for the overrides, which may name another optimizer.
+
+    Raises SettingsError for an override of a key that the optimizer does not have.
     """
-    own = str(table.get("network", Settings.model_fields["network"].default))
+    written = table.get("optimizer", {})
+    if not isinstance(written, dict):
+        return
+    name = overrides.get("optimizer.name", written.get("name", DEFAULT))
+    if written:
+        table["optimizer"] = switched(written, name, source)
+    for key in overrides:
+        parent, _, last = key.rpartition(".")
+        if parent == "optimizer" and "optimizer" not in overrides and (text := refusal(RENAMED.get(last, last), name)):
+            raise SettingsError(f"{source} with {key} overridden: {text}")
+
+
+def read_table(name: str | Path) -> dict[str, Any]:
+    """Read the table of the settings called `name`, or in the file `name`, with the keys of today. Not checked."""
+    return parse_table(read_text(name), str(name))
+
+
+def parse_table(text: str, source: str) -> dict[str, Any]:
+    """Parse the text of settings into a table with the keys of today. Raises SettingsError if it is not TOML."""
+    table = parse_toml(text, source)
+    if isinstance(optimizer := table.get("optimizer"), dict):
+        table["optimizer"] = modernised(optimizer)
+    return table
+
+
+def choose_features(table: dict[str, Any], network: str | None, default: str) -> str:
+    """If the table [instead] has features for this network, use them.
+
+    Returns the network that the features are written for. `default` is the network if none is named.
+    """
+    own = str(table.get("network", default))
     instead, network = table.get("instead"), network or own
     if isinstance(instead, dict) and isinstance(network, str) and network in instead:
         table["features"] = instead[network]
@@ -24,19 +80,19 @@ def choose_features(table: dict[str, Any], network: str | None) -> str:
 
 
 def folder() -> Path:
-    """Where the named settings are: beside this module once installed, at the top of a checkout."""
+    """Find the folder of the named settings: in the installed package, or at the top of a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "named_settings"
     return installed if installed.is_dir() else package.parent / "settings"
 
 
 def named() -> dict[str, str]:
-    """The named settings, each with the first line of comment in its file."""
+    """List the named settings, each with the first line of comment in its file."""
     return {path.stem: path.read_text("utf-8").splitlines()[0].lstrip("# ") for path in sorted(folder().glob("*.toml"))}
 
 
 def read_text(name: str | Path) -> str:
-    """The text of the settings called `name`, or in the file `name` (TOML, or the PNG of a dream)."""
+    """Read the text of the settings called `name`, or in the file `name`: TOML, or a PNG that a dream was saved as."""
     path = folder() / f"{name}.toml"
     if not path.is_file():
         path = Path(name)
@@ -63,15 +119,27 @@ def read_text(name: str | Path) -> str:
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The table that `text` says, or a SettingsError that names `source` and the line."""
+    """Parse TOML. Raises SettingsError, which names `source` and the line."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source}: is not valid TOML: {error}") from None
+        raise SettingsError(f"{source}: is not valid TOML: {error}{_hint(text, str(error))}") from None
+
+
+def _hint(text: str, complaint: str) -> str:
+    """Suggest quotes for a word without quotes, if the line that the parser complains about has one."""
+    found = re.search(r"at line (\d+)", complaint)
+    line = text.splitlines()[int(found[1]) - 1] if found else ""
+    word = re.match(r"\s*([\w.-]+)\s*=\s*([A-Za-z][\w./-]*)\s*(#.*)?$", line)
+    if not word:
+        return ""
+    if word[2].lower() in ("true", "false"):
+        return f"; use small letters: {word[1]} = {word[2].lower()}"
+    return f'; words need quotes: {word[1]} = "{word[2]}"'
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """`key=value` as a dotted key and a TOML value; what is no TOML value is taken as a string."""
+    """Parse `key=value` into a dotted key and a value; a value that is not valid TOML is a string."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise SettingsError(f"--set {text}: write it as key=value, such as optimizer.iterations=5")
@@ -81,17 +149,11 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
-def rename_old_keys(table: dict[str, Any]) -> None:
-    """Give the keys of a file that an older version wrote their names of today."""
-    for old, new in RENAMED.items():
-        (parent, key), name = old.split("."), new.rpartition(".")[2]
-        within = table.get(parent)
-        if isinstance(within, dict) and key in within and name not in within:
-            within[name] = within.pop(key)
-
-
 def assign(table: dict[str, Any], key: str, value: Any) -> None:
-    *parents, last = RENAMED.get(key, key).split(".")
+    """Put a value at a dotted key. Raises SettingsError if a part of the key is a value and not a table."""
+    *parents, last = key.split(".")
+    if parents == ["optimizer"]:
+        last = RENAMED.get(last, last)
     for parent in parents:
         if parent == "tiles" and isinstance(table.get(parent), str):
             table[parent] = {"kind": table[parent]}  # which may be written as a bare word

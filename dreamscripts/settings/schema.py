@@ -1,45 +1,76 @@
-"""Settings: what a settings file may say; how it is found, read, overridden and explained."""
+"""The schema of settings: the tables of a settings file, their keys, values and defaults."""
 
-import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
 import tomli_w
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    SerializeAsAny,
     ValidationError,
     field_validator,
     model_serializer,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from dreamscripts.errors import SettingsError
-from dreamscripts.settings.layer_equivalents import stand_in
-
-log = logging.getLogger(__name__)
+from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES, SCHEDULES
+from dreamscripts.settings.loading import load_settings
+from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-OptimizerName = Literal["lbfgs", "gradient_ascent", "adam"]
-Measure = Literal["l2", "mean", "mean_square", "energy", "neuron", "guide"]
+
+
+def _known_measure(name: str) -> str:
+    if name not in MEASURES:
+        raise unknown_name(name, MEASURES)
+    return name
+
+
+MeasureName = Annotated[str, AfterValidator(_known_measure)]
 
 
 class Table(BaseModel):
-    """A table of a settings file: its keys are these fields and no others."""
+    """A table of a settings file: its keys are these fields and no others.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The word "none" unsets a value that may be unset, because TOML has no other word for it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_unsets(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {key: None if one == "none" and cls._may_be_unset(key) else one for key, one in value.items()}
+
+    @classmethod
+    def _may_be_unset(cls, key: str) -> bool:
+        kinds = get_args(cls.model_fields[key].annotation) if key in cls.model_fields else ()
+        words = {word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)}
+        return type(None) in kinds and "none" not in words
 
 
 class Feature(Table):
-    """A layer to see more of. In a file a bare number is its weight, and the rest as the settings have it."""
+    """A layer in the loss. In a file, a single number is its weight, and the other fields keep their defaults."""
 
     weight: Weight
-    measure: Measure | None = None  # of its excitement; None for the settings' own
-    # The channels that count, and what each is multiplied by; squares forget the sign. None for all; a list is all 1.
+    """Weight of the layer in the loss, from 0; a layer of weight 0 is ignored."""
+    measure: MeasureName | None = None
+    """The measure of this layer; without it, the `measure` of the settings."""
     channels: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
         None, min_length=1
     )
+    """Channel numbers, each with a factor; a list means a factor of 1 each, and without it all channels count.
+
+    The sign of a factor has no effect on measures that square.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -64,19 +95,34 @@ class Feature(Table):
 
 
 class Penalties(Table):
-    """Weights of what keeps the picture together, all but the last on the picture as the network sees it."""
+    """Penalty weights, from 0; each penalty of `dreamscripts.losses` is a key, and its weight is 0 if it is not set."""
 
-    continuity: Weight = 0.0
-    dream_l2: Weight = 0.0
-    total_variation: Weight = 0.0
-    diversity: Weight = 0.0  # keeps pictures that are made together apart; at 1 it weighs as much as what they gain
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, Weight] = Field(init=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _each_penalty_has_a_weight(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        for key in value:
+            if key not in PENALTIES:
+                raise _at(key, value[key], "extra_forbidden")
+        return {name: value.get(name, 0.0) for name in penalty_names()}
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> float: ...
 
 
 class Guide(Table):
-    """The picture whose features a dream with `measure = "guide"` looks for."""
+    """The guide picture, which `measure = "guide"` needs."""
 
     picture: str
-    size: int = Field(224, ge=1, le=20_000)  # its longest side in pixels
+    """File of the guide picture."""
+    size: int = Field(224, ge=1, le=20_000)
+    """Longest side of the guide picture, in pixels, 1 to 20000."""
 
     @field_validator("picture")
     @classmethod
@@ -85,43 +131,60 @@ class Guide(Table):
 
 
 class Jitter(Table):
-    """What shakes the picture under the network, so that the optimizer does not settle in a rut.
+    """Random transforms of the picture before each pass, which keep the optimizer from fitting one pixel grid.
 
-    It is drawn anew for each iteration of L-BFGS, and for each step of gradient ascent and of Adam.
+    They are drawn once for each iteration of L-BFGS, and once for each pass of the other optimizers.
     """
 
-    noise: Weight = 0.0  # amplitude in pixel values: uniform in [-noise, noise)
-    shift: int = Field(0, ge=0)  # pixels: rolled around both axes, by whole pixels in [-shift, shift]
-    rotate: float = Field(0.0, ge=0, le=180)  # degrees: turned by up to so much either way
-    scale: float = Field(0.0, ge=0, lt=1)  # enlarged by a factor in [1 - scale, 1 + scale)
+    noise: Weight = 0.0
+    """Amplitude of uniform noise, in pixel values: values in [-noise, noise)."""
+    shift: int = Field(0, ge=0)
+    """Largest shift along each axis, in whole pixels, with wrap-around."""
+    rotate: float = Field(0.0, ge=0, le=180)
+    """Largest rotation in either direction, in degrees, 0 to 180."""
+    scale: float = Field(0.0, ge=0, lt=1)
+    """Largest change of the size: a factor in [1 - scale, 1 + scale], with scale from 0 to below 1."""
 
 
 class Octaves(Table):
-    """The sizes that a dream goes through, small to large, and how the photograph comes back in between."""
+    """The sizes at which the picture is optimized, from small to large, and the schedule between them."""
 
-    kind: Literal["plain", "grown", "reinjected", "carried", "split"] = "plain"
+    kind: str = "plain"
+    """The schedule: how the picture is passed from one size to the next."""
     count: int = Field(1, ge=1, le=32)
-    scale: float = Field(1.4, gt=1, le=8)  # between one size and the next
-    above: int = Field(0, ge=0, le=8)  # how many of them are larger than the picture; it returns to its own size
+    """Number of sizes, 1 to 32."""
+    scale: float = Field(1.4, gt=1, le=8)
+    """Factor between one size and the next, above 1 and up to 8."""
+    above: int = Field(0, ge=0, le=8)
+    """Number of octaves that are larger than the original, 0 to 8; at the end the picture is resized back."""
+
+    @field_validator("kind")
+    @classmethod
+    def _there_is_such_a_schedule(cls, kind: str) -> str:
+        if kind not in SCHEDULES:
+            raise unknown_name(kind, SCHEDULES)
+        return kind
 
     @model_validator(mode="after")
-    def _one_is_no_larger(self) -> Self:
+    def _above_is_possible(self) -> Self:
         if self.above >= self.count:
             raise ValueError(f"octaves.above = {self.above} is too many of octaves.count = {self.count}")
-        if self.above and self.kind == "grown":
-            raise ValueError('octaves.above is for other kinds: of kind = "grown" all but the first are larger')
+        if self.above and not SCHEDULES[self.kind].returns:
+            raise ValueError(f'octaves.above cannot be used with kind = "{self.kind}"')
         return self
 
 
 class Tiles(Table):
-    """Passes over square parts of a picture too large for one. In a file the kind alone may stand for the table.
+    """Square parts of a picture that is too large for one pass. In a file you can write `tiles = "exact"` instead.
 
-    Exact ones overlap, and together give what one pass over the picture would. The other two leave some edges out
-    of a pass, under a random roll that moves the seams.
+    Exact tiles overlap, and give the loss and gradient of the whole picture. The other two kinds cut the picture after
+    a random shift, and ignore some of its edges.
     """
 
     kind: Literal["tutorial", "notebook", "exact"] = "tutorial"
-    size: int | None = Field(None, ge=1)  # pixels a side: 512, or of exact tiles as many as memory has room for
+    """The kind of tiles: of the TensorFlow tutorial, of the feature-visualisation notebook, or exact."""
+    size: int | None = Field(None, ge=1)
+    """Pixels per side, from 1; 512 if it is not set, and chosen from the free memory for exact tiles."""
 
     @model_validator(mode="before")
     @classmethod
@@ -132,72 +195,111 @@ class Tiles(Table):
         return table
 
 
-class Optimizer(Table):
-    """What moves the pixels.
+class OptimizerSettings(Table):
+    """The settings that all optimizers have; each optimizer adds its own (`dreamscripts.optimizers`)."""
 
-    `step`, `normalise`, `laplacian` and `max_score` are left alone by L-BFGS, `where` by all others, and `history` by
-    all but L-BFGS on the device.
-    """
-
-    name: OptimizerName = "lbfgs"
-    where: Literal["scipy", "device"] = "scipy"  # L-BFGS by SciPy in float64, or in float32 where the network runs
-    history: int = Field(5, ge=1, le=100)  # steps that it learns the curvature from; each takes two pictures' memory
-    iterations: int = Field(15, ge=1)  # in each octave
-    passes: int = Field(7, ge=1)  # passes through the network in each iteration; for L-BFGS SciPy's maxfun
-    clip: bool = False  # keep the pixels within 0..255
-    # How far a pixel may move in an iteration, in pixel values; with it the pixels stay within 0..255.
+    name: str
+    """The optimizer."""
+    iterations: int = Field(15, ge=1)
+    """Iterations in each octave, from 1."""
+    passes: int = Field(7, ge=1)
+    """Passes through the network in each iteration, from 1; L-BFGS makes a few more to finish its line search."""
+    clip: bool = False
+    """Keep the pixels within 0..255."""
     max_change: float | None = Field(None, gt=0, le=255)
-    # The picture's Fourier coefficients, in colours without correlation, keep it within 0..255 by themselves.
+    """How far a pixel may move in an iteration, in pixel values, up to 255; pixels then stay within 0..255, too."""
     parameters: Literal["pixels", "fourier"] = "pixels"
-    step: float = Field(1.5, gt=0, allow_inf_nan=False)  # pixel values times the normalised gradient; Adam's rate
-    laplacian: int = Field(0, ge=0, le=12)  # splits of the pyramid that evens the gradient out over scales; 0 for none
-    normalise: Literal["mean", "notebook", "std", "none"] = "mean"  # what gradient ascent divides the gradient by
-    max_score: float | None = Field(None, allow_inf_nan=False)  # an octave ends once −loss passes it
+    """The values that the optimizer changes: pixels, or Fourier coefficients of a picture that is always in 0..255."""
 
     @property
-    def by_scipy(self) -> bool:
-        """Whether it is SciPy's L-BFGS, which keeps its vectors in main memory, in float64."""
-        return self.name == "lbfgs" and self.where == "scipy"
+    def pictures_kept(self) -> int:
+        """The memory that the optimizer needs, as a number of float32 pictures."""
+        return 12
 
     @property
     def on_device(self) -> bool:
-        """Whether it is L-BFGS that keeps its vectors where the network runs, in float32."""
-        return self.name == "lbfgs" and self.where == "device"
+        """Whether the optimizer keeps its vectors on the device that runs the network."""
+        return False
+
+    @property
+    def couples_pictures(self) -> bool:
+        """Whether a picture of a batch would change with the others of the batch, by way of their common loss."""
+        return False
+
+    @property
+    def lighter(self) -> str:
+        """The override that makes the optimizer need less memory, such as `optimizer.where=device`; or nothing."""
+        return ""
+
+    def switched_to(self, name: str) -> "OptimizerSettings":
+        """Make the settings of another optimizer, with the values of the keys that both have."""
+        other = OPTIMIZERS[name].settings
+        return other(**{key: value for key, value in self if key in other.model_fields and key != "name"})
 
     @model_validator(mode="after")
-    def _a_spectrum_is_no_picture(self) -> Self:
-        if self.parameters == "fourier" and self.laplacian:
-            raise ValueError('optimizer.laplacian is for pixels: leave it out with parameters = "fourier"')
-        if self.parameters == "fourier" and self.max_change is not None:
-            raise ValueError('optimizer.max_change is for pixels: leave it out with parameters = "fourier"')
+    def _coefficients_are_not_pixels(self) -> Self:
+        for key in ("laplacian", "max_change"):
+            if self.parameters == "fourier" and getattr(self, key, None):
+                raise ValueError(f'optimizer.{key} is for pixels: leave it out with parameters = "fourier"')
         return self
 
 
 class Settings(Table):
-    """Everything that decides a dream, apart from the photograph."""
+    """All settings of a dream, apart from the photograph."""
 
     network: str = "pocket"
-    weights: str | None = None  # the network's own, where none are named
-    # For a model of one's own (.keras, .h5), unless it preprocesses its pictures itself.
+    """Name of a network, or the file of a Keras model."""
+    weights: str | None = None
+    """Weights: "imagenet", "random" or a file; without it, the weights that belong to the network."""
     preprocessing: Literal["caffe", "tf", "torch", "unit", "none"] | None = None
-    start: Literal["photograph", "noise"] = "photograph"  # noise is grey: 100 to 101 of 255
-    size: int | None = Field(None, ge=1, le=20_000)  # longest side in pixels; without it, the photograph's own
+    """Preprocessing of a model file (.keras, .h5); not needed if the model preprocesses pictures itself."""
+    start: Literal["photograph", "noise"] = "photograph"
+    """The picture to start with: the photograph, or grey noise of pixel values 100 to 101."""
+    size: int | None = Field(None, ge=1, le=20_000)
+    """Longest side of the picture in pixels, 1 to 20000; without it, that of the photograph."""
     seed: int = Field(0, ge=0)
-    convolutions: Literal["auto", "direct", "winograd"] = "auto"  # how 3×3 convolutions are computed; auto is fastest
-    precision: Literal["float32", "tf32", "mixed_bfloat16"] = "float32"  # of the network, on a GPU that has others
-    measure: Measure = "l2"  # how excited a layer is, where its own line does not say
+    """Seed of all random numbers, from 0."""
+    convolutions: Literal["auto", "direct", "winograd"] = "auto"
+    """How 3×3 convolutions are computed; "auto" uses the Winograd algorithm for the layers that it makes faster."""
+    precision: Literal["float32", "tf32", "mixed_bfloat16"] = "float32"
+    """Precision of the network; "tf32" and "mixed_bfloat16" are for GPUs."""
+    measure: MeasureName = "l2"
+    """The measure of every layer that does not set its own."""
     features: dict[str, Feature]
-    instead: dict[str, dict[str, Feature]] | None = None  # of these features, for another network
+    """Layers of the network and their weights in the loss."""
+    instead: dict[str, dict[str, Feature]] | None = None
+    """Features to use instead, by the name of another network."""
     guide: Guide | None = None
-    penalties: Penalties = Penalties()
+    """The guide picture of `measure = "guide"`."""
+    penalties: Penalties = Field(default_factory=Penalties)
+    """Penalty weights."""
     jitter: Jitter = Jitter()
-    octaves: Octaves = Octaves()
+    """Random transforms of the picture before each pass."""
+    octaves: Octaves = Field(default_factory=Octaves)
+    """The sizes of the picture."""
     tiles: Tiles | None = None
-    optimizer: Optimizer = Optimizer()
+    """Tiles, for a picture that is too large for one pass; without it, exact tiles if the memory is too small."""
+    optimizer: SerializeAsAny[OptimizerSettings] = Field(default_factory=lambda: OPTIMIZERS[DEFAULT].settings())
+    """The optimizer and its settings."""
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _each_optimizer_has_its_own_keys(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        table = modernised(value)
+        name = table.get("name", DEFAULT)
+        if not is_known(name):
+            raise _at("name", name, unknown_name(name, OPTIMIZERS))
+        for key in table:
+            if isinstance(key, str) and (text := refusal(key, name)):
+                error = PydanticCustomError("key_of_another_optimizer", "{text}", {"text": text})
+                raise _at(key, table[key], error)
+        return OPTIMIZERS[name].settings.model_validate(table)
 
     @field_validator("features")
     @classmethod
-    def _leave_out_what_weighs_nothing(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+    def _without_zero_weights(cls, features: dict[str, Feature]) -> dict[str, Feature]:
         used = {layer: feature for layer, feature in features.items() if feature.weight > 0}
         if not used:
             raise ValueError("name at least one layer with a weight above 0")
@@ -205,25 +307,28 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _a_guided_dream_has_a_guide(self) -> Self:
-        guided = any((feature.measure or self.measure) == "guide" for feature in self.features.values())
+        guided = any(MEASURES[feature.measure or self.measure].guided for feature in self.features.values())
         if self.guide and not guided:
-            raise ValueError('a guide is named, but no layer has measure = "guide"; caffe_guided has')
-        if guided and self.guide is None:
             raise ValueError(
-                'measure = "guide" wants a picture to look for: name it with --guide or --set guide.picture=FILE'
+                'there is a guide picture, but no layer has measure = "guide"; set measure = "guide", or use the '
+                "settings caffe_guided"
             )
+        if guided and self.guide is None:
+            raise ValueError('measure = "guide" needs a guide picture; give it with --guide FILE')
         return self
 
     @model_validator(mode="after")
     def _noise_has_a_size(self) -> Self:
         if self.start == "noise" and self.size is None:
-            raise ValueError('start = "noise" has no size of its own: say size, the pixels of a side')
+            raise ValueError('start = "noise" needs a size; set size (pixels per side)')
         return self
 
     @model_validator(mode="after")
-    def _winograd_wants_every_digit(self) -> Self:
+    def _winograd_needs_float32(self) -> Self:
         if self.convolutions == "winograd" and self.precision == "mixed_bfloat16":
-            raise ValueError('convolutions = "winograd" loses too much in bfloat16: leave it out, or the precision')
+            raise ValueError(
+                'convolutions = "winograd" is too inexact in bfloat16; remove it, or precision = "mixed_bfloat16"'
+            )
         return self
 
     @classmethod
@@ -233,66 +338,7 @@ class Settings(Table):
         `overrides` replace single values: `network="pocket"`, `**{"optimizer.iterations": 5}`.
         Raises SettingsError, in one line that names the file, the key and what was expected.
         """
-        from dreamscripts.settings.explaining import explain
-        from dreamscripts.settings.loading import assign, choose_features, parse_toml, read_text, rename_old_keys
-
-        table = parse_toml(read_text(name), str(name))
-        rename_old_keys(table)
-        written_for = choose_features(table, overrides.get("network"))
-        for key, value in overrides.items():
-            assign(table, key, value)
-        try:
-            settings = cls.model_validate(table)
-        except ValidationError as error:
-            raise SettingsError(explain(error, str(name), overrides)) from None
-        settings._refuse_channels_of(written_for, str(name), overrides)
-        return settings._with_stand_ins(overrides)
-
-    def _refuse_channels_of(self, network: str, source: str, overrides: dict[str, Any]) -> None:
-        """Raise SettingsError where channels that `source` chose for another network would be taken for this one's.
-
-        Two networks may share a layer's name; what channel 7 of it sees has nothing to do with the other's.
-        """
-        one_s_own = network.endswith(".keras") and self.network.endswith(".keras")  # which may be a copy, or retrained
-        if network == self.network or one_s_own or "features" in overrides:
-            return
-        for layer, feature in self.features.items():
-            said_anew = f"features.{layer}", f"features.{layer}.channels"
-            if feature.channels and not any(key in overrides for key in said_anew):
-                raise SettingsError(
-                    f"{source}: the channels of {layer} were chosen for {network}, and {self.network} has others; "
-                    f"name its own in a table [instead.{self.network}], or with "
-                    f"--set 'features={{LAYER={{weight=1, channels=[N]}}}}'"
-                )
-
-    def _with_stand_ins(self, overrides: dict[str, Any]) -> Self:
-        """These settings with layers that the network has, where they name those of a network that it stands for."""
-        features: dict[str, Feature] = {}
-        for layer, feature in self.features.items():
-            if other := stand_in(layer, self.network):
-                if feature.channels:
-                    raise SettingsError(
-                        f"{layer} is not a layer of {self.network}; {other} stands in for it, but its channels are "
-                        "others: choose them anew under [features]"
-                    )
-                log.warning("%s is not a layer of %s: %s stands in for it", layer, self.network, other)
-                layer = other
-            if layer in features:
-                feature = feature.model_copy(update={"weight": feature.weight + features[layer].weight})
-            features[layer] = feature
-        optimizer = self.optimizer
-        if optimizer.max_score is not None and features.keys() != self.features.keys():
-            # It ends an octave before the strongest spot has burnt out. So do half the steps, and the pixels' range.
-            instead = {"max_score": None, "clip": True}
-            if "optimizer.iterations" not in overrides:
-                instead["iterations"] = max(1, optimizer.iterations // 2)
-            optimizer = optimizer.model_copy(update=instead)
-            log.warning(
-                "optimizer.clip = true and iterations = %d instead of max_score: scores of %s are on another scale",
-                optimizer.iterations,
-                self.network,
-            )
-        return self.model_copy(update={"features": features, "optimizer": optimizer, "instead": None})
+        return load_settings(cls, name, overrides)
 
     @property
     def side(self) -> int:
@@ -302,12 +348,32 @@ class Settings(Table):
         return self.size
 
     def value(self, key: str) -> Any:
-        """The value at a dotted key; None where there is none."""
+        """Get the value at a dotted key; None if there is none."""
         value: Any = self.model_dump()
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         return value
 
     def to_toml(self) -> str:
-        """These settings as a file that `load` reads back to the same."""
+        """Write these settings as the text of a file that `load` reads back to the same settings."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+
+def penalty_names() -> list[str]:
+    """List the penalties: those on the picture, then those on layers."""
+    return sorted(PENALTIES, key=lambda name: PENALTIES[name].on != "picture")
+
+
+def unknown_name(name: Any, known: Iterable[str]) -> PydanticCustomError:
+    """Make the error for a name that is not in a registry."""
+    *most, last = (f"'{one}'" for one in known)
+    meant = did_you_mean(name, known) if isinstance(name, str) else ""
+    # Pydantic fills in {…} itself, and there may be some in the name.
+    return PydanticCustomError(
+        "unknown_name", "{expected}", {"expected": f"should be {', '.join(most)} or {last}{meant}"}
+    )
+
+
+def _at(key: str, value: Any, error: PydanticCustomError | str) -> ValidationError:
+    """Make the error of one key of a table; a string is the type of one of pydantic's errors."""
+    return ValidationError.from_exception_data("table", [InitErrorDetails(type=error, loc=(key,), input=value)])

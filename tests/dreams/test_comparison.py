@@ -5,8 +5,12 @@ import pytest
 from conftest import changed
 
 from dreamscripts.dreams.comparison import FACTOR, MOST_TRIALS, Trial, _search, compare
+from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.errors import DreamError
+from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.optimizers.registry import optimizer
+from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.schema import Settings
 
 PASSES = 12
@@ -112,7 +116,7 @@ def test_octaves_are_left_out_with_a_warning_and_every_pixel_is_clipped(small, c
     with caplog.at_level(logging.WARNING, "dreamscripts"):
         compared = compare(small, several, ["lbfgs"], 4)
     assert [record.getMessage() for record in caplog.records] == [
-        "octaves are left out: losses at different sizes cannot be compared"
+        "octaves are ignored, because losses at different sizes cannot be compared"
     ]
     assert (compared.settings.octaves.count, compared.settings.optimizer.clip) == (1, True)
     assert compared.start.shape == (18, 24, 3)
@@ -138,7 +142,7 @@ def test_whoever_watches_is_told_of_every_trial_and_of_its_passes(small):
 
 @pytest.mark.parametrize(("name", "step"), [("gradient_ascent", 60), ("gradient_ascent", 200), ("adam", 200)])
 def test_a_trial_that_diverges_is_kept_with_what_it_came_by(name, step, small):
-    settings = changed(EXPLOSIVE, optimizer={"step": step, "normalise": "std"})
+    settings = changed(EXPLOSIVE, optimizer={"name": name, "step": step, "normalise": "std"})
     compared = compare(small, settings, [name], PASSES)
     judged = judge(settings)
     diverged = [trial for trial in compared.trials if trial.ended_by]
@@ -207,6 +211,47 @@ def test_on_a_plateau_it_looks_to_both_sides_once():
     assert made == pytest.approx([1, FACTOR, 1 / FACTOR])
     steps, made = searched(lambda step: 7.0 if step < 2 else 3.0)
     assert steps == pytest.approx([1, FACTOR, FACTOR**2])
+
+
+def test_with_fourier_parameters_every_optimizer_changes_coefficients(small):
+    """Each trial's losses are those of a dream with its settings, pass by pass."""
+    settings = changed(CALM, optimizer={"name": "adam", "parameters": "fourier", "step": 0.05, "passes": 1})
+    compared = compare(small, settings, ["adam", "gradient_ascent", "lbfgs"], 4)
+    for trial in compared.best:
+        table = trial.table(compared.settings)
+        assert table.parameters == "fourier"
+        as_a_dream = compared.settings.model_copy(update={"optimizer": table})
+        losses: list[float] = []
+        list(dream(small, as_a_dream, on_pass=lambda number, loss, losses=losses: losses.append(loss)))
+        seen = [p.loss for p in trial.passes]
+        assert seen[:4] == pytest.approx(losses[1:5], rel=1e-3)  # after the loss of the photograph itself
+        pixels = changed(as_a_dream, optimizer={"parameters": "pixels"})
+        *_, other = dream(small, pixels)
+        assert np.abs(trial.pictures[4] - other.picture).max() > 1
+
+
+def test_an_optimizer_without_a_step_is_tried_once(small):
+    @optimizer(title="half way")
+    def half_way(objective, x, settings, start, state):
+        for _ in range(5):
+            x = x / 2
+            yield OptimizerResult(x, objective.loss(x), objective.terms(x))
+
+    try:
+        compared = compare(small, CALM, ["half_way", "lbfgs"], 4)
+    finally:
+        del OPTIMIZERS._entries["half_way"]
+    (trial,) = [trial for trial in compared.trials if trial.optimizer == "half_way"]
+    assert (trial.step, trial.restart, len(trial.passes)) == (None, None, 4)
+
+
+def test_a_value_that_some_optimizer_lacks_is_named_in_a_warning(small, caplog):
+    ascent = changed(CALM, optimizer={"name": "gradient_ascent", "normalise": "std", "laplacian": 2})
+    with caplog.at_level(logging.WARNING, "dreamscripts"):
+        compare(small, ascent, ["gradient_ascent", "adam", "lbfgs"], 2)
+    assert [record.getMessage() for record in caplog.records] == [
+        "laplacian of gradient_ascent is ignored for lbfgs, which has no such setting"
+    ]
 
 
 def test_lbfgs_on_the_device_is_measured_as_well(small):

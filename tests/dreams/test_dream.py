@@ -20,7 +20,7 @@ from dreamscripts.losses.term import Term
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.fourier import FourierEvaluator
-from dreamscripts.optimizers.step import OptimizerResult
+from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.settings.schema import Feature
 
 
@@ -268,12 +268,12 @@ def test_a_resumed_dream_explodes_where_an_unbroken_one_does(picture, explosive)
 def test_a_divergence_names_its_iteration_also_after_an_octave_that_ended_early(picture, ascent, monkeypatch):
     """The first octave of five iterations ends with its first; the second diverges in its first, number 6."""
 
-    def early_then_never(evaluator, x, optimizer, preprocessing, start=0, state=None):
+    def early_then_never(evaluator, x, optimizer, start, state):
         if start:
             raise Diverged("the loss exploded")
         yield OptimizerResult(x, evaluator.loss(x), evaluator.terms(x), done=True)
 
-    monkeypatch.setitem(dreaming.OPTIMIZERS, "gradient_ascent", early_then_never)
+    monkeypatch.setattr(dreaming, "optimize", early_then_never)
     with pytest.raises(Diverged, match=r"^iteration 6: the loss exploded"):
         list(dream(picture, changed(ascent, optimizer={"iterations": 5})))
 

@@ -7,8 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from dreamscripts.dreams.octaves import SCHEDULES, Carried, Grown, Plain, Reinjected, Split
+from dreamscripts.dreams.octaves import Carried, Grown, Plain, Reinjected, Split
 from dreamscripts.images.resizing import bilinear
+from dreamscripts.registry import SCHEDULES
 from dreamscripts.settings.schema import Octaves
 
 sides = st.integers(1, 40)
@@ -90,13 +91,13 @@ def test_sizes_of_the_notebooks_follow_one_from_the_other(kind):
         expected = [side]
         for _ in range(3):
             expected.insert(0, following(expected[0]))
-        found = SCHEDULES[kind](np.zeros((side, 3, 3)), Octaves(kind=kind, count=4, scale=1.4)).sizes
+        found = SCHEDULES[kind].schedule(np.zeros((side, 3, 3)), Octaves(kind=kind, count=4, scale=1.4)).sizes
         assert [size[0] for size in found] == expected
 
 
 def unchanged(kind, base, count, scale):
     """What comes of a picture that nobody changes."""
-    schedule = SCHEDULES[kind](base, Octaves(kind=kind, count=count, scale=scale))
+    schedule = SCHEDULES[kind].schedule(base, Octaves(kind=kind, count=count, scale=scale))
     x = None
     for octave in range(count):
         assume(min(schedule.sizes[octave]) >= 2)  # no network takes less
@@ -117,7 +118,7 @@ def test_a_picture_that_nobody_changes_comes_back_as_it_was(kind, size, count, s
 @given(size=st.tuples(st.integers(8, 40), st.integers(8, 40)), above=st.integers(0, 2))
 def test_the_picture_returns_to_its_own_size(kind, size, above):
     base = 100 * noise(size)
-    schedule = SCHEDULES[kind](base, Octaves(kind=kind, count=3, scale=1.3, above=above))
+    schedule = SCHEDULES[kind].schedule(base, Octaves(kind=kind, count=3, scale=1.3, above=above))
     x = None
     for octave, expected in enumerate(schedule.sizes):
         x = schedule.begin(octave, x)
@@ -130,8 +131,8 @@ def test_the_picture_returns_to_its_own_size(kind, size, above):
 
 def test_without_octaves_it_is_the_whole_picture_once():
     base = noise((20, 30))
-    for kind in SCHEDULES.values():
-        schedule = kind(base, Octaves())
+    for entry in SCHEDULES.values():
+        schedule = entry.schedule(base, Octaves())
         assert list(schedule.sizes) == [(20, 30)]
         np.testing.assert_array_equal(schedule.finish(0, schedule.begin(0, None)), base)
 
@@ -197,8 +198,8 @@ def test_a_grown_picture_is_enlarged_as_tensorflow_1_did_and_stays_large(size, s
 def test_of_a_batch_each_picture_goes_through_the_octaves_by_itself(kind):
     bases, added = np.stack([noise((14, 9), seed) for seed in range(3)]), np.arange(3.0)[:, None, None, None]
     octaves = Octaves(kind=kind, count=3, scale=1.4)
-    schedule, x = SCHEDULES[kind](bases, octaves), None
-    singles = [[SCHEDULES[kind](base, octaves), None] for base in bases]
+    schedule, x = SCHEDULES[kind].schedule(bases, octaves), None
+    singles = [[SCHEDULES[kind].schedule(base, octaves), None] for base in bases]
     for octave in range(3):
         x = schedule.finish(octave, schedule.begin(octave, x) + added)
         for number, single in enumerate(singles):

@@ -1,5 +1,4 @@
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,16 +14,8 @@ sizes = st.tuples(sides, sides)
 SMALL = [(1, 1), (1, 4), (5, 1), (2, 2), (3, 2), (4, 5), (5, 4), (3, 3)]
 
 
-class Seen(Bowl):
-    """½‖x − centre‖² of pictures as a network sees them."""
-
-    def __init__(self, centre, preprocessing):
-        super().__init__(centre)
-        self.network = SimpleNamespace(preprocessing=preprocessing)
-
-
 def fourier(size, preprocessing="none", centre=None):
-    bowl = Seen(np.zeros((*size, 3)) if centre is None else centre, PREPROCESSINGS[preprocessing])
+    bowl = Bowl(np.zeros((*size, 3)) if centre is None else centre, preprocessing)
     return FourierEvaluator(bowl, *size)
 
 
@@ -133,6 +124,6 @@ def test_coefficients_changed_in_place_are_others():
 
 
 def test_the_draws_go_to_the_pictures_own_evaluator():
-    bowl = Seen(np.zeros((2, 2, 3)), PREPROCESSINGS["none"])
+    bowl = Bowl(np.zeros((2, 2, 3)))
     FourierEvaluator(bowl, 2, 2).draw(7)
     assert bowl.drawn == [7]

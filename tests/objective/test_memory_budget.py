@@ -8,7 +8,7 @@ from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import PictureError
 from dreamscripts.objective import memory_budget
 from dreamscripts.objective.memory_budget import check_room, of_run
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.registry import OPTIMIZERS
 
 
 def test_free_is_what_the_machine_and_its_container_leave(monkeypatch, tmp_path):
@@ -25,12 +25,16 @@ def test_free_is_what_the_machine_and_its_container_leave(monkeypatch, tmp_path)
     assert free_memory() == 0
 
 
+def optimizer_settings(name="lbfgs", **optimizer):
+    return OPTIMIZERS[name].settings(**optimizer)
+
+
 def test_lbfgs_by_scipy_keeps_25_vectors_in_double_precision():
-    scipy = of_run(Optimizer())
+    scipy = of_run(optimizer_settings())
     assert scipy == pytest.approx(25 * 3 * 8, rel=0.1)
-    short, long = (of_run(Optimizer(where="device", history=history)) for history in (3, 7))
+    short, long = (of_run(optimizer_settings(where="device", history=history)) for history in (3, 7))
     assert long - short == 4 * 2 * 3 * 4  # a history of pairs of float32
-    assert of_run(Optimizer(name="adam")) < long < scipy
+    assert of_run(optimizer_settings(name="adam")) < long < scipy
 
 
 @pytest.mark.parametrize(
@@ -47,8 +51,8 @@ def test_lbfgs_by_scipy_keeps_25_vectors_in_double_precision():
 def test_a_picture_that_has_no_room_anywhere_is_refused(gigabytes, optimizer, says, monkeypatch):
     monkeypatch.setattr(memory_budget, "free_memory", lambda: int(gigabytes * 1e9))
     if not says:
-        check_room(4000, 6000, Optimizer(**optimizer))
+        check_room(4000, 6000, optimizer_settings(**optimizer))
         return
     with pytest.raises(PictureError, match=f"^a picture of 6000×4000 {re.escape(says)}") as refused:
-        check_room(4000, 6000, Optimizer(**optimizer))
+        check_room(4000, 6000, optimizer_settings(**optimizer))
     assert ("where=device" in str(refused.value)) == ("optimizer" in says)

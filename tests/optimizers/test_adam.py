@@ -6,15 +6,14 @@ from landscapes import Bowl, Slope, Valley
 
 from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.optimizers.adam import adam
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.optimizers.adam import AdamSettings, adam
 
 SHAPE = (4, 5, 3)
 
 
-def steps(landscape, x, number, start=0, preprocessing="none", state=None, **optimizer):
-    chosen = Optimizer(name="adam", **{"passes": 1} | optimizer)
-    return list(islice(adam(landscape, x, chosen, PREPROCESSINGS[preprocessing], start, state), number))
+def steps(landscape, x, number, start=0, state=None, **optimizer):
+    chosen = AdamSettings(**{"passes": 1} | optimizer)
+    return list(islice(adam(landscape, x, chosen, start, state or {}), number))
 
 
 def by_hand(gradient, pixels, number, rate):
@@ -33,8 +32,8 @@ def by_hand(gradient, pixels, number, rate):
 def test_it_is_adam_on_pixel_values(preprocessing, rng):
     p = PREPROCESSINGS[preprocessing]
     scale, mean = np.array(p.scale), np.array(p.mean)
-    x, bowl = p.normalise(rng.uniform(0, 255, SHAPE)), Bowl(p.normalise(rng.uniform(0, 255, SHAPE)))
-    ours = steps(bowl, x, 8, preprocessing=preprocessing, step=5)
+    x, bowl = p.normalise(rng.uniform(0, 255, SHAPE)), Bowl(p.normalise(rng.uniform(0, 255, SHAPE)), preprocessing)
+    ours = steps(bowl, x, 8, step=5)
     theirs = by_hand(lambda pixels: bowl.gradient((pixels - mean) / scale) / scale, x * scale + mean, 8, 5)
     for step, pixels in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(step.x * scale + mean, pixels, atol=1e-3)
@@ -51,7 +50,7 @@ def test_of_a_batch_each_picture_goes_as_it_would_alone(rng):
 
 def test_clipped_a_picture_stays_within_0_to_255(rng):
     x, g = PREPROCESSINGS["tf"].normalise(rng.uniform(0, 255, SHAPE)), rng.normal(0, 1, SHAPE)
-    clipped, free = (steps(Slope(g), x, 3, preprocessing="tf", step=40, clip=clip)[-1].x for clip in (True, False))
+    clipped, free = (steps(Slope(g, "tf"), x, 3, step=40, clip=clip)[-1].x for clip in (True, False))
     assert (clipped.min(), clipped.max()) == (-1, 1)
     assert np.abs(free).max() > 1.3
     np.testing.assert_allclose(clipped, free.clip(-1, 1), atol=1e-5)
@@ -78,7 +77,7 @@ def test_it_too_is_done_as_soon_as_the_score_passes_the_greatest():
 
 
 def test_what_it_remembers_at_a_step_stays_what_it_was(rng):
-    walked = adam(Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE), Optimizer(name="adam"), PREPROCESSINGS["none"])
+    walked = adam(Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE), AdamSettings(), 0, {})
     first = next(walked)
     kept = {name: np.array(value) for name, value in first.state.items()}
     next(walked)

@@ -6,16 +6,14 @@ from landscapes import Bowl, Slope
 
 from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.optimizers.gradient_ascent import gradient_ascent
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.optimizers.gradient_ascent import GradientAscentSettings, gradient_ascent
 
 SHAPE = (4, 5, 3)
-NONE = PREPROCESSINGS["none"]
 
 
-def steps(landscape, x, number, start=0, preprocessing=NONE, **optimizer):
-    chosen = Optimizer(name="gradient_ascent", **{"passes": 1} | optimizer)
-    return list(islice(gradient_ascent(landscape, x, chosen, preprocessing, start), number))
+def steps(landscape, x, number, start=0, **optimizer):
+    chosen = GradientAscentSettings(**{"passes": 1} | optimizer)
+    return list(islice(gradient_ascent(landscape, x, chosen, start, {}), number))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +67,7 @@ def test_the_step_is_in_pixel_values_whatever_the_network_calls_a_pixel(name, rn
     preprocessing = PREPROCESSINGS[name]
     picture = rng.uniform(100, 150, SHAPE)
     g = rng.choice([-1.0, 1.0], SHAPE)
-    (step,) = steps(Slope(g), preprocessing.normalise(picture), 1, preprocessing=preprocessing, step=2)
+    (step,) = steps(Slope(g, name), preprocessing.normalise(picture), 1, step=2)
     np.testing.assert_allclose(np.abs(preprocessing.denormalise(step.x) - picture), 2, rtol=1e-4)
 
 
@@ -78,9 +76,7 @@ def test_clipped_a_picture_stays_within_0_to_255(name, rng):
     preprocessing = PREPROCESSINGS[name]
     x = preprocessing.normalise(rng.uniform(0, 255, SHAPE))
     g = rng.normal(0, 1, SHAPE)
-    clipped, free = (
-        steps(Slope(g), x, 3, preprocessing=preprocessing, step=60, clip=clip)[-1].x for clip in (True, False)
-    )
+    clipped, free = (steps(Slope(g, name), x, 3, step=60, clip=clip)[-1].x for clip in (True, False))
     pixels = preprocessing._reorder(clipped * preprocessing.scale + preprocessing.mean)
     assert pixels.min() == pytest.approx(0, abs=2e-5)
     assert pixels.max() == pytest.approx(255)

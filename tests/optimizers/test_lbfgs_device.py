@@ -16,9 +16,8 @@ from dreamscripts.losses.build import build_loss
 from dreamscripts.networks.loading import load_network
 from dreamscripts.optimizers import lbfgs_device as module
 from dreamscripts.optimizers import line_search
+from dreamscripts.optimizers.lbfgs import LbfgsSettings, lbfgs
 from dreamscripts.optimizers.lbfgs_device import Pair, direction
-from dreamscripts.optimizers.lbfgs_scipy import lbfgs
-from dreamscripts.settings.schema import Optimizer
 
 CAFFE = PREPROCESSINGS["caffe"]
 SHAPE = (4, 5, 3)
@@ -30,7 +29,7 @@ class OnDevice:
 
     def __init__(self, landscape, tensors=True):
         self.landscape, self.tensors, self.losses = landscape, tensors, []
-        self.draw, self.is_random = landscape.draw, landscape.is_random
+        self.draw, self.is_random, self.preprocessing = landscape.draw, landscape.is_random, CAFFE
 
     def loss(self, x):
         loss = self.landscape.loss(self.seen(x))
@@ -70,12 +69,13 @@ class Folded(Bowl):
 
 
 def steps(landscape, x, number, start=0, tensors=True, **optimizer):
-    walk = lbfgs(OnDevice(landscape, tensors), x, Optimizer(where="device", **optimizer), CAFFE, start)
-    return list(islice(walk, number))
+    walked = lbfgs(OnDevice(landscape, tensors), x, LbfgsSettings(where="device", **optimizer), start, {})
+    return list(islice(walked, number))
 
 
 def by_scipy(landscape, x, **optimizer):
-    step = next(lbfgs(landscape, x, Optimizer(where="scipy", **optimizer), CAFFE))
+    landscape.preprocessing = CAFFE
+    step = next(lbfgs(landscape, x, LbfgsSettings(where="scipy", **optimizer), 0, {}))
     del landscape.asked[-2:]  # once more for the loss, and for the terms
     return step
 
@@ -296,7 +296,7 @@ def test_of_a_network_it_lowers_the_loss_as_far_as_scipy(picture, settings):
     for where in ("scipy", "device"):
         table = settings.optimizer.model_copy(update={"where": where, "passes": 5})
         evaluator.reset()
-        walked = list(islice(lbfgs(evaluator, x, table, network.preprocessing), 2))
+        walked = list(islice(lbfgs(evaluator, x, table, 0, {}), 2))
         losses[where] = [step.loss for step in walked]
         assert walked[-1].terms == pytest.approx(evaluator.terms(walked[-1].x), rel=1e-4)
     np.testing.assert_allclose(losses["device"], losses["scipy"], rtol=0.02)

@@ -6,14 +6,14 @@ from keras import ops
 from landscapes import Bowl, Slope, Valley
 
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.optimizers.lbfgs_scipy import lbfgs
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.optimizers.lbfgs import LbfgsSettings, lbfgs
 
 CAFFE = PREPROCESSINGS["caffe"]
 
 
 def steps(landscape, x, number, start=0, **optimizer):
-    return list(islice(lbfgs(landscape, x, Optimizer(**optimizer), CAFFE, start), number))
+    landscape.preprocessing = CAFFE
+    return list(islice(lbfgs(landscape, x, LbfgsSettings(**optimizer), start, {}), number))
 
 
 def test_it_finds_the_minimum(rng):
@@ -103,7 +103,7 @@ def test_under_jitter_one_more_iteration_is_tried_also_after_a_break(rng, caplog
     walked = steps(cliff, x, 15)
     assert [step.done for step in walked] == [False, True]
     assert caplog.text.count("found no lower loss") == 2
-    (resumed,) = islice(lbfgs(cliff, walked[0].x, Optimizer(), CAFFE, 1, walked[0].state), 15)
+    (resumed,) = islice(lbfgs(cliff, walked[0].x, LbfgsSettings(), 1, walked[0].state), 15)
     assert resumed.done
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -115,6 +116,16 @@ def test_what_decides_nothing_in_the_settings_may_change(gallery, folder):
     gallery.release()
     *lines, last = SETTINGS.splitlines()
     assert opened(folder, settings="\n".join(["# the same", *lines, f"{last}  # passes"])).todo("block2_conv1") == []
+
+
+def test_the_gallery_of_an_older_version_may_have_keys_that_its_optimizer_never_used(gallery, folder):
+    gallery.release()
+    record = recorded(folder)
+    before = {"evaluations": 3, "iterations": 60, "clip": False, "step": 1.5, "normalise": "std", "name": "adam"}
+    now = {"passes": 3, "iterations": 60, "clip": False, "step": 1.5, "name": "adam"}
+    record["settings"] = tomli_w.dumps({"optimizer": before})
+    (folder / "gallery.json").write_text(json.dumps(record))
+    assert opened(folder, settings=tomli_w.dumps({"optimizer": now})).todo("block2_conv1") == []
 
 
 def test_layers_are_added(gallery, folder):

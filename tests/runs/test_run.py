@@ -10,11 +10,11 @@ from conftest import changed
 from PIL import Image
 
 from dreamscripts import atomic_files
+from dreamscripts.dreams import dream as dreaming
 from dreamscripts.errors import Diverged, NetworkError, OutputError, PictureError
 from dreamscripts.images.files import open_picture
 from dreamscripts.objective import memory_budget
-from dreamscripts.optimizers.registry import OPTIMIZERS
-from dreamscripts.optimizers.step import OptimizerResult
+from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.reports.loss_curve import write_loss_curve
 from dreamscripts.runs import run as run_module
 from dreamscripts.runs.run_folder import RunFolder, free_folder, latest_folder
@@ -312,7 +312,7 @@ def test_a_run_resumes_from_wherever_it_is_called(photo, octaves, folder, tmp_pa
 
 
 def test_after_a_divergence_the_best_picture_is_the_final_one(photo, settings, folder, monkeypatch):
-    original = OPTIMIZERS["lbfgs"]
+    original = dreaming.optimize
 
     def worse_then_nan(*arguments, **options):
         best = next(original(*arguments, **options))
@@ -320,7 +320,7 @@ def test_after_a_divergence_the_best_picture_is_the_final_one(photo, settings, f
         yield OptimizerResult(best.x * 0, best.loss + 1, best.terms)
         raise Diverged("the term 'continuity' of the loss became NaN at pass 12")
 
-    monkeypatch.setitem(OPTIMIZERS, "lbfgs", worse_then_nan)
+    monkeypatch.setattr(dreaming, "optimize", worse_then_nan)
     with pytest.raises(Diverged, match=r"iteration 3: the term 'continuity'.*\[features\].*final\.png is the best"):
         list(run(photo, settings, folder))
     assert (folder / "final.png").read_bytes() == (folder / "iteration_001.png").read_bytes()

@@ -50,7 +50,7 @@ def test_optimizers_are_compared_in_a_report_and_the_verdict_is_said(command, ph
     ("arguments", "says"),
     [
         (["PHOTO", "--optimizers", "lbfgs,gradient_ascend"], "did you mean 'gradient_ascent'"),
-        (["PHOTO", "--optimizers", "adam, adam"], "at least two optimizers"),
+        (["PHOTO", "--optimizers", "adam, adam"], "needs at least two optimizers"),
         (["PHOTO", "--output", "full"], "full: is not empty; choose another --output"),
         (["PHOTO", "--output", "fast.toml"], "fast.toml: "),
         (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),

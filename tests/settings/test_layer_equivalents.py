@@ -10,7 +10,7 @@ from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.loading import build
 from dreamscripts.networks.rewrite.pre_relu import has_relu
 from dreamscripts.registry import FAMILIES
-from dreamscripts.settings.layer_equivalents import stand_in
+from dreamscripts.settings.layer_equivalents import equivalent
 from dreamscripts.settings.loading import named, read_text
 from dreamscripts.settings.schema import Settings
 
@@ -45,6 +45,11 @@ def load(caplog):
     return loaded
 
 
+def replacements(said):
+    """How many layers were replaced, by the warnings."""
+    return len([line for line in said if "is not a layer of" in line])
+
+
 def weights(settings):
     return {layer: feature.weight for layer, feature in settings.features.items()}
 
@@ -68,7 +73,7 @@ def test_whatever_stands_in_is_a_layer_of_the_network_in_about_the_same_place(st
     for family, network in MEMBERS.items():
         for other in set(MEMBERS) - {family}:
             for layer in strides[other].keys() - strides[family].keys():
-                if found := stand_in(layer, network):
+                if found := equivalent(layer, network):
                     assert 1 / 2 <= strides[family][found] / strides[other][layer] <= 2
                     stood_in += 1
     assert stood_in > 40
@@ -92,23 +97,23 @@ def test_every_named_settings_file_loads_for_the_networks_at_hand(name, network,
         return
     own = load(name, **guide)[0]
     assert sum(weights(settings).values()) == pytest.approx(sum(weights(own).values()))
-    assert len([line for line in said if "stands in" in line]) == len(own.features.keys() - settings.features.keys())
+    assert replacements(said) == len(own.features.keys() - settings.features.keys())
 
 
 def test_a_layer_that_the_network_has_needs_no_stand_in(load):
     for network in ("pocket", "pocket_large", "vgg16", "vgg19"):
-        assert stand_in("block5_conv1", network) is None
+        assert equivalent("block5_conv1", network) is None
         settings, said = load("bad_trip", network=network)
         assert (settings.features, said) == (load("bad_trip")[0].features, [])
-    assert stand_in("fire6", "squeezenet") is stand_in("mixed3", "inception_v3") is None
+    assert equivalent("fire6", "squeezenet") is equivalent("mixed3", "inception_v3") is None
 
 
 def test_another_familys_layer_is_replaced_with_a_warning_for_each(load, tmp_path):
     settings, said = load("tutorial_simple", network="pocket")
     assert weights(settings) == {"block5_conv1": 1, "block5_conv2": 1}
     assert said == [
-        "mixed3 is not a layer of pocket: block5_conv1 stands in for it",
-        "mixed5 is not a layer of pocket: block5_conv2 stands in for it",
+        "mixed3 is not a layer of pocket; using block5_conv1 instead",
+        "mixed5 is not a layer of pocket; using block5_conv2 instead",
     ]
     (tmp_path / "again.toml").write_text(settings.to_toml())
     assert load(tmp_path / "again.toml") == (settings, [])
@@ -117,7 +122,7 @@ def test_another_familys_layer_is_replaced_with_a_warning_for_each(load, tmp_pat
 def test_layers_with_the_same_stand_in_add_their_weights(load):
     settings, said = load("keras_inception", network="pocket")
     assert weights(settings) == {"block5_conv2": 1 + 1.5, "block5_conv3": 2 + 2.5}
-    assert len([line for line in said if "stands in" in line]) == 4
+    assert replacements(said) == 4
 
 
 def test_a_stand_in_beside_the_layer_itself_adds_to_it(load):
@@ -130,7 +135,8 @@ def test_the_greatest_score_is_left_out_with_a_warning_where_layers_stand_in(loa
     optimizer = settings.optimizer
     assert (optimizer.max_score, optimizer.clip, optimizer.iterations) == (None, True, 10)
     assert said[-1] == (
-        "optimizer.clip = true and iterations = 10 instead of max_score: scores of pocket are on another scale"
+        "optimizer.max_score is ignored, because scores of pocket have a different scale; using optimizer.clip = true "
+        "and optimizer.iterations = 10 instead"
     )
     assert load("keras_inception", network="pocket", **{"optimizer.iterations": 7})[0].optimizer.iterations == 7
     settings, said = load("keras_inception")
@@ -139,14 +145,14 @@ def test_the_greatest_score_is_left_out_with_a_warning_where_layers_stand_in(loa
 
 def test_channels_cannot_be_carried_over():
     chosen = {"features.mixed3": {"weight": 1, "channels": [3]}}
-    with pytest.raises(SettingsError, match=r"^mixed3 is not a layer of pocket; block5_conv1 stands in .* channels"):
+    with pytest.raises(SettingsError, match=r"^mixed3 is not a layer of pocket; it corresponds to block5_conv1, but"):
         Settings.load("tutorial_simple", network="pocket", **chosen)
     assert Settings.load("tutorial_simple", **chosen).features["mixed3"].channels == {3: 1}
 
 
 def test_what_the_table_does_not_know_is_left_alone(load):
     for layer, network in [("mixed3", "resnet50"), ("mixed3", "own.keras"), ("mixed", "pocket"), ("conv1", "pocket")]:
-        assert stand_in(layer, network) is None
+        assert equivalent(layer, network) is None
     settings, said = load("tutorial_simple", network="resnet50")
     assert (weights(settings), said) == ({"mixed3": 1, "mixed5": 1}, [])
-    assert stand_in("block3_conv1", "inception_v3") is None  # so large a stride has none so small
+    assert equivalent("block3_conv1", "inception_v3") is None  # so large a stride has none so small

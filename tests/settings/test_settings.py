@@ -4,12 +4,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras import ops
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.images.files import save_picture
+from dreamscripts.losses.named import measure, penalty
+from dreamscripts.optimizers.lbfgs import LbfgsSettings
+from dreamscripts.registry import MEASURES, PENALTIES
 from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
 from dreamscripts.settings.loading import folder, named, parse_override
-from dreamscripts.settings.schema import Feature, Jitter, Octaves, Optimizer, Settings, Tiles
+from dreamscripts.settings.schema import Feature, Jitter, Octaves, Settings, Tiles
 
 BLOCK4 = {"block4_conv1": 0.05, "block4_conv2": 0.01, "block4_conv3": 0.01}
 BLOCK5 = {"block5_conv1": 0.05, "block5_conv2": 0.02}
@@ -39,13 +43,13 @@ def test_the_named_settings_have_the_published_features_and_penalties(
     assert (settings.penalties.continuity, settings.penalties.dream_l2) == (continuity, dream_l2)
     assert (settings.jitter.noise, settings.size) == (noise, size)
     assert (settings.network, settings.weights, settings.optimizer.name) == ("vgg16", None, "lbfgs")
-    assert (settings.optimizer.max_change is None) == settings.optimizer.by_scipy == name.startswith("keras_")
+    assert (settings.optimizer.max_change is None) == (settings.optimizer.where == "scipy") == name.startswith("keras_")
 
 
 @pytest.mark.parametrize(("name", "iterations"), [("keras_bad_trip", 5), ("keras_dreamy", 5), ("bad_trip", 15)])
 def test_the_keras_example_runs_scipys_lbfgs_without_bounds_at_one_size(name, iterations):
     settings = Settings.load(name, **({} if name.startswith("keras_") else AS_IN_THE_EXAMPLE))
-    assert settings.optimizer == Optimizer(iterations=iterations, passes=7)
+    assert settings.optimizer == LbfgsSettings(iterations=iterations, passes=7)
     assert (settings.octaves, settings.jitter.shift) == (Octaves(), 0)
 
 
@@ -106,8 +110,8 @@ tables = st.fixed_dictionaries(
         "octaves": st.builds(dict, kind=st.sampled_from(["grown", "split"]), scale=st.floats(1.01, 8)),
         "tiles": st.builds(dict, kind=st.sampled_from(["tutorial", "notebook"]), size=st.integers(1, 1000)),
         "penalties": st.builds(dict, diversity=weights),
-        "optimizer": st.builds(dict, max_score=st.none() | weights, clip=st.booleans())
-        | st.fixed_dictionaries({"laplacian": st.integers(0, 12)})
+        "optimizer": st.builds(dict, name=st.just("adam"), max_score=st.none() | weights, clip=st.booleans())
+        | st.builds(dict, name=st.sampled_from(["adam", "gradient_ascent"]), laplacian=st.integers(0, 12))
         | st.fixed_dictionaries({"parameters": st.sampled_from(["pixels", "fourier"])})
         | st.builds(dict, where=st.sampled_from(["scipy", "device"]), history=st.integers(1, 100)),
     },
@@ -207,6 +211,8 @@ def test_channels_chosen_for_one_network_are_never_taken_for_anothers(tmp_path):
     # A model of one's own may have moved, or learned some more.
     file.write_text('network = "mine.keras"\n[features]\nconv2d = {weight = 1, channels = [7]}')
     assert Settings.load(file, network="folder/mine.keras").features["conv2d"].channels == {7: 1}
+    for copy in ("folder/mine.h5", "mine.hdf5"):
+        assert Settings.load(file, network=copy).features["conv2d"].channels == {7: 1}
 
 
 def test_overrides_are_laid_over_the_other_networks_own_features(tmp_path):
@@ -225,7 +231,7 @@ def test_out_of_noise_a_picture_has_the_size_that_the_settings_say():
         settings = Settings.load(name)
         assert (settings.start, settings.size) == ("noise", 224)
         assert Settings.load(name, start="photograph", size=None).size is None
-        with pytest.raises(SettingsError, match='start = "noise" has no size of its own: say size'):
+        with pytest.raises(SettingsError, match='start = "noise" needs a size; set size'):
             Settings.load(name, size=None)
 
 
@@ -281,13 +287,19 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"size": 0}, ["size", "greater than or equal to 1"]),
         ({"optimizer.iterations": 2.5}, ["optimizer.iterations", "integer"]),
         ({"optimizer.name": "sgd"}, ["optimizer.name", "'lbfgs'", "'adam'"]),
-        ({"optimizer.step": 0}, ["optimizer.step", "greater than 0"]),
-        ({"optimizer.normalise": "max"}, ["optimizer.normalise", "'std'"]),
+        ({"optimizer.name": "adam", "optimizer.step": 0}, ["optimizer.step", "greater than 0"]),
+        ({"optimizer.name": "gradient_ascent", "optimizer.normalise": "max"}, ["optimizer.normalise", "'std'"]),
         ({"optimizer.where": "gpu"}, ["optimizer.where", "'scipy'", "'device'"]),
         ({"optimizer.history": 0}, ["optimizer.history", "greater than or equal to 1"]),
         ({"optimizer.history": 101}, ["optimizer.history", "less than or equal to 100"]),
         ({"measure": "l3"}, ["measure", "'l2'"]),
+        ({"network": "vgg61"}, ["bad_trip: there is no network called 'vgg61' (did you mean 'vgg"]),
+        ({"measure": "means"}, ["measure = 'means': should be ", "did you mean 'mean'"]),
+        ({"measure": 3}, ["measure = 3", "string"]),
+        ({"features.block4_conv1": {"weight": 1, "measure": "l22"}}, ["features.block4_conv1.measure", "mean 'l2'"]),
         ({"measure": "guide"}, ["measure", "--guide"]),
+        ({"penalties.dreem_l2": 1}, ["there is no setting 'penalties.dreem_l2' (did you mean 'penalties.dream_l2'"]),
+        ({"penalties": 3}, ["penalties = 3", "should be a table"]),
         ({"features.block4_conv1": {"weight": 1, "measure": "guide"}}, ["measure", "--guide"]),
         ({"features.block4_conv1": {"weight": 1, "channels": []}}, ["features.block4_conv1.channels", "at least 1"]),
         ({"features.block4_conv1": {"weight": 1, "channels": {}}}, ["features.block4_conv1.channels", "at least 1"]),
@@ -303,9 +315,12 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"features.block4_conv1": {"weight": 1, "channels": {"3": float("nan")}}}, ["channels.3", "finite"]),
         ({"features.block4_conv1": {"weigth": 1}}, ["there is no setting", "block4_conv1.weigth"]),
         ({"octaves.above": 3, "octaves.count": 3}, ["octaves.above = 3 is too many of octaves.count = 3"]),
-        ({"octaves.above": 1, "octaves.count": 3, "octaves.kind": "grown"}, ["octaves.above is for other kinds"]),
+        (
+            {"octaves.above": 1, "octaves.count": 3, "octaves.kind": "grown"},
+            ["octaves.above cannot be used with kind"],
+        ),
         ({"octaves": 3}, ["octaves = 3", "should be a table"]),
-        ({"guide.picture": "a.png"}, ["a guide is named, but no layer has measure"]),
+        ({"guide.picture": "a.png"}, ["there is a guide picture, but no layer has measure"]),
         ({"octaves.kind": "carry"}, ["octaves.kind", "'carried'"]),
         ({"octaves.scale": 1}, ["octaves.scale", "greater than 1"]),
         ({"octaves.count": 0}, ["octaves.count", "greater than or equal to 1"]),
@@ -320,11 +335,28 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"jitter.scale": 1}, ["jitter.scale", "less than 1"]),
         ({"penalties.diversity": -1}, ["penalties.diversity", "greater than or equal to 0"]),
         ({"start": "noisy"}, ["start", "'photograph'", "'noise'"]),
-        ({"start": "noise", "size": None}, ['start = "noise" has no size']),
+        ({"start": "noise", "size": None}, ['start = "noise" needs a size']),
         ({"optimizer.parameters": "pixel"}, ["optimizer.parameters", "'pixels'", "'fourier'"]),
-        ({"optimizer.laplacian": -1}, ["optimizer.laplacian", "greater than or equal to 0"]),
-        ({"optimizer.laplacian": 13}, ["optimizer.laplacian", "less than or equal to 12"]),
-        ({"optimizer.parameters": "fourier", "optimizer.laplacian": 2}, ["optimizer.laplacian is for pixels"]),
+        ({"optimizer.name": "adam", "optimizer.laplacian": -1}, ["optimizer.laplacian", "greater than or equal to 0"]),
+        ({"optimizer.name": "adam", "optimizer.laplacian": 13}, ["optimizer.laplacian", "less than or equal to 12"]),
+        (
+            {"optimizer.name": "adam", "optimizer.parameters": "fourier", "optimizer.laplacian": 2},
+            ["optimizer.laplacian is for pixels"],
+        ),
+        (
+            {"optimizer.step": 99},
+            ["lbfgs has no setting 'optimizer.step'; adam and gradient_ascent have it"],
+        ),
+        ({"optimizer.step": 1.5}, ["lbfgs has no setting 'optimizer.step'"]),
+        ({"optimizer.laplacain": 4}, ["there is no setting 'optimizer.laplacain' (did you mean 'optimizer.laplacian'"]),
+        ({"optimizer.name": "adam", "optimizer.history": 5}, ["adam has no setting 'optimizer.history'; lbfgs has it"]),
+        ({"optimizer": {"name": "adam", "where": "device"}}, ["adam has no setting 'optimizer.where'; lbfgs has it"]),
+        ({"optimizer": {"name": ["adam"]}}, ["optimizer.name = ['adam']", "'lbfgs'"]),
+        ({"optimizer": {"name": "adm"}}, ["did you mean 'adam'"]),
+        ({"optimizer": "adam"}, ["optimizer = 'adam'", "should be a table"]),
+        ({"octaves.kind": "plian"}, ["did you mean 'plain'"]),
+        ({"octaves.kind": 3}, ["octaves.kind = 3", "string"]),
+        ({"optimizer.iterations": "none"}, ["optimizer.iterations = 'none'", "integer"]),
         ({"optimizer.parameters": "fourier", "optimizer.max_change": 2}, ["optimizer.max_change is for pixels"]),
         ({"optimizer.max_change": 0}, ["optimizer.max_change", "greater than 0"]),
         ({"instead": 3}, ["instead = 3", "should be a table"]),
@@ -382,8 +414,62 @@ def test_tiles_as_a_bare_word_take_a_size_as_well():
     assert Settings.load("bad_trip", **{"tiles": "exact"}).tiles.size is None
 
 
+def test_a_value_that_may_be_unset_is_unset_by_none(tmp_path):
+    unset = {"optimizer.max_change": "none", "size": "none", "weights": "none", "tiles": "none"}
+    settings = Settings.load("bad_trip", **unset)
+    assert (settings.optimizer.max_change, settings.size, settings.weights, settings.tiles) == (None,) * 4
+    assert Settings.load("bad_trip", **dict([parse_override("optimizer.max_change=none")])).optimizer.max_change is None
+    file = tmp_path / "some.toml"
+    file.write_text('preprocessing = "none"\n[features]\na = {weight = 1, measure = "none"}\n')
+    assert Settings.load(file).preprocessing == "none"  # which is a preprocessing
+    assert Settings.load(file).features["a"].measure is None
+    plain = Settings.load("bad_trip", **{"optimizer.name": "gradient_ascent", "optimizer.normalise": "none"})
+    assert plain.optimizer.normalise == "none"
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("network = vgg16", '; words need quotes: network = "vgg16"'),
+        ("  weights = my/vgg.h5  # mine", '; words need quotes: weights = "my/vgg.h5"'),
+        ("clip = True", "; use small letters: clip = true"),
+        ("size = ", ""),
+        ("size = 3 4", ""),
+    ],
+)
+def test_a_word_without_quotes_gets_a_hint(line, hint, tmp_path):
+    file = tmp_path / "some.toml"
+    file.write_text(f"seed = 1\n{line}\n[features]\na = 1\n")
+    with pytest.raises(SettingsError, match=r"some\.toml: is not valid TOML: .*line 2") as mistake:
+        Settings.load(file)
+    assert str(mistake.value).endswith(hint or ")")
+
+
 def test_what_an_older_version_called_evaluations_is_read_as_passes(tmp_path):
     old = tmp_path / "old.toml"
     old.write_text("[features]\nblock2_conv1 = 1\n[optimizer]\nevaluations = 4\n")
     assert Settings.load(old).optimizer.passes == 4
     assert Settings.load(old, **{"optimizer.evaluations": 2}).optimizer.passes == 2
+
+
+def test_a_penalty_and_a_measure_of_a_notebook_are_settings():
+    @penalty("warmth", tileable=True)
+    def warmth(x, region):
+        """Mean of blue."""
+        return ops.sum(region.core(x)[..., 0]) / region.positions(x)
+
+    @measure("median")
+    def median(f, region):
+        """Middle value."""
+        return ops.median(region.core(f))
+
+    try:
+        settings = Settings(features={"a": 1}, measure="median", penalties={"warmth": 2})
+        assert (settings.penalties.warmth, settings.penalties.dream_l2) == (2, 0)
+        written = tomllib.loads(settings.to_toml())
+        assert list(written["penalties"]) == ["continuity", "dream_l2", "total_variation", "warmth", "diversity"]
+        assert Settings.model_validate(written) == settings
+    finally:
+        del PENALTIES._entries["warmth"], MEASURES._entries["median"]
+    with pytest.raises(ValueError, match="warmth"):
+        Settings(features={"a": 1}, penalties={"warmth": 2})

@@ -1,4 +1,4 @@
-"""What gradient ascent and Adam share: the walk, a move for every pass, over a gradient that may be evened out."""
+"""What all update rules share: an update for every pass, the Laplacian pyramid, bounds."""
 
 from itertools import islice
 
@@ -8,18 +8,24 @@ from landscapes import Bowl, Slope
 
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.optimizers import laplacian
-from dreamscripts.optimizers.registry import OPTIMIZERS
-from dreamscripts.settings.schema import Optimizer
+from dreamscripts.optimizers.optimize import optimize
+from dreamscripts.registry import OPTIMIZERS
 
 SHAPE = (4, 5, 3)
 CAFFE = PREPROCESSINGS["caffe"]
 
 
+def named(name, **optimizer):
+    """Settings of an optimizer."""
+    return OPTIMIZERS[name].settings(**optimizer)
+
+
 @pytest.fixture(params=["gradient_ascent", "adam"])
 def steps(request):
     def take(landscape, x, number, start=0, **optimizer):
-        chosen = Optimizer(name=request.param, **{"passes": 1} | optimizer)
-        return list(islice(OPTIMIZERS[request.param](landscape, x, chosen, PREPROCESSINGS["none"], start), number))
+        if request.param == "adam":
+            optimizer.pop("normalise", None)
+        return list(islice(optimize(landscape, x, named(request.param, **{"passes": 1} | optimizer), start), number))
 
     return take
 
@@ -51,8 +57,7 @@ def test_the_pyramid_is_of_the_gradient_and_not_of_the_step(rng):
     """By hand, for gradient ascent: x − step · L(g) / (mean|L(g)|)."""
     g = rng.normal(0.5, 1, (9, 12, 3)).astype(np.float32)
     even = laplacian.normalise(g, 3).astype(float)
-    chosen = Optimizer(name="gradient_ascent", passes=1, step=2, laplacian=3)
-    step = next(OPTIMIZERS["gradient_ascent"](Slope(g), np.zeros(g.shape), chosen, PREPROCESSINGS["none"]))
+    step = next(optimize(Slope(g), np.zeros(g.shape), named("gradient_ascent", passes=1, step=2, laplacian=3)))
     np.testing.assert_allclose(step.x, -2 * even / np.abs(even).mean(), rtol=1e-5)
 
 
@@ -60,10 +65,10 @@ def test_the_pyramid_is_of_the_gradient_and_not_of_the_step(rng):
 def test_max_change_bounds_all_the_steps_of_an_iteration_together(name, rng):
     low, high = CAFFE.limits
     x = rng.uniform(low - 5, high + 5, (4, 5, 3))  # some begin beyond black and white
-    slope = Slope(rng.choice([-1, 1], (4, 5, 3)) * rng.uniform(1, 2, (4, 5, 3)))
-    optimizer = Optimizer(name=name, step=4, passes=3, max_change=6)
+    slope = Slope(rng.choice([-1, 1], (4, 5, 3)) * rng.uniform(1, 2, (4, 5, 3)), "caffe")
+    optimizer = named(name, step=4, passes=3, max_change=6)
     before = x.clip(low, high)
-    for step in islice(OPTIMIZERS[name](slope, x, optimizer, CAFFE), 3):
+    for step in islice(optimize(slope, x, optimizer), 3):
         assert ((step.x >= low - 1e-4) & (step.x <= high + 1e-4)).all()
         moved = np.abs(step.x - before)
         assert 5 < moved.max() <= 6 + 1e-3

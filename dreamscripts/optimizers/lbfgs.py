@@ -1,0 +1,76 @@
+"""L-BFGS on the pixels, restarted in each iteration, as in the Keras L-BFGS example: by SciPy, or on the device."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dreamscripts.optimizers.lbfgs_device import device_lbfgs
+from dreamscripts.optimizers.lbfgs_scipy import scipy_lbfgs
+from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.optimizers.registry import optimizer
+from dreamscripts.settings.schema import OptimizerSettings
+
+if TYPE_CHECKING:
+    from dreamscripts.objective.protocol import Objective
+
+log = logging.getLogger(__name__)
+
+
+class LbfgsSettings(OptimizerSettings):
+    """L-BFGS: a quasi-Newton method with a line search, which finds its own step sizes."""
+
+    name: Literal["lbfgs"] = "lbfgs"
+    """The optimizer."""
+    where: Literal["scipy", "device"] = "scipy"
+    """SciPy's L-BFGS-B in float64, or this package's own in float32 on the device that runs the network."""
+    history: int = Field(5, ge=1, le=100)
+    """Vector pairs that the curvature is estimated from, 1 to 100, with where = "device"; a pair is two pictures."""
+
+    @property
+    def pictures_kept(self) -> int:
+        """See OptimizerSettings: SciPy keeps 25 in float64."""
+        return 2 * 25 if self.where == "scipy" else 2 * self.history + 8
+
+    @property
+    def on_device(self) -> bool:
+        """See OptimizerSettings."""
+        return self.where == "device"
+
+    @property
+    def couples_pictures(self) -> bool:
+        """See OptimizerSettings: a line search has one step for all pictures of a batch."""
+        return True
+
+    @property
+    def lighter(self) -> str:
+        """See OptimizerSettings."""
+        return "optimizer.where=device" if self.where == "scipy" else ""
+
+
+@optimizer("lbfgs", settings=LbfgsSettings, title="L-BFGS", colour="#b5179e", searches="passes")
+def lbfgs(
+    objective: "Objective", x: np.ndarray, settings: LbfgsSettings, start: int, state: Mapping[str, np.ndarray]
+) -> Iterator[OptimizerResult]:
+    """Minimise the objective as `settings.where` says, by up to `settings.passes` passes in each iteration.
+
+    An iteration that finds no lower loss is logged. After it, another draw of the jitter may lead to a lower loss, so
+    one more iteration is tried if the objective is random. The state counts such iterations in a row.
+    """
+    most = 2 if objective.is_random else 1
+    bounded = settings.clip or settings.max_change is not None
+    stuck = int(state.get("stuck", 0))
+    run = {"scipy": scipy_lbfgs, "device": device_lbfgs}[settings.where]
+    for iteration, (result, lowered) in enumerate(run(objective, x, settings, start), start + 1):
+        stuck = 0 if lowered else stuck + 1
+        done = stuck == most
+        if stuck:
+            end = ", so no more are tried at this size" if done else ""
+            advice = "" if bounded else "; optimizer.max_change = 5 would keep its steps near the picture"
+            log.warning("iteration %d: the line search found no lower loss%s%s", iteration, end, advice)
+        yield replace(result, state={"stuck": np.array(stuck)} if stuck else {}, done=done)
+        if done:
+            return

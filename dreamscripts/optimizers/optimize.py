@@ -1,0 +1,43 @@
+"""optimize(objective, x, settings): run the optimizer that the settings name, on pixels or on Fourier coefficients."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.settings.schema import OptimizerSettings
+
+if TYPE_CHECKING:
+    from dreamscripts.objective.protocol import Objective
+
+COEFFICIENTS = "coefficients"  # their name in the state
+
+
+def optimize(
+    objective: "Objective",
+    x: np.ndarray,
+    settings: OptimizerSettings,
+    start: int = 0,
+    state: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[OptimizerResult]:
+    """Minimise the objective from the picture x (..., H, W, 3), in its preprocessing; yield a result per iteration.
+
+    `start` is the number of iterations before, and `state` that of the result before, if there is one. With
+    `settings.parameters` = "fourier" the optimizer changes Fourier coefficients of the picture; the results hold
+    pictures all the same. Raises Diverged if the loss becomes infinite, NaN or much larger than at the start.
+    """
+    state = dict(state or {})
+    function = OPTIMIZERS[settings.name].function
+    if settings.parameters == "pixels":
+        yield from function(objective, x, settings, start, state)
+        return
+    from dreamscripts.objective.fourier import FourierEvaluator  # needs SciPy and Keras
+
+    fourier = FourierEvaluator(objective, *x.shape[-3:-1])
+    coefficients = state.pop(COEFFICIENTS) if state else fourier.coefficients(x)
+    unclipped = settings.model_copy(update={"clip": False})  # a sigmoid keeps the pixels within 0..255
+    for result in function(fourier, coefficients, unclipped, start, state):
+        yield replace(result, x=fourier.picture(result.x), state={**result.state, COEFFICIENTS: result.x})

@@ -1,0 +1,148 @@
+"""Optimizers that are an update rule: (x, gradient, state) → (x, state), applied once for every pass."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.errors import Diverged
+from dreamscripts.optimizers import laplacian
+from dreamscripts.optimizers.box import bounds_around
+from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.optimizers.registry import optimizer
+from dreamscripts.settings.schema import OptimizerSettings
+
+if TYPE_CHECKING:
+    from dreamscripts.images.preprocessing import Preprocessing
+    from dreamscripts.objective.protocol import Objective
+
+EXPLODED = 100  # a loss that is higher than the first by this many times the first is given up
+FIRST = "first"  # the name of the first loss in the state
+
+State = Mapping[str, Any]
+Rule = Callable[[np.ndarray, np.ndarray, State], tuple[Any, State]]
+
+
+class UpdateRuleSettings(OptimizerSettings):
+    """Settings of an optimizer that is an update rule."""
+
+    step: float = Field(1.5, gt=0, allow_inf_nan=False)
+    """Step size, above 0: pixel values for each unit of the update, or values of Fourier coefficients."""
+    laplacian: int = Field(0, ge=0, le=12)
+    """Splits of the Laplacian pyramid that gives all scales of the gradient the same strength, 0 to 12; 0 for none."""
+    max_score: float | None = Field(None, allow_inf_nan=False)
+    """An octave ends as soon as the score, which is −loss, is above this value."""
+
+    @property
+    def couples_pictures(self) -> bool:
+        """See OptimizerSettings: the score is that of all pictures of a batch."""
+        return self.max_score is not None
+
+
+def apply_rule(
+    rule: Rule,
+    objective: "Objective",
+    x: np.ndarray,
+    settings: UpdateRuleSettings,
+    start: int,
+    state: Mapping[str, np.ndarray],
+) -> Iterator[OptimizerResult]:
+    """Yield a result after every `settings.passes` updates, each under its own draw of the jitter.
+
+    `rule(x, gradient, state)` gives the next picture and the next state. The gradient is of the loss, float32 (..., H,
+    W, 3), after the Laplacian pyramid. The state is empty at the start of an octave; its values are arrays or tensors,
+    and it may not have the name "first". The picture is then clipped to the bounds of the iteration (box.py). The last
+    result is `done` as soon as the score, −loss, is above `settings.max_score`. Raises Diverged if the loss explodes.
+    """
+    kept: State = {name: value for name, value in state.items() if name != FIRST}
+    drawn = start * settings.passes
+    objective.draw(drawn)
+    first = float(state[FIRST]) if state else objective.loss(x)
+    while True:
+        bounds = bounds_around(x, settings, objective.preprocessing)
+        for _ in range(settings.passes):
+            gradient = objective.gradient(x)
+            if settings.laplacian:
+                gradient = laplacian.normalise(gradient, settings.laplacian)
+            x, kept = rule(x, gradient, kept)
+            if bounds is not None:
+                x = np.clip(x, *bounds)
+            drawn += 1
+            objective.draw(drawn)
+            loss = objective.loss(x)
+            if loss - first > EXPLODED * max(abs(first), 1):
+                raise Diverged(f"the loss exploded, from {first:.4g} to {loss:.4g}")
+            if done := settings.max_score is not None and -loss > settings.max_score:
+                break
+        yield OptimizerResult(x, loss, objective.terms(x), {FIRST: np.array(first), **_arrays(kept)}, done)
+        if done:
+            return
+
+
+def in_pixel_values(rule: Rule, preprocessing: "Preprocessing") -> Rule:
+    """Make a rule on pixel values a rule on preprocessed pictures.
+
+    So the step size means the same for every network. The rule gets float32 pixel values, which are those of Fourier
+    coefficients if `preprocessing` is "none". Raises ValueError if it gives a picture of another shape.
+    """
+    scale, mean = np.array(preprocessing.scale), np.array(preprocessing.mean)
+
+    def converted(x: np.ndarray, gradient: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        pixels = (x * scale + mean).astype(np.float32)
+        pixels, state = rule(pixels, (gradient / scale).astype(np.float32), state)
+        pixels = ops.convert_to_numpy(pixels)
+        if pixels.shape != x.shape:
+            raise ValueError(f"the update rule made a picture of shape {pixels.shape} from one of {x.shape}")
+        return (pixels - mean) / scale, state
+
+    return converted
+
+
+def update_rule(
+    name: str | None = None,
+    *,
+    settings: type[UpdateRuleSettings] = UpdateRuleSettings,
+    title: str | None = None,
+    colour: str | None = None,
+    advice: str = "lower optimizer.step",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an optimizer of a function (x, gradient, state, settings) → (x, state).
+
+        @update_rule(title="momentum")
+        def momentum(x, gradient, state, settings):
+            velocity = 0.9 * state.get("velocity", 0) + gradient / np.abs(gradient).mean()
+            return x - settings.step * velocity, {"velocity": velocity}
+
+    x and the gradient of the loss are float32 (..., H, W, 3) in pixel values. The function is called once for every
+    pass; it gives the next picture, and all that the next call needs in `state`, as arrays by name. The state is empty
+    at the start of an octave; it is saved, so that a run can be resumed. Arguments are as in `optimizer`.
+    """
+
+    def add(rule: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(rule)
+        def function(
+            objective: "Objective", x: np.ndarray, table: Any, start: int, state: Mapping[str, np.ndarray]
+        ) -> Iterator[OptimizerResult]:
+            def on_pixels(pixels: np.ndarray, gradient: np.ndarray, kept: State) -> tuple[Any, State]:
+                return rule(pixels, gradient, kept, table)
+
+            converted = in_pixel_values(on_pixels, objective.preprocessing)
+            return apply_rule(converted, objective, x, table, start, state)
+
+        add_optimizer = optimizer(
+            name or rule.__name__, settings=settings, title=title, colour=colour, advice=advice, searches="step"
+        )
+        add_optimizer(function)
+        return rule
+
+    return add
+
+
+def _arrays(state: State) -> dict[str, np.ndarray]:
+    """Copy a rule's state to arrays: the rule may change its own in place."""
+    if FIRST in state:
+        raise ValueError(f"an update rule cannot keep '{FIRST}' in its state; use another name")
+    return {name: np.array(ops.convert_to_numpy(value)) for name, value in state.items()}

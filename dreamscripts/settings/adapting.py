@@ -1,0 +1,71 @@
+"""Settings that were written for one network, adapted to another."""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dreamscripts.errors import SettingsError
+from dreamscripts.settings.layer_equivalents import equivalent
+from dreamscripts.settings.network_names import is_model_file
+
+if TYPE_CHECKING:
+    from dreamscripts.settings.schema import Feature, Settings
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound="Settings")
+
+
+def refuse_other_channels(settings: "Settings", written_for: str, source: str, overrides: Mapping[str, Any]) -> None:
+    """Raise SettingsError if `source` chose channels for the network `written_for`, and the settings name another one.
+
+    Two networks may have layers of the same name; channel 7 of one has nothing to do with channel 7 of the other. Two
+    model files may be copies of the same model, so their channels are accepted.
+    """
+    network = settings.network
+    both_files = is_model_file(written_for) and is_model_file(network)
+    if written_for == network or both_files or "features" in overrides:
+        return
+    for layer, feature in settings.features.items():
+        set_by = f"features.{layer}", f"features.{layer}.channels"
+        if feature.channels and not any(key in overrides for key in set_by):
+            raise SettingsError(
+                f"{source}: the channels of {layer} were chosen for {written_for}, and {network} has others; "
+                f"choose channels of {network} in a table [instead.{network}], or with "
+                f"--set 'features={{LAYER={{weight=1, channels=[N]}}}}'"
+            )
+
+
+def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
+    """Replace the layers of another network by the corresponding layers of this network, with a warning for each.
+
+    Layers that correspond to the same layer add their weights. Then `optimizer.max_score` is replaced by
+    `optimizer.clip`, because scores of two networks differ. Raises SettingsError for a layer with channels.
+    """
+    features: dict[str, Feature] = {}
+    for layer, feature in settings.features.items():
+        if other := equivalent(layer, settings.network):
+            if feature.channels:
+                raise SettingsError(
+                    f"{layer} is not a layer of {settings.network}; it corresponds to {other}, but the channel numbers "
+                    "are different: choose channels again under [features]"
+                )
+            log.warning("%s is not a layer of %s; using %s instead", layer, settings.network, other)
+            layer = other
+        if layer in features:
+            feature = feature.model_copy(update={"weight": feature.weight + features[layer].weight})
+        features[layer] = feature
+    optimizer = settings.optimizer
+    if features.keys() != settings.features.keys() and getattr(optimizer, "max_score", None) is not None:
+        # max_score ends an octave before the strongest spot is clipped. Half the iterations do about the same.
+        instead: dict[str, Any] = {"max_score": None, "clip": True}
+        if "optimizer.iterations" not in overrides:
+            instead["iterations"] = max(1, optimizer.iterations // 2)
+        optimizer = optimizer.model_copy(update=instead)
+        log.warning(
+            "optimizer.max_score is ignored, because scores of %s have a different scale; using optimizer.clip = true "
+            "and optimizer.iterations = %d instead",
+            settings.network,
+            optimizer.iterations,
+        )
+    return settings.model_copy(update={"features": features, "optimizer": optimizer, "instead": None})

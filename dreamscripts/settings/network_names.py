@@ -1,0 +1,23 @@
+"""Names of networks in settings: that of a registered network, or the file of a Keras model."""
+
+from pathlib import Path
+
+from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.registry import FAMILIES
+
+MODEL_FILES = (".keras", ".h5", ".hdf5")
+
+
+def is_model_file(network: str) -> bool:
+    """Whether a network is named by the file of a Keras model."""
+    return network.endswith(MODEL_FILES)
+
+
+def refuse_unknown_network(network: str, source: str) -> None:
+    """Raise SettingsError, which names `source`, if a name is neither that of a network nor that of a file."""
+    known = [name for family in FAMILIES.values() for name in family.networks]
+    if not (network in known or is_model_file(network) or Path(network).is_file()):
+        raise SettingsError(
+            f"{source}: there is no network called '{network}'{did_you_mean(network, known)}; use one of "
+            f"{', '.join(known[:6])}, …, or a model file ({', '.join(MODEL_FILES)})"
+        )

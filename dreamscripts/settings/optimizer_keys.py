@@ -1,0 +1,74 @@
+"""The keys of the table [optimizer]: each optimizer has its own, and older versions had one set for all."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from dreamscripts.registry import OPTIMIZERS
+
+log = logging.getLogger(__name__)
+
+DEFAULT = "lbfgs"
+"""The optimizer if none is named."""
+
+RENAMED = {"evaluations": "passes"}
+
+SHARED = {"where": "scipy", "history": 5, "step": 1.5, "laplacian": 0, "normalise": "mean", "max_score": None}
+"""The keys, with their defaults, that every optimizer took in older versions, whether it used them or not."""
+
+_WRITTEN = {"name", "iterations", "clip", "step", "normalise"}
+_COMPLETE = (  # a table that an older version wrote itself has all of these keys
+    _WRITTEN | {"evaluations"},
+    _WRITTEN | {"passes", "parameters", "laplacian", "where", "history"},
+)
+
+
+def modernised(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a table [optimizer] of an older version the keys of today.
+
+    A key in SHARED that the optimizer does not have is removed if its value is the default of that time. If the older
+    version wrote the table itself, with all its keys, such a key is always removed. It never had an effect.
+    """
+    new = dict(table)
+    for old, key in RENAMED.items():
+        if old in new and key not in new:
+            new[key] = new.pop(old)
+    name = table.get("name", DEFAULT)
+    if not is_known(name):
+        return new
+    complete = any(keys <= table.keys() for keys in _COMPLETE)
+    own = OPTIMIZERS[name].settings.model_fields
+
+    def had_no_effect(key: str, value: Any) -> bool:
+        return key in SHARED and key not in own and (complete or value == SHARED[key])
+
+    return {key: value for key, value in new.items() if not had_no_effect(key, value)}
+
+
+def switched(table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
+    """Remove the keys that the optimizer `name` does not have, but that of the table has; log a warning about them."""
+    before = table.get("name", DEFAULT)
+    if before == name or not is_known(before) or not is_known(name):
+        return dict(table)
+    own, other = (OPTIMIZERS[one].settings.model_fields for one in (before, name))
+    lost = [key for key in table if key in own and key not in other]
+    if lost:
+        log.warning("%s: %s of %s is ignored, because %s has no such setting", source, ", ".join(lost), before, name)
+    return {key: value for key, value in table.items() if key not in lost}
+
+
+def refusal(key: str, name: Any) -> str:
+    """Explain that the optimizer `name` does not have a key that others have; nothing if it has, or if none has."""
+    owners = [entry.name for entry in OPTIMIZERS.values() if key in entry.settings.model_fields]
+    if not owners or name in owners or not is_known(name):
+        return ""
+    own = [key for key in OPTIMIZERS[name].settings.model_fields if key != "name"]
+    return (
+        f"{name} has no setting 'optimizer.{key}'; {' and '.join(owners)} "
+        f"{'has' if len(owners) == 1 else 'have'} it, and {name} has {', '.join(own)}"
+    )
+
+
+def is_known(name: Any) -> bool:
+    """Whether a value of `optimizer.name` is the name of an optimizer."""
+    return isinstance(name, str) and name in OPTIMIZERS
