@@ -11,13 +11,12 @@ from keras import ops
 
 from dreamscripts.errors import PictureError
 from dreamscripts.images.preprocessing import Preprocessing
+from dreamscripts.networks.graph import fixed_size, is_channels_first
 from dreamscripts.networks.layers import (
     EDGE,
     describe_layers,
     feature_shapes,
-    fixed_size,
     grid,
-    is_channels_first,
     least_side,
 )
 from dreamscripts.networks.rewrite.open_size import why_fixed
