@@ -77,8 +77,8 @@ def _keep_what_jax_compiles() -> None:
     """
     # Of each kind of processor by itself: code for one may not run on another that shares the home.
     kind = hashlib.sha256(host.processor().encode()).hexdigest()[:8]
-    folder = cache.cache_folder() / f"compiled-{kind}"
     try:
+        folder = cache.cache_folder() / f"compiled-{kind}"
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
             if time.time() - path.stat().st_mtime > KEPT:

@@ -91,7 +91,7 @@ class Evaluator:
             regions = WHOLE if bounds is None else tile_regions(network.model.output, bounds)
             return loss(x, network.features(x), regions, totals)
 
-        return compiling.compile_pass(terms, [*network.model.variables, *loss.variables], self.xla)
+        return compiling.compile_pass(terms, [*network.model.variables, *loss.variables], self.xla, network.tf32)
 
     def draw(self, number: int) -> None:
         """Use random draw `number` of the transforms from now on. Without jitter and random tiles, nothing changes."""
