@@ -1,1 +1,1 @@
-"""Where passes run: compiling them for TensorFlow, JAX and PyTorch, the machine, and the start of the command."""
+"""Where passes run: a module for each backend, the machine, and the start of the command."""

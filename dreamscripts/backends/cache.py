@@ -1,4 +1,4 @@
-"""What was found out about this machine, kept from run to run: small JSON files under ~/.cache/dreamscripts."""
+"""Measurements of this machine, kept from run to run: small JSON files under ~/.cache/dreamscripts."""
 
 import contextlib
 import hashlib
@@ -13,12 +13,17 @@ Key = Mapping[str, Any]
 
 
 def cache_folder() -> Path:
-    """The folder of everything that is kept, which need not exist; XDG_CACHE_HOME moves it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dreamscripts"
+    """The folder of the cache, in XDG_CACHE_HOME or ~/.cache. It may not exist. Raises OSError if there is no home."""
+    if place := os.environ.get("XDG_CACHE_HOME"):
+        return Path(place) / "dreamscripts"
+    try:
+        return Path.home() / ".cache" / "dreamscripts"
+    except RuntimeError as error:
+        raise OSError(str(error)) from None
 
 
 def recall(key: Key) -> Any:
-    """What was kept under a key; None where nothing was, or where the file is damaged or of another key."""
+    """Return the answer that was kept under a key; None if there is none, or if its file is damaged."""
     try:
         kept = json.loads(_path(key).read_text("utf-8"))
         return kept["answer"] if kept["key"] == key else None
@@ -27,15 +32,15 @@ def recall(key: Key) -> Any:
 
 
 def keep(key: Key, answer: Any) -> None:
-    """Keep an answer under a key, both of JSON's types, in place of an older one.
+    """Keep an answer under a key, both of JSON's types, and replace an older answer.
 
-    The file appears whole or not at all, however many processes write it. Where the home cannot be written, nothing is
-    kept.
+    Several processes can write at once, because the file is written beside its final name. If the home cannot be
+    written, nothing is kept.
     """
-    path = _path(key)
     with contextlib.suppress(OSError):
+        path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent)  # a name of its own for each writer
+        descriptor, beside = tempfile.mkstemp(dir=path.parent)  # a separate name for each writer
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump({"key": key, "answer": answer}, file, indent=1)

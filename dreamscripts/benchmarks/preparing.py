@@ -22,7 +22,8 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
 
     from dreamscripts.dreams.prepare import open_network
     from dreamscripts.networks.cut import cut
-    from dreamscripts.networks.layers import describe_layers, find_layer, is_channels_first
+    from dreamscripts.networks.graph import is_channels_first
+    from dreamscripts.networks.layers import describe_layers, find_layer
     from dreamscripts.networks.loading import build, load_network
 
     network = open_network(settings)

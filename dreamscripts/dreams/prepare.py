@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dreamscripts.backends import compiling, host
+from dreamscripts.backends import host
 from dreamscripts.dreams.octaves import Plain
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images.resizing import as_picture, bilinear, fit
@@ -85,12 +85,11 @@ def open_network(settings: Settings, loss: Loss | None = None) -> Network:
         preprocessing=settings.preprocessing,
         seed=settings.seed,
     )
-    compiling.allow_tf32(settings.precision == "tf32")
     if settings.precision != "float32" and not host.on_gpu():
         instead = "computes in float32" if settings.precision == "tf32" else "takes longer with it"
         log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
     edges = [MEASURES[feature.measure or settings.measure].edge for feature in settings.features.values()]
-    return replace(network, edge=loss.edge if loss else max(edges))
+    return replace(network, edge=loss.edge if loss else max(edges), tf32=settings.precision == "tf32")
 
 
 def choose(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Choices:

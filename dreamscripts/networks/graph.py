@@ -66,6 +66,19 @@ def calls(model: keras.Model) -> list[Call]:
     ]
 
 
+def is_channels_first(model: keras.Model) -> bool:
+    """Whether the model was saved for pictures of shape (3, H, W)."""
+    _, first, _, last = model.inputs[0].shape
+    return first == 3 and last != 3
+
+
+def fixed_size(model: keras.Model) -> tuple[int, int] | None:
+    """Return (height, width) of the only pictures that `model` takes; None if it takes any size."""
+    _, *shape = model.inputs[0].shape
+    height, width = shape[1:] if is_channels_first(model) else shape[:2]
+    return (height, width) if height and width else None
+
+
 def has_graph(model: keras.Model) -> bool:
     """Whether `model` has a graph. A model of a class that overrides `call` has none."""
     if isinstance(model, keras.Sequential):

@@ -11,13 +11,12 @@ from keras import ops
 
 from dreamscripts.errors import PictureError
 from dreamscripts.images.preprocessing import Preprocessing
+from dreamscripts.networks.graph import fixed_size, is_channels_first
 from dreamscripts.networks.layers import (
     EDGE,
     describe_layers,
     feature_shapes,
-    fixed_size,
     grid,
-    is_channels_first,
     least_side,
 )
 from dreamscripts.networks.rewrite.open_size import why_fixed
@@ -32,13 +31,14 @@ class Network:
 
     `model` takes pictures (N, H, W, 3), or (N, 3, H, W) if it was saved so, and returns {layer: features}.
     `preprocessing` converts pictures for it. `edge` is the number of positions at each border of the features that
-    the loss ignores; pictures must be large enough to leave some inside.
+    the loss ignores; pictures must be large enough to leave some inside. `tf32` allows a GPU to round factors to TF32.
     """
 
     name: str
     model: keras.Model
     preprocessing: Preprocessing
     edge: int = EDGE
+    tf32: bool = False
 
     @property
     def channel_axis(self) -> int:

@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 
-from dreamscripts.networks.graph import calls
-from dreamscripts.networks.layers import fixed_size, is_channels_first
+from dreamscripts.networks.graph import calls, fixed_size, is_channels_first
 
 # Layers and operators that map each value of a picture by itself, and those that do nothing to it at inference.
 _AFFINE = {"Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Add", "Subtract"}

@@ -15,7 +15,8 @@ import numpy as np
 
 from dreamscripts.backends import cache, compiling, host
 from dreamscripts.backends.startup import installed
-from dreamscripts.networks.layers import describe_layers, is_channels_first
+from dreamscripts.networks.graph import is_channels_first
+from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D, gain, transformed_weights
 

@@ -92,7 +92,7 @@ class Evaluator:
             regions = WHOLE if bounds is None else tile_regions(network.model.output, bounds)
             return loss(x, network.features(x), regions, totals)
 
-        return compiling.compile_pass(terms, [*network.model.variables, *loss.variables], self.xla)
+        return compiling.compile_pass(terms, [*network.model.variables, *loss.variables], self.xla, network.tf32)
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.networks.network import Network
-from dreamscripts.networks.receptive_field import Reach, reaches
+from dreamscripts.networks.receptive_field import ReceptiveField, receptive_fields
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,20 @@ class Crop:
 class Axis:
     """One axis of a picture of `side` pixels, and what the network sees along it.
 
-    `reaches` are those of the picture itself and of each layer in use; crops begin and end at multiples of `stride`
+    `fields` are those of the picture itself and of each layer in use; crops begin and end at multiples of `stride`
     from the picture's beginning and end.
     """
 
     side: int
     stride: int
-    reaches: tuple[Reach, ...]
+    fields: tuple[ReceptiveField, ...]
     widest: str
 
     @property
     def margins(self) -> tuple[int, int]:
         """How many pixels a crop within the picture has before what it owns, and after it."""
         over = self.side % self.stride
-        before, after = (max(getattr(reach, where) for reach in self.reaches) for where in ("before", "after"))
+        before, after = (max(getattr(field, where) for field in self.fields) for where in ("before", "after"))
         return -(-before // self.stride) * self.stride, over - (over - after) // self.stride * self.stride
 
     @property
@@ -70,12 +70,12 @@ class Axis:
         return [(start, start + length, *owned) for start, owned in zip(starts, pairwise(borders), strict=True)]
 
     def bounds(self, span: tuple[int, int, int, int]) -> np.ndarray:
-        """(reaches, 4): where a crop begins, where what it owns begins and ends, and the whole, in positions."""
+        """(fields, 4): where a crop begins, where what it owns begins and ends, and the whole, in positions."""
         start, _, first, last = span
         return np.array(
             [
                 (start // r.stride, first // r.stride, r.size if last == self.side else last // r.stride, r.size)
-                for r in self.reaches
+                for r in self.fields
             ],
             np.int32,
         )
@@ -95,7 +95,7 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
     size = size or max(axis.ample for axis in axes)
     for axis in axes:
         if axis.least > size < axis.side:
-            field = max(reach.field for reach in axis.reaches)
+            field = max(one.field for one in axis.fields)
             raise SettingsError(
                 f"tiles.size = {size} is too small for exact tiles of {network.name} at {axis.widest}, "
                 f"which sees {field} pixels: at least {axis.least}, and {axis.ample} to be quick"
@@ -108,6 +108,6 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
 
 
 def _along(network: Network, axis: int, side: int) -> Axis:
-    stride, seen = reaches(network.model, axis, side, network.name)
-    pixels = Reach(size=side, stride=1, before=0, after=1, field=2)  # penalties compare each with the next
+    stride, seen = receptive_fields(network.model, axis, side, network.name)
+    pixels = ReceptiveField(size=side, stride=1, before=0, after=1, field=2)  # penalties compare each with the next
     return Axis(side, stride, (pixels, *seen.values()), max(seen, key=lambda layer: seen[layer].field))

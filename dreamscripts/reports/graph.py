@@ -19,8 +19,8 @@ from string import Template
 import keras
 
 from dreamscripts.atomic_files import write_atomically
-from dreamscripts.networks.graph import calls, maker, public_name
-from dreamscripts.networks.layers import LayerFacts, describe_layers, is_channels_first
+from dreamscripts.networks.graph import calls, is_channels_first, maker, public_name
+from dreamscripts.networks.layers import LayerFacts, describe_layers
 from dreamscripts.reports.channel_pictures import CELL, COLUMNS, join_pictures
 from dreamscripts.reports.graph_layout import Beside, Graph, Lane, Plan, Series, Tail, arrange, group_blocks
 from dreamscripts.runs.gallery_folder import Gallery

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,16 @@ def test_a_home_that_cannot_be_written_keeps_nothing(home, monkeypatch):
     assert cache.recall(KEY) is None
 
 
+def test_without_a_home_nothing_is_kept(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    cache.keep(KEY, ANSWER)
+    assert cache.recall(KEY) is None
+
+
 def test_a_full_disk_leaves_the_old_answer_and_no_remains(home, monkeypatch):
     cache.keep(KEY, "old")
 
@@ -62,6 +73,7 @@ def test_a_full_disk_leaves_the_old_answer_and_no_remains(home, monkeypatch):
 
 WRITE = """
 import sys
+from pathlib import Path
 from dreamscripts.backends import cache, host
 for number in range(300):
     cache.keep({"what": "shared"}, [int(sys.argv[1])] * 2000)

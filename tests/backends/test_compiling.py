@@ -1,10 +1,16 @@
 """The same loss and gradient on every installed backend, whatever the user's Keras configuration says."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
+
 import keras
 import numpy as np
 import pytest
 from conftest import BACKENDS
 
+from dreamscripts.backends import host
+from dreamscripts.backends.compiling import compile_pass
 from dreamscripts.backends.host import device, versions
 from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.layers import LayerDirections
@@ -77,3 +83,47 @@ def test_xla_gives_the_same_numbers(rng):
     plain, xla = (Evaluator(network, loss, xla=choice) for choice in (False, True))
     assert xla.loss(x) == pytest.approx(plain.loss(x), rel=1e-5)
     np.testing.assert_allclose(xla.gradient(x), plain.gradient(x), atol=1e-4 * np.abs(plain.gradient(x)).max())
+
+
+def tf32_allowed():
+    """What the backend is told about TF32 in this thread."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.config.experimental.tensor_float_32_execution_enabled()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return {"tensorfloat32": True, "float32": False}.get(jax.config.jax_default_matmul_precision)
+    import torch
+
+    flags = {torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32}
+    return flags.pop() if len(flags) == 1 else None
+
+
+def two_precisions():
+    """Whether TF32 was allowed before, within two passes that run in threads, with it and without, and after them."""
+
+    def allowed_within(tf32):
+        found = []
+
+        def terms(x):
+            found.append(tf32_allowed())
+            time.sleep(0.05)  # for the other thread
+            found.append(tf32_allowed())
+            return keras.ops.reshape(keras.ops.sum(x), (1,))
+
+        compile_pass(terms, [], xla=False, tf32=tf32)(np.ones((1, 2, 3, 3), np.float32))
+        return set(found)
+
+    before = tf32_allowed()
+    with patch.object(host.backend(), "gpu_name", lambda: "a GPU"), ThreadPoolExecutor(2) as threads:
+        with_tf32, without = threads.map(allowed_within, (True, False))
+    return before, with_tf32, without, tf32_allowed()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_precision_is_that_of_a_pass_and_leaves_the_process_alone(backend, on_backend):
+    before, with_tf32, without, after = on_backend(backend, two_precisions)
+    assert (with_tf32, without) == ({True}, {False})
+    assert before == after

@@ -20,6 +20,19 @@ def test_vgg16_sees_what_the_literature_says():
     assert len(facts) == 18
 
 
+@pytest.mark.parametrize(
+    ("network", "layer", "field"),
+    [
+        ("inception_v3", "mixed10", 1311),
+        ("inception_resnet_v2", "conv_7b", 3039),
+        ("mobilenet", "conv_pw_13_relu", 315),
+    ],
+)
+def test_fields_are_those_of_the_table_in_computing_receptive_fields(network, layer, field):
+    """A. Araujo, W. Norris and J. Sim, Distill 2019. Their kernels of 1×7 and 7×1 count once along each axis."""
+    assert facts_of(build(network))[layer].receptive_field == field
+
+
 def test_a_receptive_field_is_what_one_output_answers_to():
     """Nudge single pixels of a network whose every weight is positive, and see which ones move the middle output."""
     layers = keras.layers

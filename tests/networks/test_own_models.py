@@ -123,7 +123,7 @@ def test_exact_tiles_see_through_operators_or_refuse_them_by_name(saved, rng):
     inputs = keras.Input((32, 32, 3))
     model = keras.Model(inputs, conv("last")(ops.flip(inputs, axis=1)))
     network = load_network(saved(model), layers=["last"], preprocessing="none")
-    with pytest.raises(SettingsError, match=r"the layer 'flip.*' \(Flip\) is not known to see only a part"):
+    with pytest.raises(SettingsError, match=r"the layer 'flip.*' \(Flip\) may depend on the whole picture"):
         Evaluator(network, LayerEnergy("last"), tiles=Tiles(kind="exact", size=64)).loss(picture)
 
 

@@ -8,7 +8,7 @@ from keras import layers
 from dreamscripts.errors import SettingsError
 from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.loading import load_network
-from dreamscripts.networks.receptive_field import reaches
+from dreamscripts.networks.receptive_field import receptive_fields
 
 sides = st.integers(90, 107)
 
@@ -73,32 +73,32 @@ def seen(model, axis, side):
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=4)
 @given(side=sides, axis=st.sampled_from([0, 1]))
-def test_a_position_depends_on_the_pixels_that_its_reach_says_and_no_others(name, side, axis):
-    _, reach = reaches(MODELS[name], axis, side, name)
-    reach, depends = reach["end"], seen(MODELS[name], axis, side)
-    assert len(depends) == reach.size
-    inner = range(reach.size // 3, 2 * reach.size // 3)
+def test_a_position_depends_on_the_pixels_of_its_receptive_field_and_no_others(name, side, axis):
+    _, field = receptive_fields(MODELS[name], axis, side, name)
+    field, depends = field["end"], seen(MODELS[name], axis, side)
+    assert len(depends) == field.size
+    inner = range(field.size // 3, 2 * field.size // 3)
     for p, (first, last) in enumerate(depends):
-        assert first >= p * reach.stride - reach.before
-        assert last < (p + 1) * reach.stride + reach.after
+        assert first >= p * field.stride - field.before
+        assert last < (p + 1) * field.stride + field.after
         if p in inner:
-            assert last - first + 1 == reach.field
+            assert last - first + 1 == field.field
     if name != "padded_and_cropped":  # there a crop must begin with what is cropped from it
-        assert max(p * reach.stride - depends[p][0] for p in inner) == max(reach.before, 0)
+        assert max(p * field.stride - depends[p][0] for p in inner) == max(field.before, 0)
 
 
 def test_what_is_cut_off_at_the_end_belongs_to_the_margin():
-    """A crop lacks, as the picture does, the last pixels that no window reaches, and what a Cropping takes."""
-    _, reach = reaches(built(layers.Cropping2D(((0, 9), (0, 0)))), 0, 100, "cropped")
-    assert (reach["end"].size, reach["end"].before, reach["end"].after) == (91, 0, 9)
+    """A crop lacks, as the picture does, the last pixels that no window reads, and what a Cropping takes."""
+    _, field = receptive_fields(built(layers.Cropping2D(((0, 9), (0, 0)))), 0, 100, "cropped")
+    assert (field["end"].size, field["end"].before, field["end"].after) == (91, 0, 9)
 
 
 @pytest.mark.parametrize(("name", "layer"), [("vgg16", "block4_conv3"), ("squeezenet", "fire6")])
 def test_fields_and_strides_are_those_of_the_usual_recursion(name, layer):
     model = load_network(name, "random", [layer]).model
     (facts,) = (facts for facts in describe_layers(model) if facts.name == layer)
-    _, reach = reaches(model, 0, 300, name)
-    assert (reach[layer].field, reach[layer].stride) == (facts.receptive_field, facts.stride)
+    _, field = receptive_fields(model, 0, 300, name)
+    assert (field[layer].field, field[layer].stride) == (facts.receptive_field, facts.stride)
 
 
 def test_the_stride_of_crops_suits_every_branch():
@@ -108,9 +108,9 @@ def test_the_stride_of_crops_suits_every_branch():
 
     inputs = keras.Input((None, None, 3))
     twos, threes = branches(inputs)
-    stride, reach = reaches(keras.Model(inputs, {"two": twos, "three": threes}), 0, 60, "branched")
+    stride, field = receptive_fields(keras.Model(inputs, {"two": twos, "three": threes}), 0, 60, "branched")
     assert stride == 6
-    assert (reach["two"].stride, reach["three"].stride) == (2, 3)
+    assert (field["two"].stride, field["three"].stride) == (2, 3)
 
 
 class Squares(layers.Layer):
@@ -126,32 +126,34 @@ def squeezed(x):
 @pytest.mark.parametrize(
     ("graph", "shape", "says"),
     [
-        (squeezed, (None, None, 3), r"the layer 'squeeze' \(GlobalAveragePooling2D\) is not known to see only a part"),
-        (Squares(name="own"), (None, None, 3), r"the layer 'own' \(Squares\) is not known to see"),
+        (squeezed, (None, None, 3), r"the layer 'squeeze' \(GlobalAveragePooling2D\) may depend on the whole picture"),
+        (Squares(name="own"), (None, None, 3), r"the layer 'own' \(Squares\) may depend on"),
         (layers.LayerNormalization(axis=(1, 2), name="ln"), (16, 16, 3), r"the layer 'ln' \(LayerNormalization\)"),
-        (layers.PReLU(shared_axes=(1,), name="prelu"), (16, 16, 3), r"the layer 'prelu' \(PReLU\) is not known to see"),
-        (layers.Dense(4, name="dense"), (3, 16, 16), r"the layer 'dense' \(Dense\) is not known to see"),
-        (layers.Activation("softmax", name="rows"), (3, 16, 16), "the layer 'rows' sees whole rows"),
-        (layers.Activation(lambda x: x[:, ::-1], name="turn"), (16, 16, 3), "the layer 'turn' has an activation of"),
-        (lambda x: x * np.ones((16, 16, 3)), (16, 16, 3), r"\(Multiply\) is not known to see"),
+        (layers.PReLU(shared_axes=(1,), name="prelu"), (16, 16, 3), r"the layer 'prelu' \(PReLU\) may depend on"),
+        (layers.Dense(4, name="dense"), (3, 16, 16), r"the layer 'dense' \(Dense\) may depend on"),
+        (layers.Activation("softmax", name="rows"), (3, 16, 16), "the layer 'rows' depends on whole rows"),
+        (layers.Activation(lambda x: x[:, ::-1], name="turn"), (16, 16, 3), "the layer 'turn' has a custom activation"),
+        (lambda x: x * np.ones((16, 16, 3)), (16, 16, 3), r"\(Multiply\) may depend on"),
         (
             layers.Conv2D(2, 1, data_format="channels_first", name="c"),
             (3, 3, 3),
-            "'c' takes its channels along another",
+            "'c' has its channels along another",
         ),
     ],
 )
 def test_what_may_see_more_than_a_part_is_refused_by_name(graph, shape, says):
-    with pytest.raises(SettingsError, match=f"mine: exact tiles cannot serve it: .*{says}"):
-        reaches(built(graph, shape), 0, 16, "mine")
+    with pytest.raises(SettingsError, match=f"mine: exact tiles are not supported: .*{says}"):
+        receptive_fields(built(graph, shape), 0, 16, "mine")
 
 
 def test_a_gate_behind_the_layers_in_use_is_in_nobodys_way():
-    reaches(load_network("efficientnet_b0", "random", ["block1a_activation"]).model, 0, 100, "efficientnet_b0")
+    receptive_fields(load_network("efficientnet_b0", "random", ["block1a_activation"]).model, 0, 100, "efficientnet_b0")
     with pytest.raises(
-        SettingsError, match="efficientnet_b0: exact tiles cannot serve it: the layer 'block1a_se_squee"
+        SettingsError, match="efficientnet_b0: exact tiles are not supported: the layer 'block1a_se_squee"
     ):
-        reaches(load_network("efficientnet_b0", "random", ["block1a_project_conv"]).model, 0, 100, "efficientnet_b0")
+        receptive_fields(
+            load_network("efficientnet_b0", "random", ["block1a_project_conv"]).model, 0, 100, "efficientnet_b0"
+        )
 
 
 def test_channels_may_come_first():
@@ -159,6 +161,6 @@ def test_channels_may_come_first():
         x = layers.Conv2D(2, 3, strides=2, padding="same", data_format="channels_first")(x)
         return layers.BatchNormalization(axis=1)(x)
 
-    _, reach = reaches(built(graph, (3, None, None)), 1, 101, "first")
-    _, last = reaches(built(lambda x: layers.Conv2D(2, 3, strides=2, padding="same")(x)), 1, 101, "last")
-    assert reach == last
+    _, field = receptive_fields(built(graph, (3, None, None)), 1, 101, "first")
+    _, last = receptive_fields(built(lambda x: layers.Conv2D(2, 3, strides=2, padding="same")(x)), 1, 101, "last")
+    assert field == last

@@ -132,5 +132,5 @@ def test_what_no_tiles_can_serve_goes_on_as_it_is(network, settings, free, caplo
     network = open_network(gated)
     assert tiles_for(network, gated, *LARGE) is None
     assert not caplog.records
-    with pytest.raises(SettingsError, match="exact tiles cannot serve it"):
+    with pytest.raises(SettingsError, match="exact tiles are not supported"):
         tiles_for(network, changed(gated, tiles="exact"), *LARGE)

@@ -22,7 +22,7 @@ from dreamscripts.losses.term import Term, as_loss, term
 from dreamscripts.networks.loading import load_network
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.plain_keras import plain_keras
-from dreamscripts.networks.receptive_field import Reach
+from dreamscripts.networks.receptive_field import ReceptiveField
 from dreamscripts.networks.weights import fill_at_random
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.exact_tiles import Axis, exact_crops
@@ -276,7 +276,7 @@ reach_sides = st.integers(0, 60)
     more=st.integers(0, 300),
 )
 def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(side, stride, before, after, more):
-    axis = Axis(side, stride, (Reach(side, 1, before, after, 1),), "layer")
+    axis = Axis(side, stride, (ReceptiveField(side, 1, before, after, 1),), "layer")
     size = axis.least + more
     spans = axis.spans(size)
     starts, ends, firsts, lasts = zip(*spans, strict=True)
@@ -312,7 +312,7 @@ def test_a_network_that_sees_all_is_refused_by_the_layer_that_does(picture):
         network="mobilenet_v3_small", weights="random", features={"expanded_conv_project": 1}, tiles="exact"
     )
     with pytest.raises(
-        SettingsError, match="mobilenet_v3_small: exact tiles cannot serve it: the layer 'expanded_conv_sq"
+        SettingsError, match="mobilenet_v3_small: exact tiles are not supported: the layer 'expanded_conv_sq"
     ):
         next(dreaming.dream(picture, said))
 

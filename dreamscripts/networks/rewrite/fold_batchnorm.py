@@ -9,8 +9,7 @@ from collections import Counter
 import keras
 import numpy as np
 
-from dreamscripts.networks.graph import Call, calls
-from dreamscripts.networks.layers import is_channels_first
+from dreamscripts.networks.graph import Call, calls, is_channels_first
 from dreamscripts.networks.rewrite.clone import Substitute, rewrite
 
 

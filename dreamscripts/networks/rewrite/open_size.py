@@ -2,8 +2,7 @@
 
 import keras
 
-from dreamscripts.networks.graph import RewriteError, shapes_at
-from dreamscripts.networks.layers import fixed_size, is_channels_first
+from dreamscripts.networks.graph import RewriteError, fixed_size, is_channels_first, shapes_at
 from dreamscripts.networks.plain_keras import plain_keras
 from dreamscripts.networks.rewrite.clone import rewrite
 

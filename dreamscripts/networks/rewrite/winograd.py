@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dreamscripts.networks.layers import is_channels_first
+from dreamscripts.networks.graph import is_channels_first
 from dreamscripts.networks.rewrite.clone import Substitute, rewrite
 
 # Lavin & Gray's matrices for the points 0, 1, −1, 2, −2 and ∞: Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A.

@@ -1,0 +1,38 @@
+"""JAX: compiled passes, the GPU and its memory."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import keras
+
+
+def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
+    """Compile a pass, as described in compiling.py; XLA always compiles it."""
+
+    def loss(x: Any, values: Sequence[Any], *others: Any) -> tuple:
+        # The weights are arguments. Otherwise they would be compiled into the program as constants.
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+            terms = terms_of(x, *others)
+        return terms.sum(), terms
+
+    @jax.jit
+    def terms_and_gradient(x: Any, values: Sequence[Any], *others: Any) -> tuple:
+        with jax.default_matmul_precision("tensorfloat32" if tf32 else "float32"):  # of this thread, while tracing
+            (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, values, *others)
+        return terms, gradient
+
+    # The weights are read at every pass, because they may be assigned in between.
+    return lambda x, *others: terms_and_gradient(x, [variable.value for variable in variables], *others)
+
+
+def gpu_name() -> str | None:
+    """The name of the GPU; None if there is none."""
+    first = jax.devices()[0]
+    return None if first.platform == "cpu" else first.device_kind
+
+
+def free_on_gpu() -> int:
+    """The bytes of the GPU's memory that this process may still allocate."""
+    stats = jax.devices()[0].memory_stats()
+    return stats["bytes_limit"] - stats["bytes_in_use"]

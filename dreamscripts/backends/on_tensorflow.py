@@ -1,0 +1,69 @@
+"""TensorFlow: compiled passes, the GPU and its memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from threading import RLock
+from typing import Any
+
+import tensorflow as tf
+
+_PRECISION = RLock()  # TensorFlow's precision is that of the whole process
+
+
+def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
+    """Compile a pass, as described in compiling.py."""
+
+    # Height and width are open, so that octaves and tiles share one trace; XLA compiles for each size. Each number of
+    # pictures has its own trace, because a pass takes 3 % longer if that is open, too.
+    @cache
+    def trace(count: int, *others: tf.TensorSpec) -> Callable[..., tuple]:
+        picture = tf.TensorSpec((count, None, None, 3), tf.float32)
+
+        def terms_and_gradient(x: Any, *others: Any) -> tuple:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                terms = terms_of(x, *others)
+                loss = tf.reduce_sum(terms)
+            return terms, tape.gradient(loss, x)
+
+        # A partial, because TensorFlow compares functions by their code, and warns if one is traced again and again.
+        return tf.function(partial(terms_and_gradient), input_signature=[picture, *others], jit_compile=xla)
+
+    def run(x: Any, *others: Any) -> tuple:
+        specs = (tf.TensorSpec(other.shape, other.dtype) for other in others)
+        with _precision(tf32):
+            return trace(len(x), *specs)(*map(tf.convert_to_tensor, (x, *others)))
+
+    return run
+
+
+@contextmanager
+def _precision(tf32: bool) -> Iterator[None]:
+    """Allow or forbid TF32 on a GPU for a while. Other threads wait, because the setting is the process's."""
+    if gpu_name() is None:
+        yield
+        return
+    config = tf.config.experimental
+    with _PRECISION:
+        before = config.tensor_float_32_execution_enabled()
+        config.enable_tensor_float_32_execution(tf32)
+        try:
+            yield
+        finally:
+            config.enable_tensor_float_32_execution(before)
+
+
+@cache
+def gpu_name() -> str | None:
+    """The name of the GPU; None if there is none."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name) if gpus else None
+
+
+def free_on_gpu() -> int:
+    """The bytes of the GPU's memory that this process may still allocate."""
+    from tensorflow.python.client import device_lib  # TensorFlow tells its own limit nowhere else
+
+    limit = next(one.memory_limit for one in device_lib.list_local_devices() if one.device_type == "GPU")
+    return limit - tf.config.experimental.get_memory_info("GPU:0")["current"]
