@@ -1,5 +1,6 @@
 """Loss and gradient by exact tiles are those of one pass over the picture."""
 
+import re
 from itertools import pairwise
 
 import keras
@@ -275,9 +276,9 @@ reach_sides = st.integers(0, 60)
     after=st.integers(1, 60),
     more=st.integers(0, 300),
 )
-def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(side, stride, before, after, more):
+def test_crops_are_alike_and_their_cores_are_the_picture_with_margins_around(side, stride, before, after, more):
     axis = Axis(side, stride, (Reach(side, 1, before, after, 1),), "layer")
-    size = axis.least + more
+    size = axis.minimum + more
     spans = axis.spans(size)
     starts, ends, firsts, lasts = zip(*spans, strict=True)
     assert (starts[0], ends[-1], firsts[0], lasts[-1]) == (0, side, 0, side)
@@ -294,11 +295,11 @@ def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(si
     assert bounds == [[start, first, last, side] for start, _, first, last in spans]
 
 
-def test_a_tile_smaller_than_its_margins_is_refused_and_the_least_named(picture):
+def test_a_tile_smaller_than_its_margins_is_refused_and_the_minimum_named(picture):
     network = load_network("vgg16", "random", ["block4_conv3"])
-    says = "tiles.size = 64 is too small for exact tiles of vgg16 at block4_conv3, which sees 92 pixels: at least 104, "
-    says += "and 1024 to be quick"
-    with pytest.raises(SettingsError, match=f"^{says}$"):
+    says = "tiles.size = 64 is too small for exact tiles of vgg16 at block4_conv3, whose receptive "
+    says += "field is 92 pixels: use at least 104 (recommended: 1024)"
+    with pytest.raises(SettingsError, match=f"^{re.escape(says)}$"):
         exact_crops(network, 800, 64, 64)
     assert len(exact_crops(network, 800, 64, 104)) > 1
     assert len(exact_crops(network, 64, 64, 64)) == 1
