@@ -137,14 +137,14 @@ def penalty(
         made: type[Term]
         if on == "layer":
 
-            def of_layer(self, x, features, regions):
+            def of_layer(self: LayerPenalty, x: Tensor, features: Features, regions: Regions) -> Tensor:
                 return target(self.term.chosen(features), regions[self.term.layer])
 
             made = _class_of(target, LayerPenalty, "__call__", of_layer)
             _set(made, tileable=tileable, label=label or name)
         else:
 
-            def of_picture(self, x, features, regions):
+            def of_picture(self: Term, x: Tensor, features: Features, regions: Regions) -> Tensor:
                 return target(x, regions.picture)
 
             made = _class_of(target, Term, "__call__", of_picture)
