@@ -1,9 +1,9 @@
 """Measures and penalties: the terms that settings can name, each registered by a decorator.
 
-    @penalty("warmth", tileable=True)
-    def warmth(x, region):
-        "Mean of blue: a picture with little blue is warm."
-        return ops.sum(region.core(x)[..., 0]) / region.positions(x)
+    @penalty("colourfulness", tileable=True)
+    def colourfulness(x, region):
+        "Variance between the colour channels of each pixel: 0 for a grey picture."
+        return ops.sum(ops.var(region.core(x), axis=-1)) / region.positions(x)
 
 The module of a new measure or penalty goes into this folder, and nothing else changes.
 """

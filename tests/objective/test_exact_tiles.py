@@ -165,12 +165,12 @@ def test_sides_of_any_length_add_up(pocket, height, width, tile):
 
 
 @pytest.mark.parametrize("jitter", [{"noise": 5, "shift": 30}, {"noise": 5, "shift": 9, "rotate": 20, "scale": 0.1}])
-def test_what_shakes_the_picture_shakes_it_as_a_whole(jitter, pocket):
+def test_the_whole_picture_is_transformed_before_it_is_cut(jitter, pocket):
     loss = loss_of(pocket, PENALTIES, features={"block3_conv1": 0.1})
     assert max(difference(pocket, loss, (61, 50, 3), 40, jitter=Jitter(**jitter), seed=5)) < 1e-5
 
 
-def test_a_tensor_is_answered_by_a_tensor(pocket, rng):
+def test_a_tensor_has_a_tensor_as_its_gradient(pocket, rng):
     loss = loss_of(pocket, PENALTIES, features={"block3_conv1": 0.1})
     x = rng.normal(0, 50, (61, 50, 3)).astype(np.float32)
     arrays, tensors = (Evaluator(pocket, loss, jitter=Jitter(noise=2, shift=8), tiles=exact(40)) for _ in range(2))
