@@ -51,6 +51,7 @@ def build_loss(settings: Settings, network: Network) -> Loss:
 def _guide_features(settings: Settings, network: Network) -> dict[str, np.ndarray]:
     """Return {layer: (positions, c)} for the guide picture."""
     guide = settings.guide
+    assert guide is not None  # Settings has a guide if a measure needs it
     picture = fit(open_picture(guide.picture), guide.size)
     if (only := network.only_size) and only != picture.shape[:2]:
         height, width = only

@@ -1,9 +1,9 @@
 """Measures and penalties: the terms that settings can name, each registered by a decorator.
 
-    @penalty("warmth", tileable=True)
-    def warmth(x, region):
-        "Mean of blue: a picture with little blue is warm."
-        return ops.sum(region.core(x)[..., 0]) / region.positions(x)
+    @penalty("colourfulness", tileable=True)
+    def colourfulness(x, region):
+        "Variance between the colour channels of each pixel: 0 for a grey picture."
+        return ops.sum(ops.var(region.core(x), axis=-1)) / region.positions(x)
 
 The module of a new measure or penalty goes into this folder, and nothing else changes.
 """
@@ -137,14 +137,14 @@ def penalty(
         made: type[Term]
         if on == "layer":
 
-            def of_layer(self, x, features, regions):
+            def of_layer(self: LayerPenalty, x: Tensor, features: Features, regions: Regions) -> Tensor:
                 return target(self.term.chosen(features), regions[self.term.layer])
 
             made = _class_of(target, LayerPenalty, "__call__", of_layer)
             _set(made, tileable=tileable, label=label or name)
         else:
 
-            def of_picture(self, x, features, regions):
+            def of_picture(self: Term, x: Tensor, features: Features, regions: Regions) -> Tensor:
                 return target(x, regions.picture)
 
             made = _class_of(target, Term, "__call__", of_picture)

@@ -26,11 +26,11 @@ def _sum_of_squares_to_five_fourths() -> Callable[[Tensor, Tensor], Tensor]:
     """Return the function (a² + b²)^(5/4). It uses square roots: a power takes several times as long."""
 
     @ops.custom_gradient
-    def function(a, b):
+    def function(a: Tensor, b: Tensor) -> tuple[Tensor, Callable]:
         square = ops.square(a) + ops.square(b)
         root = ops.sqrt(ops.sqrt(square))
 
-        def gradient(*arguments, upstream=None):
+        def gradient(*arguments: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
             slope = upstream_of(arguments, upstream) * (2.5 * root)
             return slope * a, slope * b
 

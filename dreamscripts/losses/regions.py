@@ -124,8 +124,8 @@ def sum_of_squares(f: Tensor) -> Tensor:
 @cache
 def _sum_of_squares() -> Callable[[Tensor], Tensor]:
     @ops.custom_gradient
-    def function(f):
-        def gradient(*arguments, upstream=None):
+    def function(f: Tensor) -> tuple[Tensor, Callable]:
+        def gradient(*arguments: Tensor, upstream: Tensor = None) -> Tensor:
             return 2 * upstream_of(arguments, upstream) * f
 
         return ops.sum(ops.square(f)), gradient

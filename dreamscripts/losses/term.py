@@ -162,9 +162,12 @@ class Loss(_Arithmetic):
         values = []
         for weight, term in self.terms:
             if regions.is_tile and term.has_sums:
-                values.append(weight * term.in_tile(x, features, regions, next(left)))
+                value = term.in_tile(x, features, regions, next(left))
             else:
-                values.append(weight * term(x, features, regions))
+                value = term(x, features, regions)
+            if len(shape := tuple(ops.shape(value))):
+                raise SettingsError(f"the term '{term.name}' has the shape {shape}: return a scalar, such as its sum")
+            values.append(weight * value)
         return ops.stack(values)
 
 

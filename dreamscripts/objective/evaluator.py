@@ -88,7 +88,7 @@ class Evaluator:
     def _compiled(self) -> compiling.Pass:
         network, loss = self.network, self._loss
 
-        def terms(x, bounds=None, *totals):
+        def terms(x: Tensor, bounds: Tensor | None = None, *totals: Tensor) -> Tensor:
             regions = WHOLE if bounds is None else tile_regions(network.model.output, bounds)
             return loss(x, network.features(x), regions, totals)
 
@@ -161,7 +161,7 @@ class Evaluator:
     def _pass(self, x: Picture) -> tuple[np.ndarray, Picture]:
         """Return the terms (float64, an array) and the gradient (float32, of the type of x) for the current draw."""
         transform = self._drawn_transform(tuple(x.shape))
-        if self.exact and len(crops := self._crops_of(*x.shape[-3:-1])) > 1:
+        if self.exact and len(crops := self._crops_of(x.shape[-3], x.shape[-2], self.exact.size)) > 1:
             return self._in_crops(x, transform, crops)
         if self._tiles and ops.is_tensor(x):  # the host adds up the tiles
             terms, gradient = self._pass(ops.convert_to_numpy(x))
@@ -214,9 +214,9 @@ class Evaluator:
                 totals[i] = totals[i] + ops.convert_to_numpy(term.sums(tile, features, regions)).astype(float)
         return [total.astype(np.float32) for total in totals]
 
-    def _crops_of(self, height: int, width: int) -> list[Crop]:
+    def _crops_of(self, height: int, width: int, size: int | None) -> list[Crop]:
         if (height, width) not in self._crops:
-            crops = exact_crops(self.network, height, width, self.exact.size)
+            crops = exact_crops(self.network, height, width, size)
             if len(crops) > 1:
                 self._loss.check_tileable()
             self._crops[height, width] = crops

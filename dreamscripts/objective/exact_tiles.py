@@ -1,7 +1,8 @@
-"""Exact tiles: crops of a picture that overlap so far that the parts they own are as in a pass over the whole.
+"""Exact tiles: overlapping crops of a picture, each with a core.
 
-Each crop is what its tile owns and a margin as wide as the network sees beyond it. All crops of a picture are of one
-shape, so that one compiled pass serves them all, and as small as their number allows.
+In the core, the result is the same as in one pass over the whole picture, because the crop is larger than the core by
+the receptive field. The cores cover the picture without overlap. All crops of a picture have the same shape, so that
+they share one compiled pass, and they are as small as their number allows.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from dreamscripts.networks.receptive_field import ReceptiveField, receptive_fiel
 
 @dataclass(frozen=True)
 class Crop:
-    """What the network is given at once: rows and columns of the picture, and what the tile owns of them.
+    """Rows and columns of the picture, and the bounds of the core.
 
-    `numbers` are those of `parts.Part` for the picture and for each layer in use: int32 (1 + layers, 2, 4).
+    `bounds`, int32 (1 + layers, 2, 4), are those of TileRegion for the picture and for each layer in use.
     """
 
     rows: slice
@@ -28,10 +29,10 @@ class Crop:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a picture of `side` pixels, and what the network sees along it.
+    """One axis of a picture of `side` pixels, with the receptive fields along it.
 
-    `fields` are those of the picture itself and of each layer in use; crops begin and end at multiples of `stride`
-    from the picture's beginning and end.
+    `fields` are the receptive fields of the picture itself and of each layer in use. `widest` is the layer with the
+    largest one. Crops start at a multiple of `stride` pixels, and end a multiple of it before the end of the picture.
     """
 
     side: int
@@ -41,23 +42,23 @@ class Axis:
 
     @property
     def margins(self) -> tuple[int, int]:
-        """How many pixels a crop within the picture has before what it owns, and after it."""
+        """The number of pixels in a crop before the core and after it."""
         over = self.side % self.stride
         before, after = (max(getattr(field, where) for field in self.fields) for where in ("before", "after"))
         return -(-before // self.stride) * self.stride, over - (over - after) // self.stride * self.stride
 
     @property
-    def least(self) -> int:
-        """The side of the smallest crop: one that owns a single stride."""
+    def minimum(self) -> int:
+        """The side of the smallest crop: its core is one stride."""
         return sum(self.margins) + self.stride
 
     @property
-    def ample(self) -> int:
-        """The side of a crop that larger ones gain little on: at most an eighth of it is margins."""
+    def recommended(self) -> int:
+        """A good crop size: margins take at most one eighth, so larger crops are hardly faster."""
         return max(1024, 8 * sum(self.margins))
 
     def spans(self, size: int) -> list[tuple[int, int, int, int]]:
-        """Of each crop of at most `size` pixels: where it begins and ends, and where what its tile owns does."""
+        """Return (crop start, crop end, core start, core end) for each crop of at most `size` pixels."""
         side, stride, (before, after) = self.side, self.stride, self.margins
         if side <= size:
             return [(0, side, 0, side)]
@@ -67,10 +68,10 @@ class Axis:
         length = side - (side - needed) // stride * stride
         starts = [min(i * (length - before - after), side - length) for i in range(steps + 1)]
         borders = [0, *(start + before for start in starts[1:]), side]
-        return [(start, start + length, *owned) for start, owned in zip(starts, pairwise(borders), strict=True)]
+        return [(start, start + length, *core) for start, core in zip(starts, pairwise(borders), strict=True)]
 
     def bounds(self, span: tuple[int, int, int, int]) -> np.ndarray:
-        """(fields, 4): where a crop begins, where what it owns begins and ends, and the whole, in positions."""
+        """Return (fields, 4): crop start, core start, core end and total length, in positions of each layer."""
         start, _, first, last = span
         return np.array(
             [
@@ -82,23 +83,24 @@ class Axis:
 
 
 def axes_of(network: Network, height: int, width: int) -> list[Axis]:
-    """What the network sees down and across a picture of that size; SettingsError where that is more than a part."""
+    """Return the receptive fields along both axes. Raises SettingsError if a layer depends on the whole picture."""
     return [_along(network, axis, side) for axis, side in enumerate((height, width))]
 
 
 def exact_crops(network: Network, height: int, width: int, size: int | None) -> list[Crop]:
-    """The crops of a picture, at most `size` pixels a side, or ample ones; a picture no larger is the only one.
+    """Return the crops, at most `size` pixels wide and high (default: the recommended size).
 
-    Raises SettingsError where they are too small, or where the network sees more than a part of the picture.
+    A smaller picture gives one crop. Raises SettingsError if `size` is too small, or if a layer depends on the whole
+    picture.
     """
     down, across = axes = axes_of(network, height, width)
-    size = size or max(axis.ample for axis in axes)
+    size = size or max(axis.recommended for axis in axes)
     for axis in axes:
-        if axis.least > size < axis.side:
+        if axis.minimum > size < axis.side:
             field = max(one.field for one in axis.fields)
             raise SettingsError(
-                f"tiles.size = {size} is too small for exact tiles of {network.name} at {axis.widest}, "
-                f"which sees {field} pixels: at least {axis.least}, and {axis.ample} to be quick"
+                f"tiles.size = {size} is too small for exact tiles of {network.name} at {axis.widest}, whose receptive "
+                f"field is {field} pixels: use at least {axis.minimum} (recommended: {axis.recommended})"
             )
     return [
         Crop(slice(*rows[:2]), slice(*columns[:2]), np.stack([down.bounds(rows), across.bounds(columns)], axis=1))
@@ -109,5 +111,5 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
 
 def _along(network: Network, axis: int, side: int) -> Axis:
     stride, seen = receptive_fields(network.model, axis, side, network.name)
-    pixels = ReceptiveField(size=side, stride=1, before=0, after=1, field=2)  # penalties compare each with the next
+    pixels = ReceptiveField(size=side, stride=1, before=0, after=1, field=2)  # penalties compare a pixel with the next
     return Axis(side, stride, (pixels, *seen.values()), max(seen, key=lambda layer: seen[layer].field))

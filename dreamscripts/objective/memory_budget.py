@@ -1,26 +1,34 @@
-"""How much main memory there is, and whether a picture has room in it: what can be said before Keras wakes."""
+"""Check that a picture fits in main memory, before Keras is imported."""
 
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import PictureError
 from dreamscripts.settings.schema import OptimizerSettings
 
-FLOAT32 = 4
-COPIES = 8  # of a picture in float32, as it is scaled and enters a network in float64
+FLOAT32 = 4  # bytes
+COPIES = 8  # of the picture in float32, while it is resized, and normalised in float64
 
 
 def of_run(optimizer: OptimizerSettings) -> float:
-    """Bytes that a run keeps, beside its passes, per pixel of the whole picture."""
+    """Return the memory of the optimizer in bytes per pixel of the whole picture, without the network passes."""
     return (optimizer.pictures_kept + 4) * 3 * FLOAT32  # 4 are the evaluator's: its picture, noise and gradients
 
 
-def check_room(height: int, width: int, optimizer: OptimizerSettings, pictures: int = 1) -> None:
-    """Raise PictureError where so many pictures of that size have no room, whatever the network, wherever it runs."""
+def check_memory(height: int, width: int, optimizer: OptimizerSettings, pictures: int = 1) -> None:
+    """Raise PictureError if that many pictures of this size do not fit in main memory with this optimizer.
+
+    The check does not depend on the network, or on the device that computes it.
+    """
     free, pixels = free_memory(), pictures * height * width
-    entering = pixels * 3 * FLOAT32 * COPIES
-    needed = max(entering, pixels * of_run(optimizer)) if optimizer.lighter else entering
+    to_normalise = pixels * 3 * FLOAT32 * COPIES
+    needed = max(to_normalise, pixels * of_run(optimizer)) if optimizer.lighter else to_normalise
     if needed > free:
-        advice = f", or --set {optimizer.lighter}" if optimizer.lighter and entering <= free else ""
+        advice = f", or --set {optimizer.lighter}" if optimizer.lighter and to_normalise <= free else ""
         raise PictureError(
-            f"a picture of {width}×{height} takes at least {needed / 1e9:.1f} GB of memory, "
-            f"and {free / 1e9:.1f} GB are free: give a smaller --size{advice}"
+            f"{need(height, width, pictures)} at least {needed / 1e9:.1f} GB of memory, "
+            f"and {free / 1e9:.1f} GB are free: use a smaller --size{advice}"
         )
+
+
+def need(height: int, width: int, pictures: int) -> str:
+    """Return the subject and the verb of a message: "a picture of 60×40 needs", or "3 pictures of 60×40 need"."""
+    return f"{pictures} pictures of {width}×{height} need" if pictures > 1 else f"a picture of {width}×{height} needs"

@@ -13,8 +13,9 @@ def cut(height: int, width: int, tiles: Tiles | None) -> list[tuple[slice, slice
     """Return the rows and columns of each tile. Without `tiles`, the whole picture is the only tile."""
     if tiles is None:
         return [(slice(0, height), slice(0, width))]
+    size = _size(tiles)
     return [
-        (slice(y, min(y + tiles.size, height)), slice(x, min(x + tiles.size, width)))
+        (slice(y, min(y + size, height)), slice(x, min(x + size, width)))
         for y in _starts(height, tiles)
         for x in _starts(width, tiles)
     ]
@@ -22,11 +23,11 @@ def cut(height: int, width: int, tiles: Tiles | None) -> list[tuple[slice, slice
 
 def smallest_tile(tiles: Tiles) -> int:
     """Return the shortest possible side of a tile in pixels, if the picture itself is not smaller."""
-    return tiles.size if tiles.kind == "tutorial" else tiles.size // 2 + 1
+    return _size(tiles) if tiles.kind == "tutorial" else _size(tiles) // 2 + 1
 
 
 def _starts(side: int, tiles: Tiles) -> range | list[int]:
-    size = tiles.size
+    size = _size(tiles)
     if tiles.kind == "notebook":
         return range(0, max(side - size // 2, size), size)
     return range(0, side, size)[:-1] or [0]  # the last start is dropped unless it is the only one
@@ -37,5 +38,10 @@ def draw_shift(rng: np.random.Generator, tiles: Tiles | None) -> np.ndarray:
     if tiles is None:
         return np.zeros(2, int)
     if tiles.kind == "notebook":
-        return rng.integers(0, tiles.size, 2)
-    return rng.integers(-tiles.size, tiles.size, 2, endpoint=True)
+        return rng.integers(0, _size(tiles), 2)
+    return rng.integers(-_size(tiles), _size(tiles), 2, endpoint=True)
+
+
+def _size(tiles: Tiles) -> int:
+    assert tiles.size is not None  # only exact tiles may have no size
+    return tiles.size

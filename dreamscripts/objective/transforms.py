@@ -87,7 +87,7 @@ def draw_transform(
     warp = None
     if jitter.rotate or jitter.scale:
         degrees, larger = rng.uniform(-1, 1, 2) * (jitter.rotate, jitter.scale)
-        warp = warp_matrix(*shape[-3:-1], np.deg2rad(degrees), 1 + larger)
+        warp = warp_matrix(shape[-3], shape[-2], np.deg2rad(degrees), 1 + larger)
     return Transform(noise, warp, (down, right))
 
 

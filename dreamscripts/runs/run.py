@@ -12,7 +12,7 @@ from dreamscripts.errors import Diverged
 from dreamscripts.images.files import Photo, open_photo
 from dreamscripts.images.resizing import fit, fitted, noise
 from dreamscripts.networks.family import check_name
-from dreamscripts.objective.memory_budget import check_room
+from dreamscripts.objective.memory_budget import check_memory
 from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.settings.schema import Settings
 
@@ -64,13 +64,13 @@ def new_run(
     check_name(settings.network)  # before Keras, which takes seconds
     about: dict[str, Any] = {"picture": None, "notes": []}
     if photo is None:
-        check_room(settings.side, settings.side, settings.optimizer)
+        check_memory(settings.side, settings.side, settings.optimizer)
         picture = noise(settings.side, settings.seed)
     else:
         photo = photo if isinstance(photo, Photo) else open_photo(photo)
         about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
         height, width, _ = photo.pixels.shape
-        check_room(*fitted(height, width, settings.size), settings.optimizer)
+        check_memory(*fitted(height, width, settings.size), settings.optimizer)
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
     del photo, picture  # they are in the folder; a large picture takes as much memory as a tile

@@ -44,12 +44,12 @@ def bench(
     """
     from dreamscripts.atomic_files import make_folder
     from dreamscripts.benchmarks.measuring import measure
-    from dreamscripts.objective.memory_budget import check_room
+    from dreamscripts.objective.memory_budget import check_memory
     from dreamscripts.reports.scoreboard import write_report
     from dreamscripts.settings.schema import Settings
 
     chosen = Settings.load(settings, **options.overrides(network, weights, size, set_=set_))
-    check_room(chosen.size, chosen.size, chosen.optimizer)
+    check_memory(chosen.size, chosen.size, chosen.optimizer)
     sides = _parse(sizes)
     console = options.open_console(False)
     begun = output is not None and not output.exists()

@@ -73,7 +73,7 @@ def visualize(
     from dreamscripts.images.files import save_picture
     from dreamscripts.images.resizing import noise
     from dreamscripts.networks.family import check_name
-    from dreamscripts.objective.memory_budget import check_room
+    from dreamscripts.objective.memory_budget import check_memory
     from dreamscripts.scripts.progress import Watch
     from dreamscripts.settings.schema import Settings
 
@@ -85,7 +85,7 @@ def visualize(
     feature = {"weight": 1, "channels": {str(number): weight for number, weight in chosen.items()}}
     # Its mistakes come before Keras.
     begun = Settings.load(SETTINGS[method], **changes | {"features": {layer: feature}})
-    check_room(begun.size, begun.size, begun.optimizer, diversity)
+    check_memory(begun.size, begun.size, begun.optimizer, diversity)
     console = options.open_console(quiet)
     check_name(network)  # before Keras, which takes seconds
     start_keras()

@@ -136,6 +136,16 @@ def test_a_plain_function_is_a_loss(network):
     assert as_loss(a + b) == a + b
 
 
+@pytest.mark.parametrize("axes", [(1, 2, 3), ()])
+def test_a_term_that_is_not_a_scalar_is_refused(axes, network):
+    @term
+    def by_picture(x, features, regions):
+        return ops.sum(x, axis=axes)
+
+    with pytest.raises(SettingsError, match=r"the term 'by_picture' has the shape \(1.*\): return a scalar"):
+        Evaluator(network, by_picture).loss(X)
+
+
 class Nameless(Term):
     tileable = True
 

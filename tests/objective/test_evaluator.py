@@ -49,7 +49,7 @@ class HalfSquares(Term):
 
 
 class Weighted(Term):
-    """Σ weights·x: another loss for each place that a picture is rolled to."""
+    """Σ weights·x: another loss for each place that a picture is shifted to."""
 
     name = "weighted"
 
@@ -57,10 +57,10 @@ class Weighted(Term):
         self.weights = weights.astype(np.float32)
 
     def __call__(self, x, features, regions):
-        return ops.sum(self.weights * x)
+        return ops.sum(ops.multiply(self.weights, x))
 
 
-def test_one_pass_per_picture_however_often_and_in_whatever_order_it_is_asked(evaluator, x):
+def test_one_pass_per_picture_in_whatever_order_its_values_are_read(evaluator, x):
     gradient = evaluator.gradient(x)
     loss = evaluator.loss(x)
     assert evaluator.passes == 1
@@ -110,18 +110,18 @@ def test_noise_is_in_pixel_values_whatever_the_network_calls_a_pixel(preprocessi
     evaluator = Evaluator(network, HalfSquares(), jitter=Jitter(noise=5), seed=3)
     pixel = {"caffe": 1, "tf": 127.5}[preprocessing]
     x = x / pixel
-    shakes = []
+    changes = []
     for number in (0, 7):
         evaluator.draw(number)
-        shakes.append(evaluator.gradient(x) - x)
+        changes.append(evaluator.gradient(x) - x)
         expected = np.random.default_rng([3, number]).uniform(-1, 1, SHAPE) * 5 / pixel
-        np.testing.assert_allclose(shakes[-1], expected, atol=1e-4 / pixel)
-        assert 4.8 < np.abs(shakes[-1] * pixel).max() <= 5.01
+        np.testing.assert_allclose(changes[-1], expected, atol=1e-4 / pixel)
+        assert 4.8 < np.abs(changes[-1] * pixel).max() <= 5.01
         assert evaluator.loss(x) == pytest.approx(((x + expected) ** 2).sum() / 2, rel=1e-5)
-    assert np.abs(shakes[0] - shakes[1]).max() * pixel > 5
+    assert np.abs(changes[0] - changes[1]).max() * pixel > 5
 
 
-def test_under_a_shift_the_loss_is_the_rolled_pictures_and_the_gradient_the_pictures_own(network, x, rng):
+def test_under_a_shift_the_loss_is_the_shifted_pictures_and_the_gradient_the_pictures_own(network, x, rng):
     weights = rng.normal(0, 1, SHAPE)
     evaluator = Evaluator(network, Weighted(weights), jitter=Jitter(shift=3), seed=8)
     seen = set()
@@ -129,8 +129,8 @@ def test_under_a_shift_the_loss_is_the_rolled_pictures_and_the_gradient_the_pict
         evaluator.draw(number)
         down, right = np.random.default_rng([8, number]).integers(-3, 4, 2)
         seen.add((down, right))
-        rolled = np.roll(np.roll(x, down, axis=0), right, axis=1)
-        assert evaluator.loss(x) == pytest.approx((weights * rolled).sum(), rel=1e-3, abs=0.1)
+        shifted = np.roll(np.roll(x, down, axis=0), right, axis=1)
+        assert evaluator.loss(x) == pytest.approx((weights * shifted).sum(), rel=1e-3, abs=0.1)
         back = np.roll(np.roll(weights, -down, axis=0), -right, axis=1)
         np.testing.assert_allclose(evaluator.gradient(x), back, rtol=1e-5)
     for axis in (0, 1):
@@ -144,7 +144,7 @@ def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll(network, x):
     rng = np.random.default_rng([8, 2])
     noise = rng.uniform(-1, 1, SHAPE) * 5
     shift, roll = rng.integers(-3, 4, 2), rng.integers(-20, 21, 2)
-    # One tile holds the whole picture, and what was rolled is rolled back: the roll shows in the order of the draws.
+    # One tile holds the whole picture, and what was shifted is shifted back: the roll shows in the order of the draws.
     np.testing.assert_allclose(evaluator.gradient(x), x + noise, atol=1e-4)
     seen = []
     spied = evaluator._run
@@ -154,14 +154,14 @@ def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll(network, x):
 
 
 @pytest.mark.parametrize(
-    "shaken",
+    "transformed",
     [
         *({"jitter": Jitter(noise=1)}, {"jitter": Jitter(shift=4)}, {"tiles": Tiles(size=8)}),
         *({"jitter": Jitter(rotate=5)}, {"jitter": Jitter(scale=0.1)}),
     ],
 )
-def test_the_same_draw_is_the_same_loss_and_another_draw_another_pass(shaken, network, loss, x):
-    evaluator = Evaluator(network, loss, **shaken)
+def test_the_same_draw_is_the_same_loss_and_another_draw_another_pass(transformed, network, loss, x):
+    evaluator = Evaluator(network, loss, **transformed)
     first = evaluator.loss(x)
     evaluator.draw(0)
     assert (evaluator.loss(x), evaluator.passes) == (first, 1)
@@ -173,7 +173,7 @@ def test_the_same_draw_is_the_same_loss_and_another_draw_another_pass(shaken, ne
     evaluator.draw(5)  # whatever was drawn in between
     assert evaluator.loss(x) == other
     np.testing.assert_array_equal(evaluator.gradient(x), gradient)
-    another = Evaluator(network, loss, seed=1, **shaken)
+    another = Evaluator(network, loss, seed=1, **transformed)
     another.draw(5)
     assert another.loss(x) != other
 
@@ -204,11 +204,11 @@ def test_loss_and_gradient_are_the_sums_over_the_tiles_in_one_pass(kind, rolls, 
     for number in (0, 3):
         evaluator.draw(number)
         roll = np.random.default_rng([4, number]).integers(*rolls, 2)
-        rolled = np.roll(x, roll, axis=(0, 1))
+        shifted = np.roll(x, roll, axis=(0, 1))
         terms, gradient = dict.fromkeys(loss.names, 0.0), np.zeros(x.shape)
         for row in rows:
             for column in columns:
-                part = rolled[row : row + 12, column : column + 12]
+                part = shifted[row : row + 12, column : column + 12]
                 terms = {name: terms[name] + value for name, value in plain.terms(part).items()}
                 gradient[row : row + 12, column : column + 12] = plain.gradient(part)
         assert evaluator.terms(x) == pytest.approx(terms, rel=1e-6)
@@ -218,17 +218,17 @@ def test_loss_and_gradient_are_the_sums_over_the_tiles_in_one_pass(kind, rolls, 
     assert evaluator.passes == 2
 
 
-SHAKEN = {
+TRANSFORMED = {
     "not": {},
     "in tiles": {"jitter": Jitter(shift=5), "tiles": Tiles(kind="notebook", size=12)},
     "in every way": {"jitter": Jitter(noise=4, shift=5, rotate=20, scale=0.2), "tiles": Tiles(size=10)},
 }
 
 
-@pytest.mark.parametrize("shaken", SHAKEN)
-def test_the_loss_of_a_batch_is_the_sum_and_each_gradient_the_pictures_own(shaken, network, loss, rng):
+@pytest.mark.parametrize("transformed", TRANSFORMED)
+def test_the_loss_of_a_batch_is_the_sum_and_each_gradient_the_pictures_own(transformed, network, loss, rng):
     pictures = rng.normal(0, 50, (3, 24, 20, 3))
-    evaluator, alone = (Evaluator(network, loss, seed=4, **SHAKEN[shaken]) for _ in range(2))
+    evaluator, alone = (Evaluator(network, loss, seed=4, **TRANSFORMED[transformed]) for _ in range(2))
     for number in (0, 3):
         evaluator.draw(number), alone.draw(number)
         terms = [alone.terms(one) for one in pictures]
@@ -240,7 +240,7 @@ def test_the_loss_of_a_batch_is_the_sum_and_each_gradient_the_pictures_own(shake
         for one, own in zip(pictures, gradient, strict=True):
             expected = alone.gradient(one)
             np.testing.assert_allclose(own, expected, atol=1e-5 * np.abs(expected).max())
-    assert evaluator.passes == (1 if shaken == "not" else 2)
+    assert evaluator.passes == (1 if transformed == "not" else 2)
 
 
 def test_of_a_turned_picture_too_the_gradient_agrees_with_finite_differences(network, loss, x, rng):
@@ -283,7 +283,7 @@ def test_what_a_term_reads_may_be_assigned_between_passes_without_compiling_anew
 
 
 def test_started_again_it_counts_from_nothing_and_answers_as_a_new_one(network, loss, x):
-    evaluator, new = (Evaluator(network, loss, seed=4, **SHAKEN["in every way"]) for _ in range(2))
+    evaluator, new = (Evaluator(network, loss, seed=4, **TRANSFORMED["in every way"]) for _ in range(2))
     evaluator.draw(8)
     evaluator.loss(x), evaluator.loss(x + 1)
     evaluator.reset()
@@ -332,7 +332,7 @@ def crossings(monkeypatch):
 
 @pytest.mark.parametrize("many", [(), (2,)])
 @pytest.mark.parametrize("jitter", [Jitter(), Jitter(noise=4, shift=5)])
-def test_a_tensor_is_answered_by_a_tensor_and_only_its_terms_come_to_the_host(
+def test_a_tensor_has_a_tensor_as_its_gradient_and_only_its_terms_come_to_the_host(
     jitter, many, network, loss, rng, crossings
 ):
     x = rng.normal(0, 50, (*many, *SHAPE)).astype(np.float32)
@@ -349,7 +349,7 @@ def test_a_tensor_is_answered_by_a_tensor_and_only_its_terms_come_to_the_host(
 
 
 @pytest.mark.parametrize("how", [{"tiles": Tiles(size=8)}, {"jitter": Jitter(noise=2, rotate=20, scale=0.2)}])
-def test_in_tiles_and_turned_a_tensor_is_answered_as_its_array(how, network, loss, x):
+def test_with_tiles_and_rotation_a_tensor_gives_what_its_array_gives(how, network, loss, x):
     x = x.astype(np.float32)
     tensor, (arrays, tensors) = ops.convert_to_tensor(x), (Evaluator(network, loss, seed=4, **how) for _ in range(2))
     assert tensors.terms(tensor) == pytest.approx(arrays.terms(x), rel=1e-6)
@@ -359,7 +359,7 @@ def test_in_tiles_and_turned_a_tensor_is_answered_as_its_array(how, network, los
     assert tensors.passes == 1
 
 
-def test_a_tensor_is_known_by_being_the_same(evaluator, x):
+def test_a_tensor_is_recognized_by_its_identity(evaluator, x):
     tensor = ops.convert_to_tensor(x.astype(np.float32))
     evaluator.loss(tensor)
     assert evaluator.is_cached(tensor)
@@ -367,8 +367,8 @@ def test_a_tensor_is_known_by_being_the_same(evaluator, x):
     assert not evaluator.is_cached(x)
 
 
-def test_a_tensor_that_was_asked_as_an_array_is_known(evaluator, x):
-    """As where an optimizer on the device begins: the loss of the photograph has been asked for before."""
+def test_a_tensor_whose_array_was_evaluated_is_cached(evaluator, x):
+    """An optimizer on the device starts with a picture whose loss was computed before."""
     evaluator.loss(x)
     assert evaluator.is_cached(ops.convert_to_tensor(x.astype(np.float32)))
     assert not evaluator.is_cached(ops.convert_to_tensor(x.astype(np.float32) + 1))

@@ -1,5 +1,6 @@
 """Loss and gradient by exact tiles are those of one pass over the picture."""
 
+import re
 from itertools import pairwise
 
 import keras
@@ -164,12 +165,12 @@ def test_sides_of_any_length_add_up(pocket, height, width, tile):
 
 
 @pytest.mark.parametrize("jitter", [{"noise": 5, "shift": 30}, {"noise": 5, "shift": 9, "rotate": 20, "scale": 0.1}])
-def test_what_shakes_the_picture_shakes_it_as_a_whole(jitter, pocket):
+def test_the_whole_picture_is_transformed_before_it_is_cut(jitter, pocket):
     loss = loss_of(pocket, PENALTIES, features={"block3_conv1": 0.1})
     assert max(difference(pocket, loss, (61, 50, 3), 40, jitter=Jitter(**jitter), seed=5)) < 1e-5
 
 
-def test_a_tensor_is_answered_by_a_tensor(pocket, rng):
+def test_a_tensor_has_a_tensor_as_its_gradient(pocket, rng):
     loss = loss_of(pocket, PENALTIES, features={"block3_conv1": 0.1})
     x = rng.normal(0, 50, (61, 50, 3)).astype(np.float32)
     arrays, tensors = (Evaluator(pocket, loss, jitter=Jitter(noise=2, shift=8), tiles=exact(40)) for _ in range(2))
@@ -275,9 +276,9 @@ reach_sides = st.integers(0, 60)
     after=st.integers(1, 60),
     more=st.integers(0, 300),
 )
-def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(side, stride, before, after, more):
+def test_crops_are_alike_and_their_cores_are_the_picture_with_margins_around(side, stride, before, after, more):
     axis = Axis(side, stride, (ReceptiveField(side, 1, before, after, 1),), "layer")
-    size = axis.least + more
+    size = axis.minimum + more
     spans = axis.spans(size)
     starts, ends, firsts, lasts = zip(*spans, strict=True)
     assert (starts[0], ends[-1], firsts[0], lasts[-1]) == (0, side, 0, side)
@@ -294,11 +295,11 @@ def test_crops_are_alike_and_what_they_own_is_the_picture_with_room_around_it(si
     assert bounds == [[start, first, last, side] for start, _, first, last in spans]
 
 
-def test_a_tile_smaller_than_its_margins_is_refused_and_the_least_named(picture):
+def test_a_tile_smaller_than_its_margins_is_refused_and_the_minimum_named(picture):
     network = load_network("vgg16", "random", ["block4_conv3"])
-    says = "tiles.size = 64 is too small for exact tiles of vgg16 at block4_conv3, which sees 92 pixels: at least 104, "
-    says += "and 1024 to be quick"
-    with pytest.raises(SettingsError, match=f"^{says}$"):
+    says = "tiles.size = 64 is too small for exact tiles of vgg16 at block4_conv3, whose receptive "
+    says += "field is 92 pixels: use at least 104 (recommended: 1024)"
+    with pytest.raises(SettingsError, match=f"^{re.escape(says)}$"):
         exact_crops(network, 800, 64, 64)
     assert len(exact_crops(network, 800, 64, 104)) > 1
     assert len(exact_crops(network, 64, 64, 64)) == 1

@@ -7,7 +7,7 @@ from dreamscripts.backends import host
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import PictureError
 from dreamscripts.objective import memory_budget
-from dreamscripts.objective.memory_budget import check_room, of_run
+from dreamscripts.objective.memory_budget import check_memory, of_run
 from dreamscripts.registry import OPTIMIZERS
 
 
@@ -40,19 +40,26 @@ def test_lbfgs_by_scipy_keeps_25_vectors_in_double_precision():
 @pytest.mark.parametrize(
     ("gigabytes", "optimizer", "says"),
     [
-        (1, {}, "takes at least 15.6 GB of memory, and 1.0 GB are free: give a smaller --size"),
-        (4, {}, "takes at least 15.6 GB of memory, and 4.0 GB are free: give a smaller --size, or --set optimizer.wh"),
+        (1, {}, "needs at least 15.6 GB of memory, and 1.0 GB are free: use a smaller --size"),
+        (4, {}, "needs at least 15.6 GB of memory, and 4.0 GB are free: use a smaller --size, or --set optimizer.wh"),
         (16, {}, ""),
-        (2, {"where": "device"}, "takes at least 2.3 GB of memory, and 2.0 GB are free: give a smaller --size"),
+        (2, {"where": "device"}, "needs at least 2.3 GB of memory, and 2.0 GB are free: use a smaller --size"),
         (4, {"where": "device"}, ""),
         (4, {"name": "adam"}, ""),
     ],
 )
-def test_a_picture_that_has_no_room_anywhere_is_refused(gigabytes, optimizer, says, monkeypatch):
+def test_a_picture_that_does_not_fit_in_main_memory_is_refused(gigabytes, optimizer, says, monkeypatch):
     monkeypatch.setattr(memory_budget, "free_memory", lambda: int(gigabytes * 1e9))
     if not says:
-        check_room(4000, 6000, optimizer_settings(**optimizer))
+        check_memory(4000, 6000, optimizer_settings(**optimizer))
         return
     with pytest.raises(PictureError, match=f"^a picture of 6000×4000 {re.escape(says)}") as refused:
-        check_room(4000, 6000, optimizer_settings(**optimizer))
+        check_memory(4000, 6000, optimizer_settings(**optimizer))
     assert ("where=device" in str(refused.value)) == ("optimizer" in says)
+
+
+def test_several_pictures_are_counted(monkeypatch):
+    monkeypatch.setattr(memory_budget, "free_memory", lambda: int(1e9))
+    check_memory(500, 600, optimizer_settings(name="lbfgs"), pictures=4)
+    with pytest.raises(PictureError, match=r"^40 pictures of 600×500 need at least 7\.8 GB of memory, and 1\.0 GB are"):
+        check_memory(500, 600, optimizer_settings(name="lbfgs"), pictures=40)

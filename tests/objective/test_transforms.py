@@ -82,8 +82,12 @@ def test_the_way_back_is_the_exact_transpose(size, angle, scale, roll):
     """⟨Sx, y⟩ = ⟨x, Sᵀy⟩ for every x and y, whatever S does."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(0, 1, (2, *size, 3))
-    for shaken in (transform(size, angle, scale, roll), Transform(None, None, roll), transform(size, angle, scale)):
-        assert (shaken(x) * y).sum() == pytest.approx((x * shaken.pull_back(y)).sum(), rel=1e-9, abs=1e-9)
+    for transformed in (
+        transform(size, angle, scale, roll),
+        Transform(None, None, roll),
+        transform(size, angle, scale),
+    ):
+        assert (transformed(x) * y).sum() == pytest.approx((x * transformed.pull_back(y)).sum(), rel=1e-9, abs=1e-9)
 
 
 def test_noise_comes_first_then_the_turn_then_the_roll(rng):
@@ -94,21 +98,21 @@ def test_noise_comes_first_then_the_turn_then_the_roll(rng):
     np.testing.assert_array_equal(whole.pull_back(x), still.pull_back(x))  # the noise is no part of the gradient
 
 
-def test_the_pictures_of_a_batch_are_all_shaken_alike(rng):
+def test_the_pictures_of_a_batch_are_all_transformed_alike(rng):
     batch, noise = rng.normal(0, 1, (3, 6, 8, 3)), rng.normal(0, 1, (6, 8, 3))
-    shaken = transform((6, 8), -0.7, 0.9, (1, 5), noise)
-    for there in (shaken, shaken.pull_back):
+    transformed = transform((6, 8), -0.7, 0.9, (1, 5), noise)
+    for there in (transformed, transformed.pull_back):
         together = there(batch)
         assert together.shape == batch.shape
         for one, alone in zip(batch, together, strict=True):
             np.testing.assert_array_equal(alone, there(one))
 
 
-def test_what_is_shaken_stays_float32(rng):
+def test_what_is_transformed_stays_float32(rng):
     x = rng.normal(0, 1, (6, 8, 3)).astype(np.float32)
     jitter = Jitter(noise=2, shift=3, rotate=10, scale=0.1)
-    shaken = draw_transform(rng, jitter, None, np.full(3, 127.5), x.shape)
-    assert shaken(x).dtype == shaken.pull_back(x).dtype == np.float32
+    transformed = draw_transform(rng, jitter, None, np.full(3, 127.5), x.shape)
+    assert transformed(x).dtype == transformed.pull_back(x).dtype == np.float32
 
 
 def drawn(seed, number, shape=(5, 7, 3), tiles=None, pixel=ONE, **jitter):
@@ -116,20 +120,20 @@ def drawn(seed, number, shape=(5, 7, 3), tiles=None, pixel=ONE, **jitter):
 
 
 def test_noise_is_drawn_first_then_the_shift_then_the_tiles_roll_and_then_the_turn():
-    """As it was drawn before pictures could be turned: old seeds shake as they did."""
+    """As it was drawn before pictures could be turned: old seeds give the same draws."""
     for tiles, lowest, highest in ((Tiles(kind="tutorial", size=9), -9, 9), (Tiles(kind="notebook", size=9), 0, 8)):
         rng = np.random.default_rng([6, 11])
         noise = rng.uniform(-1, 1, (5, 7, 3)) * 4
         shift = rng.integers(-3, 4, 2)
         roll = rng.integers(lowest, highest + 1, 2)
         angle, larger = rng.uniform(-1, 1, 2) * (np.deg2rad(20), 0.3)
-        shaken = drawn(6, 11, tiles=tiles, noise=4, shift=3)
-        np.testing.assert_allclose(shaken.noise, noise, rtol=1e-6)
-        assert shaken.shift == tuple(shift + roll)
-        assert shaken.warp is None
+        transformed = drawn(6, 11, tiles=tiles, noise=4, shift=3)
+        np.testing.assert_allclose(transformed.noise, noise, rtol=1e-6)
+        assert transformed.shift == tuple(shift + roll)
+        assert transformed.warp is None
         turning = drawn(6, 11, tiles=tiles, noise=4, shift=3, rotate=20, scale=0.3)
-        np.testing.assert_array_equal(turning.noise, shaken.noise)
-        assert turning.shift == shaken.shift
+        np.testing.assert_array_equal(turning.noise, transformed.noise)
+        assert turning.shift == transformed.shift
         np.testing.assert_array_equal(turning.warp.toarray(), warp_matrix(5, 7, angle, 1 + larger).toarray())
 
 
@@ -137,19 +141,19 @@ def test_a_draw_depends_on_seed_and_number_alone():
     everything = {"noise": 4, "shift": 30, "rotate": 20, "scale": 0.3}
 
     def facts(seed, number, shape=(5, 7, 3)):
-        shaken = drawn(seed, number, shape, **everything)
-        return shaken.noise.tolist(), shaken.shift, shaken.warp.toarray().tolist()
+        transformed = drawn(seed, number, shape, **everything)
+        return transformed.noise.tolist(), transformed.shift, transformed.warp.toarray().tolist()
 
     assert facts(1, 2) == facts(1, 2)
     for other in (facts(1, 3), facts(2, 2)):
         assert all(one != another for one, another in zip(facts(1, 2), other, strict=True))
-    assert facts(1, 2, (4, 5, 7, 3)) == facts(1, 2)  # a batch is shaken as one picture is
+    assert facts(1, 2, (4, 5, 7, 3)) == facts(1, 2)  # a batch is transformed as one picture is
 
 
 def test_the_noise_is_in_pixel_values_by_channel():
     pixel = np.array([1, 58.395, 127.5])
-    shaken = drawn(0, 0, (60, 70, 3), noise=5, pixel=pixel)
-    pixels = np.abs(shaken.noise * pixel).max(axis=(0, 1))
+    transformed = drawn(0, 0, (60, 70, 3), noise=5, pixel=pixel)
+    pixels = np.abs(transformed.noise * pixel).max(axis=(0, 1))
     np.testing.assert_allclose(pixels, 5, rtol=0.01)
     assert (pixels <= 5 * (1 + 1e-6)).all()
 
@@ -171,25 +175,25 @@ def test_it_is_turned_and_enlarged_by_up_to_so_much_either_way(rotate, scale, mo
 
 
 def test_without_a_jitter_nothing_is_drawn():
-    shaken = drawn(0, 0)
-    assert (shaken.noise, shaken.warp, shaken.shift) == (None, None, (0, 0))
+    transformed = drawn(0, 0)
+    assert (transformed.noise, transformed.warp, transformed.shift) == (None, None, (0, 0))
 
 
 def test_noise_drawn_some_rows_at_a_time_is_the_noise_drawn_at_once():
-    shaken = drawn(6, 11, (600, 4, 3), noise=4)
+    transformed = drawn(6, 11, (600, 4, 3), noise=4)
     expected = (np.random.default_rng([6, 11]).uniform(-1, 1, (600, 4, 3)) * 4).astype(np.float32)
-    np.testing.assert_array_equal(shaken.noise, expected)
+    np.testing.assert_array_equal(transformed.noise, expected)
 
 
 @given(size=sizes, roll=rolls, data=st.data())
-def test_a_crop_is_that_part_of_the_shaken_picture_and_its_gradient_goes_back_there(size, roll, data):
+def test_a_crop_is_that_part_of_the_transformed_picture_and_its_gradient_goes_back_there(size, roll, data):
     rng = np.random.default_rng(0)
     x, noise = rng.normal(0, 1, (2, *size, 3)).astype(np.float32)
-    shaken = Transform(noise, None, roll)
+    transformed = Transform(noise, None, roll)
     rows, columns = (slice(*sorted(data.draw(st.lists(st.integers(0, side), min_size=2, max_size=2)))) for side in size)
-    crop = shaken.crop(x, rows, columns)
-    np.testing.assert_array_equal(crop, shaken(x)[rows, columns])
+    crop = transformed.crop(x, rows, columns)
+    np.testing.assert_array_equal(crop, transformed(x)[rows, columns])
     total, beyond = np.ones_like(x), np.zeros_like(x)
     beyond[rows, columns] = crop
-    shaken.pull_back_crop(total, crop, rows, columns)
-    np.testing.assert_array_equal(total, 1 + shaken.pull_back(beyond))
+    transformed.pull_back_crop(total, crop, rows, columns)
+    np.testing.assert_array_equal(total, 1 + transformed.pull_back(beyond))

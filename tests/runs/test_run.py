@@ -392,7 +392,7 @@ def test_a_picture_without_room_is_refused_before_it_is_there(start, photo, sett
     for makes_it in ("fit", "noise"):
         monkeypatch.setattr(run_module, makes_it, None)
     says = (
-        rf"a picture of 8000×{6000 if start == 'photograph' else 8000} takes at least \d+\.\d GB of memory, and 2\.0 GB"
+        rf"a picture of 8000×{6000 if start == 'photograph' else 8000} needs at least \d+\.\d GB of memory, and 2\.0 GB"
     )
     with pytest.raises(PictureError, match=says):
         next(run(photo if start == "photograph" else None, changed(settings, start=start, size=8000), folder))
