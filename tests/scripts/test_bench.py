@@ -88,9 +88,9 @@ def test_everyone_finds_the_same_and_is_measured_in_turn(run_bench):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--sizes", "256,big"], "--sizes: 'big' is no size"),
-        (["--sizes", "0"], "--sizes: '0' is no size"),
-        (["--sizes", "20001"], "from 1 to 20000"),
+        (["--sizes", "256,big"], "--sizes: 'big' is not a valid size"),
+        (["--sizes", "0"], "--sizes: '0' is not a valid size"),
+        (["--sizes", "20001"], "use numbers from 1 to 20000"),
         (["--size", "0"], "size = 0"),
         (["--passes", "2"], "--passes"),
         (["--settings", "bad_tripp"], "did you mean 'bad_trip'"),
