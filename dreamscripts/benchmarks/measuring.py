@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,18 +16,12 @@ from typing import Any
 import numpy as np
 
 from dreamscripts.backends.startup import ONEDNN, keep_onednn
+from dreamscripts.benchmarks.other_programs import OTHERS, excluded_programs
 from dreamscripts.benchmarks.process import MeasuringError, Worker
 from dreamscripts.benchmarks.scoreboard import Iteration, Product, Result, Scoreboard, Size
 from dreamscripts.settings.schema import Jitter, Settings
 
 OURS = "dreamscripts"
-TENSORFLOW, NO_ONEDNN, TORCH = "plain tf.function", "plain tf.function, no oneDNN", "PyTorch channels-last"
-# The module and the environment of each other program. Without a value, TensorFlow decides about oneDNN.
-OTHERS: dict[str, tuple[str, dict[str, str | None]]] = {
-    TENSORFLOW: ("plain_tensorflow", {ONEDNN: None}),
-    NO_ONEDNN: ("plain_tensorflow", {ONEDNN: "0"}),
-    TORCH: ("plain_torch", {}),
-}
 MATRICES = "NumPy"
 PLAIN_WAY, NO_ONEDNN_WAY, XLA_WAY = "without changes", "without oneDNN", "with XLA"
 
@@ -80,7 +73,9 @@ def measure(
         task |= {"side": settings.side, "limits": prepared["limits"], "chain": prepared["chain"]}
         fastest, ways = _try_ways(task, on_step) if settings.side >= TELLING else ({}, {})
         task |= fastest
-        measured = _measure_programs(task, _excluded(settings, prepared), passes, bool(ways), Path(folder), on_step)
+        measured = _measure_programs(
+            task, excluded_programs(settings, prepared), passes, bool(ways), Path(folder), on_step
+        )
         if NO_ONEDNN_WAY in ways:
             keep_onednn(fastest["onednn"])
     on_step("starting up", 0, 1)
@@ -185,38 +180,6 @@ def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any],
     if seconds[fastest] > CLEARLY * seconds[PLAIN_WAY]:
         fastest = PLAIN_WAY
     return ways[fastest], seconds
-
-
-def _excluded(settings: Settings, prepared: Mapping[str, Any]) -> dict[str, str]:
-    """The other programs that cannot compute the same pass, each with the reason."""
-    if reason := _unsupported(settings):
-        return dict.fromkeys(OTHERS, reason)
-    excluded = {}
-    backend = prepared["backend"]
-    if reason := prepared["not_keras"] or (backend != "tensorflow" and f"Keras runs on {backend} here"):
-        excluded = dict.fromkeys((TENSORFLOW, NO_ONEDNN), reason)
-    if find_spec("torch") is None:
-        excluded[TORCH] = "PyTorch is not installed"
-    elif prepared["not_a_chain"]:
-        excluded[TORCH] = prepared["not_a_chain"]
-    return excluded
-
-
-def _unsupported(settings: Settings) -> str:
-    """Why the other programs do not support the settings; empty if they do."""
-    for layer, feature in settings.features.items():
-        if (measure := feature.measure or settings.measure) != "l2":
-            return f'only dreamscripts has measure = "{measure}" ({layer})'
-        if feature.channels:
-            return f"only dreamscripts can select channels ({layer})"
-    for name, weight in settings.penalties:
-        if weight and name not in ("continuity", "dream_l2"):
-            return f"only dreamscripts has penalties.{name}"
-    if settings.tiles and settings.tiles.kind != "exact":
-        return f'tiles.kind = "{settings.tiles.kind}" gives another loss'
-    if settings.precision != "float32":
-        return f'only dreamscripts has precision = "{settings.precision}"'
-    return ""
 
 
 def _errors(workers: Mapping[str, Worker], folder: Path) -> dict[str, tuple[float, float]]:

@@ -36,7 +36,8 @@ def open_plain_torch(task: Task) -> tuple[dict[str, Any], Requests]:
     with np.load(task["weights"]) as weights:
         layers = _build_layers(task["chain"], weights)
     for layer in layers.values():
-        layer.requires_grad_(False).to(device, memory_format=torch.channels_last)
+        layer.requires_grad_(False).to(device)
+        layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in PyTorch's types
 
     def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
         picture = torch.from_numpy(x).to(device).permute(2, 0, 1)[None]  # a channels-last view, as in memory

@@ -8,8 +8,9 @@ from conftest import changed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamscripts.benchmarks import measuring
-from dreamscripts.benchmarks.measuring import MATRICES, NO_ONEDNN, OTHERS, OURS, TENSORFLOW, TORCH
+from dreamscripts.benchmarks import measuring, other_programs
+from dreamscripts.benchmarks.measuring import MATRICES, OURS
+from dreamscripts.benchmarks.other_programs import NO_ONEDNN, OTHERS, TENSORFLOW, TORCH, excluded_programs
 
 PREPARED = {"backend": "tensorflow", "not_keras": "", "not_a_chain": ""}
 
@@ -159,8 +160,8 @@ def test_where_the_backend_leaves_nothing_open_there_is_one_way(started):
 
 
 def test_all_programs_run_if_all_can(settings, monkeypatch):
-    monkeypatch.setattr(measuring, "find_spec", lambda name: name)
-    assert measuring._excluded(settings, PREPARED) == {}
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name)
+    assert excluded_programs(settings, PREPARED) == {}
 
 
 @pytest.mark.parametrize(
@@ -178,14 +179,14 @@ def test_all_programs_run_if_all_can(settings, monkeypatch):
     ],
 )
 def test_a_loss_that_the_other_programs_do_not_have_is_measured_without_them(changes, says, settings):
-    excluded = measuring._excluded(changed(settings, **changes), PREPARED)
+    excluded = excluded_programs(changed(settings, **changes), PREPARED)
     assert excluded.keys() == OTHERS.keys()
     assert all(reason == says for reason in excluded.values())
 
 
 def test_exact_tiles_are_measured_beside_all(settings, monkeypatch):
-    monkeypatch.setattr(measuring, "find_spec", lambda name: name)
-    assert measuring._excluded(changed(settings, tiles={"kind": "exact", "size": 64}), PREPARED) == {}
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name)
+    assert excluded_programs(changed(settings, tiles={"kind": "exact", "size": 64}), PREPARED) == {}
 
 
 @pytest.mark.parametrize(
@@ -198,8 +199,8 @@ def test_exact_tiles_are_measured_beside_all(settings, monkeypatch):
     ],
 )
 def test_programs_that_cannot_run_are_excluded_with_the_reason(prepared, torch, expected, settings, monkeypatch):
-    monkeypatch.setattr(measuring, "find_spec", lambda name: name if torch else None)
-    assert measuring._excluded(settings, PREPARED | prepared) == expected
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name if torch else None)
+    assert excluded_programs(settings, PREPARED | prepared) == expected
 
 
 def test_a_size_whose_process_dies_is_reported(monkeypatch):
