@@ -1,8 +1,10 @@
-"""The scoreboard: how long a pass takes in our hands and in others', each in a process of its own.
+"""The benchmark: the time of one pass in dreamscripts and in other programs, each in its own process.
 
-Processes, because a backend reads its switches only once, when it is imported, and because memory is counted by
-process; one pass of each in turn, because the speed of a shared machine drifts, so that only ratios of interleaved
-passes mean much. `measuring.measure` is the parent; it imports nothing heavy and asks the others through `process`:
-`preparing`, which hands out the weights, and the contestants `ours`, `plain_tensorflow`, `plain_torch` and `matrices`,
-which answer as `contestant` has it.
+Processes are needed because a backend reads its switches only when it is imported, and because memory is counted per
+process. Passes of the programs alternate, because the speed of a shared machine changes over time: only ratios of
+alternating passes are reliable.
+
+`measuring.measure` runs in the parent process and imports nothing heavy. It sends requests through `process` to
+`preparing`, which writes the weights, and to the programs `ours`, `plain_tensorflow`, `plain_torch` and `matrices`,
+which reply through `program`.
 """

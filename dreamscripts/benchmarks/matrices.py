@@ -1,14 +1,15 @@
-"""The machine's own pace: products of float32 matrices by NumPy's BLAS, which no convolution has to beat but can."""
+"""The measured program that only multiplies float32 matrices with NumPy: the maximum speed of the machine."""
 
+from collections.abc import Callable
 from typing import Any
 
-from dreamscripts.benchmarks.contestant import Questions, Task, random_matrices, serve, timed_product
+from dreamscripts.benchmarks.program import Requests, Task, random_matrices, serve, timed_product
 
 
-def open_matrices(task: Task) -> tuple[dict[str, Any], Questions]:
-    """Nothing but products."""
+def open_matrices(task: Task) -> tuple[dict[str, Any], Requests]:
+    """Return the description of the program and its only request, `multiply`."""
 
-    def product(side: int):
+    def product(side: int) -> Callable[[], object]:
         a, b = random_matrices(side)
         return lambda: a @ b
 

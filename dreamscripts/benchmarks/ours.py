@@ -1,16 +1,19 @@
-"""The contestant that is measured: a pass as a run makes it, the way that the task says."""
+"""The measured program dreamscripts: passes as in a run."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dreamscripts.benchmarks.contestant import Passes, Questions, Task, serve
+from dreamscripts.benchmarks.program import Passes, Requests, Task, serve
 from dreamscripts.settings.schema import Octaves, Settings
 
+if TYPE_CHECKING:
+    from dreamscripts.objective.evaluator import Evaluator
 
-def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
-    """Open the network and the evaluator of the task's settings as `dream` does.
 
-    The task may say which `choices` to take, or to `try` where Winograd gains.
+def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
+    """Open the network and the evaluator for the task's settings as `dream` does.
+
+    With `choices` in the task these are used. With `try`, Winograd's algorithm is measured first.
     """
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     started = time.perf_counter()
@@ -18,7 +21,6 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
 
     startup.start_keras(task.get("onednn"))
     from dreamscripts.backends import compiling, host
-    from dreamscripts.dreams.dream import dream
     from dreamscripts.dreams.prepare import as_said, build_evaluator, choose, open_network
     from dreamscripts.networks import tuning
 
@@ -34,36 +36,40 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Questions]:
     tiles = evaluator.exact or settings.tiles
     start_up = time.perf_counter() - started
     passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)))
-
-    def iterate() -> dict[str, Any]:
-        """One iteration of the settings' optimizer from the task's picture, in one octave."""
-        alone = settings.model_copy(update={"octaves": Octaves(), "size": side})
-        iterates = dream(network.preprocessing.denormalise(passes.x), alone, evaluator=evaluator)
-        next(iterates)
-        inside, before, begun = evaluator.seconds, evaluator.passes, time.perf_counter()
-        next(iterates)
-        seconds = time.perf_counter() - begun
-        outside = seconds - (evaluator.seconds - inside)
-        return {"seconds": seconds, "outside": outside, "passes": evaluator.passes - before}
-
     about = {
         "device": host.device(),
         "versions": host.versions(),
         "choices": choices.record(),
         "onednn": compiling.onednn(),
         "xla_is_open": compiling.leaves_xla_open(),
-        "tiles": tiles.size if tiles and tiles.size < side else None,  # pixels a side; None for the picture at once
+        "tiles": tiles.size if tiles and tiles.size and tiles.size < side else None,  # pixels; None: a single pass
         "start_up": start_up,
         "first_pass": passes.seconds_of_first,
         "mib_before": passes.mib_before,
     }
 
     def keep() -> dict[str, Any]:
-        """Let later runs on this machine compute this way."""
+        """Use these choices in later runs on this machine."""
         tuning.keep(network, kinds, choices)
         return {}
 
+    def iterate() -> dict[str, Any]:
+        return _time_iteration(evaluator, settings.model_copy(update={"octaves": Octaves(), "size": side}), passes)
+
     return about, {"keep": keep, "compare": passes.compare, "pass": passes.time_pass, "iterate": iterate}
+
+
+def _time_iteration(evaluator: "Evaluator", settings: Settings, passes: Passes) -> dict[str, Any]:
+    """Time one iteration of the settings' optimizer. Returns its passes, and seconds in total and outside of passes."""
+    from dreamscripts.dreams.dream import dream
+
+    iterates = dream(evaluator.network.preprocessing.denormalise(passes.x), settings, evaluator=evaluator)
+    next(iterates)
+    inside, before, started = evaluator.seconds, evaluator.passes, time.perf_counter()
+    next(iterates)
+    seconds = time.perf_counter() - started
+    outside = seconds - (evaluator.seconds - inside)
+    return {"seconds": seconds, "outside": outside, "passes": evaluator.passes - before}
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
-"""What the contestants share, made once: the weights in a file, and the network as others would write it down."""
+"""Prepare what the measured programs share: the weights in a file, and a description of the network."""
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dreamscripts.backends.startup import start_keras
-from dreamscripts.benchmarks.contestant import Questions, Task, serve
+from dreamscripts.benchmarks.program import Requests, Task, serve
 from dreamscripts.settings.schema import Settings
 
+if TYPE_CHECKING:
+    import keras
 
-def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
-    """Write the weights of the task's network to its file and say what is in it.
 
-    Raises PictureError where one of the task's sizes is too small for the network, and NetworkError.
+def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
+    """Write the weights of the task's network to the task's file, and describe the network.
+
+    `chain` lists its layers for PyTorch. `not_keras` and `not_a_chain` say why plain Keras or PyTorch cannot run it,
+    and are empty if they can. Raises NetworkError, and PictureError if one of the task's sizes is too small.
     """
     settings = Settings.model_validate(task["settings"])
     start_keras()
@@ -32,7 +36,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
     model = build(settings.network, settings.weights)
     facts = describe_layers(model)
     known = [one.name for one in facts]
-    # Asked for all of its layers, a network is not changed inside.
+    # With all layers as outputs, the network is not rewritten.
     whole = load_network(
         settings.network, settings.weights, known, preprocessing=settings.preprocessing, seed=settings.seed
     )
@@ -43,11 +47,11 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
     unnamed = [layer for layer in settings.features if find_layer(facts, layer) is None]
     not_keras = ""
     if unnamed:
-        not_keras = f"{unnamed[0]} is no layer of the Keras model"
+        not_keras = f"{unnamed[0]} is not a layer of the Keras model"
     elif is_channels_first(model):
-        not_keras = f"{settings.network} was saved for pictures (3, H, W)"
+        not_keras = f"{settings.network} takes pictures of shape (3, H, W)"
     elif None not in model.inputs[0].shape[1:]:
-        not_keras = f"{settings.network} was saved for pictures of one size"
+        not_keras = f"{settings.network} takes pictures of one size only"
     chain, not_a_chain = ([], not_keras) if unnamed else describe_chain(part.model.layers)
     about = {
         "backend": keras.backend.backend(),
@@ -55,13 +59,13 @@ def prepare(task: Task) -> tuple[dict[str, Any], Questions]:
         "multiplications": part.multiplications(task["sides"][0], task["sides"][0]),
         "chain": chain,
         "not_keras": not_keras,
-        "not_a_chain": not_a_chain and f"{settings.network} is no plain chain: {not_a_chain}",
+        "not_a_chain": not_a_chain and f"{settings.network} is not a chain of plain layers: {not_a_chain}",
     }
     return about, {}
 
 
-def describe_chain(model_layers: Iterable) -> tuple[list[dict[str, Any]], str]:
-    """The layers of a plain chain of convolutions, ReLUs and poolings, in order; or what is none, in words."""
+def describe_chain(model_layers: "Iterable[keras.Layer]") -> tuple[list[dict[str, Any]], str]:
+    """Describe the layers of a chain of convolutions, ReLUs and poolings in order, or say which layer does not fit."""
     import keras
 
     from dreamscripts.networks.graph import public_name
@@ -81,11 +85,12 @@ def describe_chain(model_layers: Iterable) -> tuple[list[dict[str, Any]], str]:
         elif kind is keras.layers.MaxPooling2D and layer.padding == "valid":
             chain.append({"name": layer.name, "kind": "pooling", "size": layer.pool_size, "stride": layer.strides})
         else:
-            return [], f"{public_name(layer)} is a {kind.__name__} that PyTorch would write otherwise"
+            return [], f"{public_name(layer)} is a {kind.__name__} that the PyTorch program does not support"
     return chain, ""
 
 
-def _is_plain(convolution) -> bool:
+def _is_plain(convolution: "keras.layers.Conv2D") -> bool:
+    """Whether a convolution has a bias, channels last, and no stride, dilation or groups."""
     ones = (*convolution.strides, *convolution.dilation_rate, convolution.groups)
     return set(ones) == {1} and convolution.use_bias and convolution.data_format == "channels_last"
 

@@ -1,4 +1,4 @@
-"""The parent's side of a measuring process: start it, ask it, end it."""
+"""The parent's side of a measuring process: start it, send requests, end it."""
 
 import json
 import os
@@ -10,37 +10,39 @@ from typing import Any, Self
 
 from dreamscripts.errors import DreamError
 
-# Several processes share a GPU, which TensorFlow and JAX would take for themselves to the last byte.
+# Several processes share a GPU. TensorFlow and JAX would otherwise reserve all of its memory.
 SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 class MeasuringError(DreamError):
-    """A measuring process that could not do its part."""
+    """A measuring process that died or could not do its work."""
 
 
 class Worker:
-    """A process that runs a module of this package on a task and answers one question after another.
+    """A process that runs a module of this package on a task and replies to one request after another.
 
-    Task, questions and answers are lines of JSON. `environment` is added to this process's own; what is None there is
-    taken away. A context manager, which ends the process however it is left. Asked, it raises MeasuringError where the
-    process died, with its last words, or found a mistake, with what to do.
+    Task, requests and replies are lines of JSON. `environment` is added to this process's own; a variable with the
+    value None is removed. A Worker is a context manager that always ends its process. `start` and `request` raise
+    MeasuringError if the process died, with the last line it printed, or if it reports a user error.
     """
 
     def __init__(
         self, name: str, module: str, task: Mapping[str, Any], environment: Mapping[str, str | None] | None = None
     ):
         self.name = name
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__; read where the process died
-        asked = {**SHARING, **os.environ, **(environment or {})}
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__; read if the process died
+        variables = {**SHARING, **os.environ, **(environment or {})}
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"dreamscripts.benchmarks.{module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
-            env={key: value for key, value in asked.items() if value is not None},
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends all of them
+            env={key: value for key, value in variables.items() if value is not None},
+            start_new_session=True,  # Ctrl-C goes to the parent, which then ends all processes
         )
+        assert self._process.stdin and self._process.stdout  # both are pipes
+        self._requests, self._replies = self._process.stdin, self._process.stdout
         self._task = task
 
     def __enter__(self) -> Self:
@@ -49,37 +51,38 @@ class Worker:
     def __exit__(self, *error: object) -> None:
         self._process.kill()  # it has nothing to save
         self._process.wait()
-        self._process.stdout.close()
+        self._replies.close()
         self._stderr.close()
 
-    def begin(self) -> dict[str, Any]:
-        """Hand over the task; what the process says of itself once it is ready."""
-        return self._say(self._task)
+    def start(self) -> dict[str, Any]:
+        """Send the task. Returns the program's description of itself, once it is ready."""
+        return self._send(self._task)
 
-    def ask(self, question: str, *arguments: Any) -> dict[str, Any]:
-        """The answer to a question."""
-        return self._say([question, *arguments])
+    def request(self, name: str, *arguments: Any) -> dict[str, Any]:
+        """Send a request and return the reply."""
+        return self._send([name, *arguments])
 
-    def _say(self, what: Any) -> dict[str, Any]:
+    def _send(self, content: Any) -> dict[str, Any]:
         try:
-            self._process.stdin.write(f"{json.dumps(what)}\n")
-            self._process.stdin.flush()
+            self._requests.write(f"{json.dumps(content)}\n")
+            self._requests.flush()
         except BrokenPipeError:
-            pass  # it died, and the line below finds no answer
-        line = self._process.stdout.readline()
+            pass  # the process died; there is no reply below
+        line = self._replies.readline()
         if not line:
             raise MeasuringError(f"the process of {self.name} {self._end()}")
-        answer = json.loads(line)
-        if "mistake" in answer:
-            raise MeasuringError(answer["mistake"])
-        return answer
+        reply = json.loads(line)
+        if "mistake" in reply:
+            raise MeasuringError(reply["mistake"])
+        return reply
 
     def _end(self) -> str:
+        """Wait for the process to end and return how it ended, in words."""
         code = self._process.wait()
         self._stderr.seek(0)
-        words = self._stderr.read().decode(errors="replace").strip().splitlines()
-        last = f"; its last words: {words[-1].strip()[:300]}" if words else ""
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+        last = f"; its last message: {lines[-1].strip()[:300]}" if lines else ""
         if code < 0:
-            memory = ", as the system does where memory runs out" if code == -9 else ""
+            memory = ", probably because memory ran out" if code == -9 else ""
             return f"was ended by signal {-code}{memory}{last}"
         return f"died with exit code {code}{last}"

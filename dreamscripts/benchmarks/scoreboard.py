@@ -1,4 +1,4 @@
-"""Scoreboard: what was measured, and what follows from it."""
+"""Scoreboard: the results of a benchmark, and the numbers derived from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,26 +7,26 @@ from typing import Any
 
 from dreamscripts.settings.schema import Settings
 
-FLOPS_PER_MULTIPLICATION = 4  # a multiplication and an addition, there and back with respect to the picture only
+FLOPS_PER_MULTIPLICATION = 4  # multiply and add, forward and backward (to the picture only)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a contestant's passes took; the lists are pass by pass, in turn with the others'."""
+    """The passes of one program. The lists have one entry per pass; the passes of the programs alternate."""
 
     name: str
     seconds: list[float]
-    ratios: list[float]  # our seconds to its seconds, of passes made in the same round
-    loss_error: float  # of its loss against ours, relative
-    gradient_error: float  # of its gradient against ours, relative in the L2 norm
-    peak_mib: float  # of its process
-    start_up: float  # seconds, imports and network
-    first_pass: float  # seconds, compiling included
+    ratios: list[float]  # dreamscripts' seconds divided by this program's, in the same round
+    loss_error: float  # relative difference of its loss from dreamscripts'
+    gradient_error: float  # relative difference of its gradient from dreamscripts', in the L2 norm
+    peak_mib: float  # maximum resident memory of its process
+    start_up: float  # seconds for imports and the network
+    first_pass: float  # seconds, with compilation
 
 
 @dataclass(frozen=True)
 class Product:
-    """The rate of a product of two square matrices: `side` numbers a side, by `name`."""
+    """The speed at which the program `name` multiplies two float32 matrices of shape (side, side)."""
 
     name: str
     side: int
@@ -39,19 +39,19 @@ class Iteration:
 
     seconds: float
     passes: int
-    outside: float  # seconds that were not spent in passes
+    outside: float  # seconds outside of passes
 
 
 @dataclass(frozen=True)
 class Size:
-    """Our passes over a square picture of `side` pixels a side, in a process of its own."""
+    """The passes of dreamscripts over a picture of side × side pixels, in a separate process."""
 
     side: int
-    seconds: list[float]  # empty where the process died
+    seconds: list[float]  # empty if the process died
     peak_mib: float = 0.0
-    mib_before: float = 0.0  # resident before the first picture: the program and the network
-    tiles: int | None = None  # pixels a side, where the picture was cut
-    died: str = ""  # what became of the process, in words
+    mib_before: float = 0.0  # resident memory before the first picture: program and network
+    tiles: int | None = None  # pixels per side, if the picture was computed in tiles
+    died: str = ""  # how the process died, in words; empty if it did not
 
     @property
     def megapixels(self) -> float:
@@ -63,35 +63,37 @@ class Size:
 
     @property
     def mib_per_megapixel(self) -> float:
-        """Of what the pictures take, beyond the program and the network."""
+        """The memory for the pictures, without the program and the network."""
         return (self.peak_mib - self.mib_before) / self.megapixels
 
 
 @dataclass(frozen=True)
 class Scoreboard:
-    """Everything that was measured, with where and how."""
+    """All results of a benchmark, and the circumstances."""
 
     settings: Settings
     about: Mapping[str, Any]  # command, started, device, cores, system, versions, choices, ways, tiles
     import_seconds: float
     help_seconds: float
-    multiplications: int  # of the convolutions, in one forward pass
-    results: list[Result]  # ours first
-    left_out: dict[str, str]  # rivals, and why
+    multiplications: int  # of the convolutions in one forward pass
+    results: list[Result]  # dreamscripts first
+    excluded: dict[str, str]  # other programs that were not measured, with the reason
     products: list[Product]
     iteration: Iteration
     sizes: list[Size]
 
     @property
     def gflop(self) -> float:
-        """Of one pass, as direct convolutions."""
+        """Billions of operations in one pass, counted as direct convolutions."""
         return FLOPS_PER_MULTIPLICATION * self.multiplications / 1e9
 
     @property
-    def ceiling(self) -> Product | None:
-        """The fastest product on the device that the passes run on; None where nobody measured one there."""
+    def maximum(self) -> Product | None:
+        """The fastest matrix product on the device of the passes: the maximum speed. None if none was measured."""
         return max(self.products, key=lambda product: product.gflops, default=None)
 
     def share(self, result: Result) -> float | None:
-        """Of the ceiling that the passes of a contestant reach, direct convolutions counted."""
-        return self.ceiling and self.gflop / median(result.seconds) / self.ceiling.gflops
+        """The speed of a program's passes as a share of the maximum, if any; counted as direct convolutions."""
+        if self.maximum is None:
+            return None
+        return self.gflop / median(result.seconds) / self.maximum.gflops

@@ -1,1 +1,1 @@
-"""Figures and pages about runs."""
+"""Plots, contact sheets and web pages. They only show data; nothing here computes a dream."""

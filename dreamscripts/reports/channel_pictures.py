@@ -1,4 +1,4 @@
-"""The pictures of a layer's channels as thumbnails in one JPEG, for pages that show them beside the layer."""
+"""Thumbnails of a layer's channels in one JPEG, for a page that shows them beside the layer."""
 
 import io
 import math
@@ -10,11 +10,11 @@ from PIL import Image
 
 from dreamscripts.images.files import open_picture
 
-CELL, COLUMNS = 48, 16  # pixels a side; pictures to a row
+CELL, COLUMNS = 48, 16  # pixels per side of a thumbnail; thumbnails per row
 
 
 def join_pictures(pictures: Sequence[Path]) -> bytes:
-    """All of them in one JPEG, row by row. Raises PictureError where one is damaged."""
+    """Return one JPEG with a thumbnail of each picture, row by row. Raises PictureError if a picture is damaged."""
     sheet = Image.new("RGB", (COLUMNS * CELL, math.ceil(len(pictures) / COLUMNS) * CELL), "white")
     for i, path in enumerate(pictures):
         cell = Image.fromarray(open_picture(path).astype(np.uint8)).resize((CELL, CELL), Image.Resampling.LANCZOS)

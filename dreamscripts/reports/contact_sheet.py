@@ -1,4 +1,4 @@
-"""A contact sheet: the pictures of a layer's channels on one large picture, each with its number."""
+"""A contact sheet: one large picture with the pictures of all channels of a layer and their numbers."""
 
 import io
 import math
@@ -9,11 +9,11 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 INK, QUIET, GROUND, GAP_IN_IT = "#1d1d1f", "#6b6b70", "#fbfbfa", "#ececea"
 MARGIN, GAP = 24, 8
-MOST_PIXELS = 64_000_000  # of a sheet: what every viewer opens; its cells shrink to fit
+MOST_PIXELS = 64_000_000  # per sheet: any viewer can open that; the cells are made smaller to fit
 
 
 def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], count: int, size: int) -> bytes:
-    """A PNG of `count` pictures in rows, in cells of `size` pixels, numbered from 0; None leaves its cell empty."""
+    """Return a PNG with `count` pictures in rows, numbered from 0, in cells of `size` pixels; None is an empty cell."""
     columns = _columns(count)
     label = min(18, max(11, size // 8))
     cell = max(1, min(size, math.isqrt(MOST_PIXELS // count) - 2 * GAP - label))
@@ -43,13 +43,13 @@ def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], 
 
 
 def _columns(count: int) -> int:
-    """Columns for a sheet somewhat wider than high, with no gap in its last row where that can be had."""
+    """Return a number of columns for a sheet wider than high. The last row is full if possible."""
     least = math.ceil(math.sqrt(count))
     return next((columns for columns in range(least, 2 * least) if count % columns == 0), math.ceil(1.2 * least))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib's, which knows more alphabets than Pillow's own; half a second to import, so only once it is needed.
+    # Matplotlib's font has more alphabets than Pillow's. Matplotlib takes half a second to import.
     from matplotlib import get_data_path
 
     return ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)

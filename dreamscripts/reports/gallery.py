@@ -1,4 +1,4 @@
-"""What a gallery shows: a page to browse it, and a contact sheet of each layer."""
+"""The web page of a gallery, and the contact sheet of each layer."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from dreamscripts.runs.gallery_folder import GalleryFolder
 
 
 def write_page(gallery: GalleryFolder) -> Path:
-    """Write the page, which reads the record anew while it is open; return its path. Raises OutputError."""
+    """Write the page and return its path. An open page reloads the gallery's record. Raises OutputError."""
     page = gallery.folder / "index.html"
     write_atomically(page, (Path(__file__).parent / "gallery.html").read_bytes())
     return page
 
 
 def write_sheet(gallery: GalleryFolder, layer: str) -> None:
-    """Write the contact sheet of a layer, with a gap for each picture that is missing; keep one that is up to date.
+    """Write the contact sheet of a layer, with an empty cell for each missing picture, unless it is up to date.
 
     Raises OutputError.
     """

@@ -1,7 +1,7 @@
-"""A network as a web page of its own: its layers as nodes, its modules as blocks that open and close.
+"""A web page that shows a network: its layers as nodes, in blocks that can be opened and closed.
 
-The layout is worked out here as parts in series and parts side by side, which HTML lays out by itself; the page's
-script only draws the lines between them.
+The layout is a tree of parts in series and side by side. HTML arranges these, and the page's script only draws the
+lines between them.
 """
 
 import base64
@@ -25,17 +25,17 @@ from dreamscripts.reports.channel_pictures import CELL, COLUMNS, join_pictures
 from dreamscripts.reports.graph_layout import Beside, Graph, Lane, Plan, Series, Tail, arrange, group_blocks
 from dreamscripts.runs.gallery_folder import Gallery
 
-OPEN_UP_TO = 70  # layers; a larger network begins with its blocks closed
-THUMBS = 4  # of a layer's pictures, on its node
-# By the kind of layer; what follows another as a matter of course hangs below it, without a line.
+OPEN_UP_TO = 70  # layers; the blocks of larger networks are closed at first
+THUMBS = 4  # pictures of channels on a node
+# Patterns for the kinds of layers. A layer of the family "following" hangs below its input, without a line.
 FAMILIES = {"convolution": "Conv|Dense", "pooling": "Pool", "following": "Activ|ReLU|Norm|Dropout|Scale|Identity"}
 
 
 @dataclass(frozen=True)
 class Node:
-    """A layer: what it reads, the block it belongs to ("" for none), and what there is to say of it.
+    """A layer: the names of its inputs, its block ("" for none), and the facts that the page shows.
 
-    `size` is the shape of its output, batch included; `nameable` is whether a settings file can name it.
+    `size` is the shape of its output, with the batch dimension. `nameable` is whether a settings file can name it.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Node:
 def write_graph(
     model: keras.Model, path: Path, network: str, *, weights: str | None = None, gallery: Gallery | None = None
 ) -> None:
-    """Write the page of `model`, which a person calls `network` and gives `weights`. Raises OutputError."""
+    """Write the page of `model`. The commands on it use the names `network` and `weights`. Raises OutputError."""
     write_atomically(path, _page(model, network, weights, gallery).encode())
 
 
@@ -58,12 +58,12 @@ def write_graph(
 
 
 def describe_graph(model: keras.Model) -> list[Node]:
-    """Every layer of `model`, from the input on."""
+    """Return every layer of `model`, from the input on."""
     operations = {public_name(operation): operation for operation in model.operations}
     graph = _read_graph(model)
     kinds = {name: type(operation).__name__ for name, operation in operations.items()}
     blocks = group_blocks(graph, kinds)
-    seen = {facts.name: facts for facts in describe_layers(model)}
+    described = {facts.name: facts for facts in describe_layers(model)}
     first = is_channels_first(model)
     return [
         Node(
@@ -72,42 +72,44 @@ def describe_graph(model: keras.Model) -> list[Node]:
             tuple(inputs),
             blocks.get(name, ""),
             tuple(keras.tree.flatten(operations[name].output)[0].shape),
-            name in seen,
-            _facts(operations[name], seen.get(name), first),
+            name in described,
+            _facts(operations[name], described.get(name), first),
         )
         for name, inputs in graph.items()
     ]
 
 
 def _read_graph(model: keras.Model) -> Graph:
+    """Return the names of the inputs of each layer."""
     read: dict[str, dict[str, None]] = {public_name(operation): {} for operation in model.operations}
     for call in calls(model):
         read[public_name(call.operation)] |= dict.fromkeys(public_name(maker(tensor)) for tensor in call.inputs)
     graph: dict[str, list[str]] = {}
     for name, sources in read.items():
-        # A layer called twice may stand before what it reads the second time, which a graph of layers, and not of
-        # calls, leaves out.
+        # A layer that is called twice can have a later layer as its second input. Such inputs are omitted.
         graph[name] = [source for source in sources if source in graph]
     return graph
 
 
-def _facts(operation: keras.Operation, seen: LayerFacts | None, channels_first: bool) -> dict[str, str]:
+def _facts(operation: keras.Operation, layer: LayerFacts | None, channels_first: bool) -> dict[str, str]:
+    """Return the facts about an operation that the page shows, as text by name."""
+
     def sides(value: int | Sequence[int]) -> str:
         return " × ".join(map(str, (value, value) if isinstance(value, int) else value))
 
-    stride = seen.stride if seen and seen.stride < math.inf else 1
+    stride = layer.stride if layer and layer.stride < math.inf else 1
     shapes = [tensor.shape for tensor in keras.tree.flatten(operation.output)]
     facts = {
         "kind": type(operation).__name__,
         "output": ", ".join(_shape(shape, stride, channels_first) for shape in shapes),
     }
-    if seen:
-        facts["channels"] = f"{seen.channels:,}"
-        if seen.receptive_field == math.inf:
+    if layer:
+        facts["channels"] = f"{layer.channels:,}"
+        if layer.receptive_field == math.inf:
             facts["receptive field"] = "the whole picture"
         else:
-            facts["total stride"] = f"{seen.stride} px of the picture"
-            facts["receptive field"] = f"{seen.receptive_field} × {seen.receptive_field} px of it"
+            facts["total stride"] = f"{layer.stride} px"
+            facts["receptive field"] = f"{layer.receptive_field} × {layer.receptive_field} px"
     for fact, attribute in [("kernel", "kernel_size"), ("window", "pool_size"), ("strides", "strides")]:
         if hasattr(operation, attribute):
             facts[fact] = sides(getattr(operation, attribute))
@@ -120,9 +122,9 @@ def _facts(operation: keras.Operation, seen: LayerFacts | None, channels_first: 
     return facts
 
 
-def _shape(shape: Sequence[int | None], stride: int, channels_first: bool) -> str:
-    """An output's shape for a picture of H × W; a side that is the same for every picture is a number."""
-    sides = list(shape[1:])
+def _shape(shape: Sequence[int | None], stride: float, channels_first: bool) -> str:
+    """Format an output's shape for a picture of H × W pixels. Sides that do not depend on the picture are numbers."""
+    sides: list[int | str | None] = list(shape[1:])
     if len(sides) == 3:
         sides = sides[1:] + sides[:1] if channels_first else sides
         by = "" if stride == 1 else f"/{stride}"
@@ -145,7 +147,7 @@ def _page(model: keras.Model, network: str, weights: str | None, gallery: Galler
         about += f"; pictures of channels from {gallery.folder}"
         weights = weights or gallery.weights
     numbers = {node.name: i for i, node in enumerate(nodes)}
-    told = {
+    data = {
         "command": [
             f"dreamscripts visualize {shlex.quote(network)} ",
             f" --weights {shlex.quote(weights)}" if weights else "",
@@ -173,7 +175,7 @@ def _page(model: keras.Model, network: str, weights: str | None, gallery: Galler
             f"  .sheet-{i} {{ background-image: url(data:image/jpeg;base64,{base64.b64encode(sheet).decode()}); }}"
             for i, sheet in sheets.items()
         ),
-        told=json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
     )
 
 
@@ -182,9 +184,9 @@ def _toml_key(name: str) -> str:
 
 
 class _Drawing:
-    """The nodes and blocks as HTML, and the lines between them as pairs of the elements where they begin and end.
+    """The nodes and blocks as HTML, and the lines as pairs of element ids (start, end).
 
-    Elements: node n3; block b1, its head h1, where its inside begins, and x1, where its inside ends.
+    Ids: n3 is a node, b1 a block, h1 the head of this block (the start of its inside), x1 the end of its inside.
     """
 
     def __init__(self, nodes: Sequence[Node], gallery: Gallery | None):
@@ -199,15 +201,15 @@ class _Drawing:
         self.lines = [line for line in self._lines if line not in self._hanging]
 
     def pictures(self, node: Node) -> Mapping[int, Path]:
-        """The pictures of a layer's channels."""
+        """Return the pictures of a layer's channels, by channel number."""
         return self._gallery.pictures.get(node.name, {}) if self._gallery else {}
 
     def _outline(self) -> Graph:
-        """The network with each block as one item."""
+        """Return the graph of the network with each block as one item."""
         item = {
             node.name: f"b{self.blocks.index(node.block)}" if node.block else self._id[node.name] for node in self.nodes
         }
-        last = {name: i for i, name in enumerate(item.values())}  # a block comes where its last layer does
+        last = {name: i for i, name in enumerate(item.values())}  # a block has the position of its last layer
         graph: dict[str, dict[str, None]] = {name: {} for name in sorted(last, key=last.__getitem__)}
         for node in self.nodes:
             sources = (item[source] for source in node.inputs)
@@ -215,7 +217,7 @@ class _Drawing:
         return self._drawn({name: list(sources) for name, sources in graph.items()})
 
     def _inside(self, number: int, members: Mapping[str, Node]) -> Graph:
-        """The layers of a block below its head, which stands for all that they read from outside."""
+        """Return the graph of a block's layers. The block's head replaces all inputs from outside."""
         head, end = f"h{number}", f"x{number}"
         graph: dict[str, list[str]] = {head: []}
         for node in members.values():
@@ -226,11 +228,12 @@ class _Drawing:
         return self._drawn(graph)
 
     def _drawn(self, graph: Graph) -> Graph:
+        """Add the lines of a graph, and return it."""
         self._lines += [(source, item) for item, sources in graph.items() for source in sources]
         return graph
 
     def _plan(self, plan: Plan, above: Plan = "") -> str:
-        """A part of the layout; `above` is the one before it in series."""
+        """Return a part of the layout as HTML. `above` is the previous part in the series."""
         match plan:
             case str():
                 return self._block(int(plan[1:])) if plan[0] == "b" else self._layer(int(plan[1:]), above)
@@ -247,7 +250,7 @@ class _Drawing:
     def _block(self, number: int) -> str:
         name = self.blocks[number]
         members = {node.name: node for node in self.nodes if node.block == name}
-        _, *parts = arrange(self._inside(number, members)).parts  # without the head, which is written here
+        _, *parts = arrange(self._inside(number, members)).parts  # without the head, which is added below
         *_, last = members.values()
         opened = len(self.nodes) <= OPEN_UP_TO
         return (
@@ -264,7 +267,7 @@ class _Drawing:
         family = next((family for family, kind in FAMILIES.items() if re.search(kind, node.kind)), "other")
         classes = ["node", family if len(node.inputs) <= 1 else "merge"]
         sources = [self._id[source] for source in node.inputs if self._readers[source] == 1]
-        if family == "following" and sources == [above]:
+        if family == "following" and isinstance(above, str) and sources == [above]:
             classes.append("hanging")
             self._hanging.add((above, f"n{number}"))
         window = node.facts.get("kernel", node.facts.get("window", "")).replace(" ", "\u00a0")
@@ -281,5 +284,5 @@ class _Drawing:
 
 
 def _broken(name: str) -> str:
-    """A name that may be broken after each underscore."""
+    """Escape a name for HTML, and allow a line break after each underscore."""
     return html.escape(name).replace("_", "_<wbr>")

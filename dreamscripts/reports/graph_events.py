@@ -1,22 +1,26 @@
-"""A network's graph for TensorBoard: a GraphDef with a scope for each block, in an event file.
+"""A network's graph for TensorBoard: an event file with a GraphDef that has a scope for each block.
 
-It is made of the layers themselves, so that it is the same on every backend.
+It is made from the Keras layers, so it is the same on every backend.
 """
 
 import socket
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
 from dreamscripts.atomic_files import output_errors, write_atomically
 from dreamscripts.reports.graph import describe_graph
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 def write_events(model: keras.Model, folder: Path) -> Path:
-    """Write an event file with the graph of `model` into `folder`, and give its path. Raises OutputError."""
-    import tensorflow as tf  # seconds, where it is not Keras's backend
+    """Write an event file with the graph of `model` to `folder`, and return its path. Raises OutputError."""
+    import tensorflow as tf  # takes seconds if it is not Keras's backend
 
     now = time.time()
     with tempfile.TemporaryDirectory() as beside:
@@ -34,18 +38,18 @@ def write_events(model: keras.Model, folder: Path) -> Path:
     return path
 
 
-def _graph_def(model: keras.Model):
-    """The layers as nodes of a tf.compat.v1.GraphDef, named block/layer."""
+def _graph_def(model: keras.Model) -> "tf.compat.v1.GraphDef":
+    """Return a GraphDef with one node per layer, named block/layer."""
     import tensorflow as tf
 
     nodes = describe_graph(model)
     scoped = {node.name: f"{node.block}/{node.name}" if node.block else node.name for node in nodes}
     graph = tf.compat.v1.GraphDef()
     for node in nodes:
-        told = graph.node.add(name=scoped[node.name], op=node.kind, input=[scoped[name] for name in node.inputs])
-        shape = told.attr["_output_shapes"].list.shape.add()
+        entry = graph.node.add(name=scoped[node.name], op=node.kind, input=[scoped[name] for name in node.inputs])
+        shape = entry.attr["_output_shapes"].list.shape.add()
         for side in node.size:
             shape.dim.add(size=-1 if side is None else side)
         for fact, value in node.facts.items():
-            told.attr[fact.replace(" ", "_")].s = value.replace("×", "x").encode()  # which TensorBoard shows as bytes
+            entry.attr[fact.replace(" ", "_")].s = value.replace("×", "x").encode()  # TensorBoard shows bytes
     return graph

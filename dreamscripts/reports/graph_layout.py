@@ -1,7 +1,7 @@
-"""Which layers of a network make a block, and how a graph is laid out: in series, side by side, in rows.
+"""Group the layers of a network into blocks, and lay out a graph in series, side by side and in rows.
 
-Both work on names alone. Branches that part and meet again are found by the pivots of a graph, the items that
-everything else comes before or after: between two of them lies a module.
+Both use only the names of the layers. A pivot is an item that every path passes through. A module is the part of the
+graph between two pivots, where branches separate and join again.
 """
 
 import re
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise, takewhile
 from statistics import fmean
 
-LARGEST_MODULE = 60  # layers; what is larger, as NASNet from end to end, is cut at its concatenations
-LEAST_STEM = 4  # layers without names of their own that make a block before the first module
+LARGEST_MODULE = 60  # layers; larger modules, such as the whole of NASNet, are cut at concatenations
+LEAST_STEM = 4  # layers with automatic names before the first module that form a block
 
-Graph = Mapping[str, Sequence[str]]  # the inputs of each item, themselves among the items, in topological order
+Graph = Mapping[str, Sequence[str]]  # the inputs of each item, which are items too, in topological order
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Lane:
-    """Room for a line that passes other parts by."""
+    """Space for a line that passes other parts."""
 
     start: str
     end: str
@@ -41,7 +41,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Tail:
-    """A part that leads to another end than the rest, as the heads that a network was trained with."""
+    """A part that does not lead to the main output, for example the auxiliary classifiers of GoogLeNet."""
 
     part: "Plan"
 
@@ -50,17 +50,18 @@ Plan = str | Series | Beside | Lane | Tail
 
 
 def arrange(graph: Graph, ends: Iterable[str] = ()) -> Series:
-    """Where everything goes: the pivots in series, and between them what runs in parallel.
+    """Lay out a graph: the pivots in series, and the parallel branches between them.
 
-    What does not lead to one of the `ends`, without any to the deepest item, is a tail.
+    Items that do not lead to one of the `ends` are in tails. The default end is the deepest item.
     """
     main = _main(graph, ends)
-    origin: dict[str, str | None] = {name: name for name in main}  # of a tail, where it leaves the rest
+    origin: dict[str, str | None] = {name: name for name in main}  # the item of the main part where a tail begins
     for name in graph:
         origin.setdefault(name, next((origin[source] for source in graph[name]), None))
     parts: list[Plan] = []
-    top = None
-    for middle, pivot in [*_cut(main), ([], None)]:
+    top: str | None = None
+    cuts: list[tuple[list[str], str | None]] = [*_cut(main), ([], None)]
+    for middle, pivot in cuts:
         between = [name for name in graph if name in middle or (name not in main and origin[name] in (top, *middle))]
         if between:
             parts.append(_between(between, graph, top, pivot))
@@ -71,45 +72,46 @@ def arrange(graph: Graph, ends: Iterable[str] = ()) -> Series:
 
 
 def _main(graph: Graph, ends: Iterable[str] = ()) -> Graph:
-    """The part of the graph that leads to the ends, or to the deepest item; and what hangs by more than one item."""
+    """Return the items that lead to the ends (default: the deepest item), and parts with inputs from several items."""
     depth: dict[str, int] = {}
     for name, inputs in graph.items():
         depth[name] = 1 + max((depth[source] for source in inputs), default=0)
     leads = set(ends) or {max(graph, key=depth.__getitem__)}
-    for name in reversed(graph):
+    for name in reversed(list(graph)):
         if name in leads:
             leads.update(graph[name])
     for names in _components(_within(graph, graph.keys() - leads)):
-        if len({source for name in names for source in graph[name] or [None]} - set(names)) > 1:
+        sources = {source for name in names for source in graph[name]}
+        if len(sources - set(names)) + any(not graph[name] for name in names) > 1:
             leads.update(names)
     return _within(graph, leads)
 
 
 def _cut(graph: Graph) -> Iterator[tuple[list[str], str | None]]:
-    """The graph in pieces: (what lies before a pivot, the pivot), from the top down; the last may have no pivot.
+    """Cut a graph at its pivots. Yields (the items before the pivot, the pivot) from the top down.
 
-    A pivot is an item that no line leads past. An item that reads nothing, and one that nothing reads, count as if
-    they had a line from above the first item, and to below the last.
+    The last pivot can be None. No line passes a pivot. An item without inputs counts as if it had a line from above the
+    first item, and an item without readers as if it had a line to below the last.
     """
     place = {name: i for i, name in enumerate(graph)}
-    farthest: dict[str, int] = {}  # the place of the last reader of each item
+    farthest: dict[str, int] = {}  # the position of the last reader of each item
     for name, inputs in graph.items():
         farthest |= dict.fromkeys(inputs, place[name])
     middle: list[str] = []
-    reach = max(place[name] for name in graph if not graph[name])  # the place that lines from above lead to
+    lowest = max(place[name] for name in graph if not graph[name])  # the last position with a line from above
     for name in graph:
-        if reach <= place[name]:
+        if lowest <= place[name]:
             yield middle, name
             middle = []
         else:
             middle.append(name)
-        reach = max(reach, farthest.get(name, len(graph)))
+        lowest = max(lowest, farthest.get(name, len(graph)))
     if middle:
         yield middle, None
 
 
 def _between(items: Sequence[str], graph: Graph, top: str | None, bottom: str | None) -> Plan:
-    """The branches between two pivots, in the order in which the lower one reads them, and then the tails."""
+    """Lay out the branches between two pivots in the order of the lower pivot's inputs, then the tails."""
     order = list(graph[bottom]) if bottom else []
     branches: list[tuple[int, Plan]] = []
     for names in _components(_within(graph, items)):
@@ -118,14 +120,14 @@ def _between(items: Sequence[str], graph: Graph, top: str | None, bottom: str | 
             branches.append((min(ends), plan))
         else:
             branches.append((len(order), Tail(plan) if bottom else plan))
-    if top in order:
+    if top and bottom and top in order:
         branches.append((order.index(top), Lane(top, bottom)))
     branches.sort(key=lambda branch: branch[0])
     return branches[0][1] if len(branches) == 1 else Beside(tuple(plan for _, plan in branches))
 
 
 def _branch(inner: Graph, graph: Graph, top: str | None, bottom: str | None) -> Plan:
-    """One branch: in series where it can be, with nothing that enters or leaves it half way down."""
+    """Lay out one branch: in series if no line enters or leaves it half way down, else in rows."""
     ends = [source for source in graph[bottom] if source in inner] if bottom else []
     read = {source for inputs in _main(inner, ends).values() for source in inputs}
     enters = any(inner[name] and top in graph[name] for name in inner)
@@ -136,9 +138,9 @@ def _branch(inner: Graph, graph: Graph, top: str | None, bottom: str | None) -> 
 
 
 def _in_rows(inner: Graph, graph: Graph, top: str | None, bottom: str | None) -> Plan:
-    """Chains in rows by their longest path from the top, with lanes for the lines that pass a row."""
+    """Lay out chains in rows by their longest path from the top, with lanes for the lines that pass a row."""
     readers = Counter(source for name in [*inner, *([bottom] if bottom else [])] for source in graph[name])
-    head: dict[str, str] = {}  # the first of each item's chain
+    head: dict[str, str] = {}  # the first item of each item's chain
     for name in inner:
         follows = len(graph[name]) == len(inner[name]) == 1 and readers[graph[name][0]] == 1
         head[name] = head[graph[name][0]] if follows else name
@@ -151,7 +153,7 @@ def _in_rows(inner: Graph, graph: Graph, top: str | None, bottom: str | None) ->
         row[bottom] = last
         edges += [(source, bottom) for source in graph[bottom] if source in inner]
 
-    at = dict.fromkeys(edges, 0.5)  # where each line is, from left to right, in the last row that it came through
+    at = dict.fromkeys(edges, 0.5)  # horizontal position of each line (0..1) in the last row that it passed
     rows: list[Plan] = []
     for number in range(1, last):
         found: list[tuple[float, Plan, list[tuple[str, str]]]] = []
@@ -173,12 +175,13 @@ def _in_rows(inner: Graph, graph: Graph, top: str | None, bottom: str | None) ->
 
 
 def _within(graph: Graph, names: Iterable[str]) -> Graph:
+    """Return the part of a graph with these items."""
     kept = set(names)
     return {name: [source for source in graph[name] if source in kept] for name in graph if name in kept}
 
 
 def _components(graph: Graph) -> list[list[str]]:
-    """The parts of a graph that hang together."""
+    """Return the connected components of a graph."""
     part = {name: i for i, name in enumerate(graph)}
     for name, inputs in graph.items():
         joined = {part[other] for other in (name, *inputs)}
@@ -190,10 +193,10 @@ def _components(graph: Graph) -> list[list[str]]:
 
 
 def group_blocks(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
-    """The name of its block for each layer that belongs to one.
+    """Return the name of the block of each layer that is in a block.
 
-    A block is a module, from where the network branches to where it comes together, with the layers beside it that
-    bear its name; or a chain of layers whose names begin alike: block4 of block4_conv1, block4_conv2, block4_pool.
+    A block is a module with the neighbouring layers of the same name, or a chain of layers whose names begin alike:
+    block4 for block4_conv1, block4_conv2 and block4_pool.
     """
     named = {name for name, kind in kinds.items() if not _is_automatic(name, kind)}
     main = _main(graph)
@@ -223,18 +226,18 @@ def group_blocks(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_automatic(name: str, kind: str) -> bool:
-    """Whether Keras made up the name, as conv2d_37 of a Conv2D."""
-    own = re.sub(r"_\d+$", "", name.rpartition("/")[2])  # without the models that it is in
+    """Whether Keras chose the name, for example conv2d_37 for a Conv2D."""
+    own = re.sub(r"_\d+$", "", name.rpartition("/")[2])  # without the names of enclosing models
     return kind == "InputLayer" or own.replace("_", "") == kind.lower()
 
 
 def _is_number(token: str) -> bool:
-    """Whether a part of a name counts something: block4, mixed4d, 1; neither conv nor expand1x1."""
+    """Whether a part of a name ends in a counter: block4, mixed4d and 1 do; conv and expand1x1 do not."""
     return bool(re.fullmatch(r"\w*\d[a-z]?", token)) and not re.search(r"\dx\d", token)
 
 
 def _common(names: Iterable[str]) -> str:
-    """What names begin with, up to its last number: conv2_block1 of conv2_block1_0_bn and conv2_block1_3_conv."""
+    """The common start of names, up to its last number: conv2_block1 for conv2_block1_0_bn and conv2_block1_3_conv."""
     alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*(name.split("_") for name in names), strict=False))
     tokens = [token for token, *_ in alike]
     numbers = [i for i, token in enumerate(tokens) if _is_number(token)]
@@ -242,15 +245,15 @@ def _common(names: Iterable[str]) -> str:
 
 
 def _stem(name: str, modules: Sequence[str]) -> str:
-    """What a layer in a chain is grouped by: the module whose name it bears, or its own up to the first number."""
-    if bearing := [module for module in modules if module and f"{name}_".startswith(f"{module}_")]:
-        return max(bearing, key=len)
+    """The name by which a layer in a chain is grouped: that of a module, or its own name up to the first number."""
+    if matching := [module for module in modules if module and f"{name}_".startswith(f"{module}_")]:
+        return max(matching, key=len)
     tokens = name.split("_")
     return "_".join(tokens[: next((i for i, token in enumerate(tokens) if _is_number(token)), 0) + 1])
 
 
 def _name_stem(stems: list[str], modules: Sequence[str], kinds: Sequence[str]) -> None:
-    """Call what comes before the first module a stem, as the papers do, where its layers have no names."""
+    """Name the layers before the first module "stem", as in the papers, if their names are automatic."""
     end = begin = next((i for i, module in enumerate(modules) if module), 0)
     while begin > 0 and not stems[begin - 1] and kinds[begin - 1] != "InputLayer":
         begin -= 1
@@ -259,7 +262,7 @@ def _name_stem(stems: list[str], modules: Sequence[str], kinds: Sequence[str]) -
 
 
 def _bridge(stems: list[str], modules: Sequence[str]) -> None:
-    """Take a layer or two between layers of the same block into it: bn_Conv1 between Conv1 and Conv1_relu."""
+    """Add one or two layers between layers of the same block to it: bn_Conv1 between Conv1 and Conv1_relu."""
     count = Counter(stems)
     for stem in [stem for stem in count if stem]:
         for one, other in pairwise([i for i, found in enumerate(stems) if found == stem]):
@@ -269,10 +272,10 @@ def _bridge(stems: list[str], modules: Sequence[str]) -> None:
 
 
 def _cut_at_concatenations(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
-    """Each layer with the first concatenation that it reaches."""
+    """Return the first concatenation after each layer."""
     place = {name: i for i, name in enumerate(graph)}
     ends: dict[str, str] = {}
-    for name in reversed(graph):
+    for name in reversed(list(graph)):
         if kinds[name] == "Concatenate":
             ends[name] = name
         if name in ends:

@@ -1,4 +1,4 @@
-"""The loss of a run against its passes through the network, and each of its terms."""
+"""The plot of a run's loss and its terms by the number of passes."""
 
 import io
 import math
@@ -11,13 +11,13 @@ from dreamscripts.runs.run_folder import RunFolder
 if TYPE_CHECKING:
     from matplotlib.scale import ScaleBase
 
-# The same in every plot; layers take the colours that come.
-PENALTIES = {
+# Penalties look the same in every plot. Layers get Matplotlib's default colours.
+PENALTIES: dict[str, dict[str, Any]] = {
     "continuity": {"color": "0.35", "linestyle": "--"},
     "dream_l2": {"color": "0.35", "linestyle": ":"},
 }
 
-WIDEST = 1e12  # the largest loss over the smallest that an axis shows apart from 0
+WIDEST = 1e12  # ratio of the largest loss to the smallest that the axis shows apart from 0
 
 
 def write_loss_curve(folder: RunFolder) -> None:
@@ -26,8 +26,8 @@ def write_loss_curve(folder: RunFolder) -> None:
 
 
 def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
-    """A PNG of the loss and its weighted terms; `rows` are a run's record, one mapping per iterate."""
-    from matplotlib.figure import Figure  # a second to import: only once there is something to draw
+    """Return a PNG of the loss and its weighted terms. `rows` are the iterates in a run's record."""
+    from matplotlib.figure import Figure  # takes a second to import
 
     passes = [row["passes"] for row in rows]
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
@@ -39,12 +39,12 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
         style = PENALTIES.get(name, {})
         axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, label=name, **style)
     for before, row in pairwise(rows):
-        if row["octave"] != before["octave"]:  # another size, and the loss is another one
+        if row["octave"] != before["octave"]:  # losses at different sizes cannot be compared
             axes.axvline(before["passes"], color="0.85", linewidth=0.8, zorder=0)
     axes.set_yscale(loss_scale(row["loss"] for row in rows))
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set_xlabel("passes through the network")
-    axes.set_ylabel("loss and its terms, each times its weight")
+    axes.set_ylabel("loss and its weighted terms")
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -54,15 +54,15 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
 
 
 def loss_scale(values: Iterable[float]) -> "ScaleBase":
-    """An axis for losses and their terms, which differ by orders of magnitude, and are negative where maximised.
+    """Return a symmetric logarithmic axis for losses, which differ by orders of magnitude and can be negative.
 
-    It is linear around 0, up to the middle loss, so that a single loss that leapt away leaves the others legible; and
-    within a power of ten, with room for the ticks at its ends.
+    It is linear around 0 up to a power of ten below the median loss, so that a single extreme loss does not hide the
+    differences between the others.
     """
     from matplotlib.scale import SymmetricalLogScale
 
     sizes = sorted(abs(value) for value in values)
     linear = math.floor(math.log10(max(sizes[len(sizes) // 2], sizes[-1] / WIDEST, 1e-9))) - 1
     decades = math.log10(max(sizes[-1], 1e-9)) - linear
-    linthresh = 10**linear * (1 + 1e-9)  # so that Matplotlib, which rounds log 1000 / log 10 down, sets no tick within
+    linthresh = 10**linear * (1 + 1e-9)  # a little more: Matplotlib rounds log 1000 / log 10 down and would add a tick
     return SymmetricalLogScale(None, linthresh=linthresh, linscale=max(1, decades / 4))

@@ -1,4 +1,4 @@
-"""The report of a scoreboard: bench.json with every number, bench.md to be copied, bench.png to be looked at."""
+"""The report of a benchmark: bench.json with all numbers, bench.md with tables, bench.png with a plot."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from dreamscripts.reports.scoreboard_plot import decimals_of, digits, plot_score
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table: its first column names the rows."""
+    """A table. The first column contains the names of the rows."""
 
     heads: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -29,7 +29,7 @@ def write_report(board: Scoreboard, folder: Path) -> None:
 
 
 def record(board: Scoreboard) -> dict[str, Any]:
-    """Everything, for JSON: what was measured and what follows from it."""
+    """Return all results and derived numbers, for JSON."""
     return {
         **board.about,
         "settings": board.settings.model_dump(mode="json"),
@@ -37,7 +37,7 @@ def record(board: Scoreboard) -> dict[str, Any]:
         "help_seconds": board.help_seconds,
         "multiplications": board.multiplications,
         "gflop_a_pass": board.gflop,
-        "ceiling": board.ceiling and asdict(board.ceiling),
+        "ceiling": board.maximum and asdict(board.maximum),
         "results": [
             asdict(result)
             | {
@@ -47,7 +47,7 @@ def record(board: Scoreboard) -> dict[str, Any]:
             }
             for result in board.results
         ],
-        "left_out": board.left_out,
+        "left_out": board.excluded,
         "products": [asdict(product) for product in board.products],
         "iteration": asdict(board.iteration),
         "sizes": [_size_record(size) for size in board.sizes],
@@ -65,84 +65,85 @@ def _size_record(size: Size) -> dict[str, Any]:
 
 
 def title(board: Scoreboard) -> str:
-    """What was measured: the network, as far as it goes, and the size."""
+    """Return the network, its deepest layer in use, and the picture size."""
     settings = board.settings
     return f"{settings.network} through {list(settings.features)[-1]}, {settings.size}×{settings.size} pixels"
 
 
 def verdict(board: Scoreboard) -> str:
-    """What the numbers say, in a sentence or two."""
-    ours, *rivals = board.results
-    said = f"A pass takes {digits(median(ours.seconds))} s"
-    if rivals:
-        fastest = min(rivals, key=lambda rival: median(rival.seconds))
+    """Return the result in one or two sentences."""
+    ours, *others = board.results
+    comparisons = []
+    if others:
+        fastest = min(others, key=lambda other: median(other.seconds))
         least, ratio, most = min(fastest.ratios), median(fastest.ratios), max(fastest.ratios)
-        said += f", {ratio:.2f} of what the fastest of the others takes, {fastest.name}"
-        if least < 1 < most:
-            said += f", though not in every round ({least:.2f} to {most:.2f})"
-    share = board.share(ours)
-    return f"{said}." if share is None else f"{said}. It reaches {share:.0%} of the machine's ceiling."
+        rounds = f"; {least:.2f} to {most:.2f} in single rounds" if least < 1 < most else ""
+        comparisons.append(f"{ratio:.2f} times the time of the fastest other program ({fastest.name}{rounds})")
+    if (share := board.share(ours)) is not None:
+        comparisons.append(f"{100 * share:.0f} % of the maximum speed of the machine")
+    sentence = f"One pass takes {digits(median(ours.seconds))} s."
+    return f"{sentence} This is {', and '.join(comparisons)}." if comparisons else sentence
 
 
 def facts(board: Scoreboard) -> list[tuple[str, str]]:
-    """Where and how it was measured, and what surrounds a pass, by keyword."""
-    about, ours, iteration, ceiling = board.about, board.results[0], board.iteration, board.ceiling
+    """Return the circumstances of the benchmark and the times around a pass, each with its name."""
+    about, ours, iteration, maximum = board.about, board.results[0], board.iteration, board.maximum
     settings = board.settings
     layers = ", ".join(settings.features)
     xla = "XLA" if about["choices"]["xla"] else "without XLA"
     kernels = f"convolutions {settings.convolutions}, {xla}, {settings.precision}"
     if about["tiles"]:
-        kernels += f", ours in tiles of {about['tiles']} pixels"
-    tried = [f"a pass {way} {digits(seconds)} s" for way, seconds in about["ways"].items()]
+        kernels += f", dreamscripts in tiles of {about['tiles']} pixels"
+    tried = [f"{digits(seconds)} s per pass {way}" for way, seconds in about["ways"].items()]
     if trials := about["choices"]["trials"]:
         shares = [f"{trial['layer']} {trial['winograd'] / trial['direct']:.2f}" for trial in trials]
-        tried.append(f"Winograd's time to the direct convolution's: {', '.join(shares)}")
+        tried.append(f"time of Winograd's algorithm ÷ direct convolution: {', '.join(shares)}")
     measured = [
         ("machine", f"{about['device']}, {about['cores']} cores, {about['system']}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in about["versions"].items())),
         ("command", about["command"]),
         ("started", about["started"]),
-        ("network", f"{settings.network}, weights {settings.weights}, loss of {layers}; {kernels}"),
-        ("tried", "; ".join(tried)),
-        ("a pass", f"loss and gradient, {board.gflop:.3g} GFLOP as direct convolutions"),
-        ("import", f"{board.import_seconds:.2f} s; {board.help_seconds:.2f} s for dreamscripts --help"),
-        ("start-up", f"{ours.start_up:.1f} s to the network, {ours.first_pass:.1f} s for the first pass"),
+        ("network", f"{settings.network}, weights {settings.weights}, loss from {layers}; {kernels}"),
+        ("alternatives", "; ".join(tried)),
+        ("one pass", f"loss and gradient, {board.gflop:.3g} GFLOP counted as direct convolutions"),
+        ("import", f"{board.import_seconds:.2f} s; dreamscripts --help takes {board.help_seconds:.2f} s"),
+        ("start-up", f"loading takes {ours.start_up:.1f} s, the first pass {ours.first_pass:.1f} s"),
         (
             "iteration",
-            f"{settings.optimizer.name}: {digits(iteration.seconds)} s for {iteration.passes} passes; outside of "
-            f"them {digits(iteration.outside)} s, {iteration.outside / iteration.seconds:.1%}",
+            f"{settings.optimizer.name}: {digits(iteration.seconds)} s for {iteration.passes} passes, of which "
+            f"{digits(iteration.outside)} s ({iteration.outside / iteration.seconds:.1%}) are not spent in passes",
         ),
     ]
-    if ceiling:
-        by = f"{ceiling.name}, {ceiling.side}×{ceiling.side}"
-        measured.append(("ceiling", f"{ceiling.gflops:.0f} GFLOP/s, the best product of float32 matrices ({by})"))
-    return [(name, said) for name, said in measured if said]
+    if maximum:
+        by = f"{maximum.name}, {maximum.side}×{maximum.side}"
+        measured.append(("maximum", f"{maximum.gflops:.0f} GFLOP/s, the fastest product of float32 matrices ({by})"))
+    return [(name, value) for name, value in measured if value]
 
 
 def passes_sheet(board: Scoreboard) -> Sheet:
-    """A row per contestant."""
+    """Return the table of the passes, one row per program."""
     return Sheet(
-        ("", "seconds a pass", "ours to this", "differs by", "of ceiling", "peak MiB"),
+        ("", "seconds per pass", "dreamscripts ÷ this", "differs by", "of maximum", "peak MiB"),
         [_pass_row(board, result) for result in board.results],
     )
 
 
 def _pass_row(board: Scoreboard, result: Result) -> tuple[str, ...]:
-    share, itself = board.share(result), result is board.results[0]
+    share, ours = board.share(result), result is board.results[0]
     return (
         result.name,
         _spread(result.seconds),
-        "·" if itself else _spread(result.ratios, 2),
-        "·" if itself else f"{max(result.loss_error, result.gradient_error):.0e}",
+        "·" if ours else _spread(result.ratios, 2),
+        "·" if ours else f"{max(result.loss_error, result.gradient_error):.0e}",
         "·" if share is None else f"{share:.0%}",
         f"{result.peak_mib:.0f}",
     )
 
 
 def sizes_sheet(board: Scoreboard) -> Sheet:
-    """A row per size of our passes."""
+    """Return the table of the picture sizes, one row per size."""
     return Sheet(
-        ("pixels", "MP", "seconds a pass", "s/MP", "peak MiB", "MiB/MP", "tiles"),
+        ("pixels", "MP", "seconds per pass", "s/MP", "peak MiB", "MiB/MP", "tiles"),
         [_size_row(size) for size in board.sizes],
     )
 
@@ -162,48 +163,50 @@ def _size_row(size: Size) -> tuple[str, ...]:
 
 
 def notes(board: Scoreboard) -> list[str]:
-    """How to read the tables, a sentence or two each."""
+    """Return how to read the table of the passes, and which programs were excluded."""
     passes = len(board.results[0].seconds)
     loss, gradient = TOLERANCES
-    said = [
-        f"Each is a process of its own on the same picture of noise: {passes} passes in turn, from NumPy to NumPy, as "
-        "median (least–most); a ratio is of passes in the same round.",
+    paragraphs = [
+        "Each program runs in its own process on the same noise picture. Numbers are the median (minimum–maximum) of "
+        f"{passes} passes, measured alternately. The time includes copying from and to NumPy. Each ratio compares "
+        "passes of the same round.",
     ]
     if len(board.results) > 1:
-        said.append(
-            "“Differs by” is the larger of the relative differences of loss and gradient from ours. In float32 the "
-            "last digit decides which of two nearly equal values under a pooling has the gradient. A rival is left out "
-            f"if, on each of {PICTURES} pictures, its loss differs by {loss:.0e} or its gradient by {gradient:.0e}."
+        paragraphs.append(
+            "“Differs by” is the relative difference from dreamscripts, for the loss or the gradient, whichever is "
+            "larger. In max pooling, only the largest value gets the gradient. If two values are almost equal, "
+            f"rounding decides which one. A program is excluded if, for each of {PICTURES} pictures, its loss differs "
+            f"by more than {loss:.0e} or its gradient by more than {gradient:.0e}."
         )
-    if board.ceiling:
-        said.append(
-            "The ceiling is the fastest product of matrices. Of a pass, each multiplication of a direct convolution "
-            f"counts as {FLOPS_PER_MULTIPLICATION} operations; Winograd's algorithm has fewer, and may pass 100 %."
+    if board.maximum:
+        paragraphs.append(
+            "The maximum is the speed of the fastest matrix product. For each multiplication of a direct convolution, "
+            f"{FLOPS_PER_MULTIPLICATION} operations are counted. Winograd's algorithm does fewer operations, so its "
+            "value can be above 100 %."
         )
-    said.append("Peak MiB are of main memory.")
-    reasons = dict.fromkeys(board.left_out.values())
-    for reason in reasons:
-        names = [name for name, its in board.left_out.items() if its == reason]
-        said.append(f"Left out: {'; '.join(names)} ({reason}).")
-    return said
+    paragraphs.append("Peak MiB is the maximum resident main memory of the process.")
+    for reason in dict.fromkeys(board.excluded.values()):
+        names = [name for name, its in board.excluded.items() if its == reason]
+        paragraphs.append(f"Excluded: {'; '.join(names)} ({reason}).")
+    return paragraphs
 
 
 def size_notes(board: Scoreboard) -> list[str]:
-    """How to read the table of sizes."""
-    said = [
-        "Each size is a process of its own, without the optimizer. MiB/MP leaves out what program and network take "
-        "before the first picture, but not what compiling takes, which is most of it in small pictures."
+    """Return how to read the table of the picture sizes, and which sizes could not be measured."""
+    return [
+        "Each size runs in its own process, without the optimizer. MiB/MP does not include the memory of the program "
+        "and the network. It includes compilation, which dominates for small pictures.",
+        *(f"{size.side}×{size.side} was not measured: {size.died}." for size in board.sizes if size.died),
     ]
-    return said + [f"{size.side}×{size.side} was not measured: {size.died}." for size in board.sizes if size.died]
 
 
 def markdown(board: Scoreboard) -> str:
-    """Everything but the single times, to be pasted into a page."""
+    """Return the report as Markdown, without the times of single passes."""
     parts = [f"## {title(board)}", verdict(board), _table(passes_sheet(board)), *notes(board)]
     if board.sizes:
-        parts += ["### Over the size of the picture", _table(sizes_sheet(board)), *size_notes(board)]
-    listed = "\n".join(f"- {name}: {f'`{said}`' if name == 'command' else said}" for name, said in facts(board))
-    return "\n\n".join([*parts, "### Where and how", listed]) + "\n"
+        parts += ["### By picture size", _table(sizes_sheet(board)), *size_notes(board)]
+    listed = "\n".join(f"- {name}: {f'`{value}`' if name == 'command' else value}" for name, value in facts(board))
+    return "\n\n".join([*parts, "### Circumstances", listed]) + "\n"
 
 
 def _table(sheet: Sheet) -> str:
@@ -214,6 +217,6 @@ def _table(sheet: Sheet) -> str:
 
 
 def _spread(values: Sequence[float], decimals: int | None = None) -> str:
-    """The median, the least and the most; without `decimals`, with as many as the median needs for three digits."""
+    """Format the median, minimum and maximum. The default `decimals` gives the median three significant digits."""
     decimals = decimals_of(median(values)) if decimals is None else decimals
     return f"{median(values):.{decimals}f} ({min(values):.{decimals}f}–{max(values):.{decimals}f})"

@@ -1,4 +1,4 @@
-"""The picture of a scoreboard: every pass of every contestant, and what a megapixel costs over the size."""
+"""The plot of a benchmark: the passes of all programs, and the cost per megapixel by picture size."""
 
 import io
 import math
@@ -14,33 +14,33 @@ OURS, OTHERS = "#b5179e", "0.72"
 
 
 def plot_scoreboard(board: Scoreboard) -> bytes:
-    """A PNG: on the left a bar for each contestant, on the right, where sizes were measured, both costs over them."""
-    from matplotlib.figure import Figure  # a second to import: only once there is something to draw
+    """Return a PNG: on the left one bar per program; on the right time and memory by size, if sizes were measured."""
+    from matplotlib.figure import Figure  # takes a second to import
 
     measured = [size for size in board.sizes if not size.died]
     height = max(2.6, 1.2 + 0.75 * len(board.results))
     figure = Figure(figsize=(13 if measured else 8, max(height, 4.6) if measured else height), dpi=120)
     figure.set_layout_engine("constrained", w_pad=0.15)
     if not measured:
-        _draw_contestants(figure.add_subplot(), board)
+        _draw_programs(figure.add_subplot(), board)
     else:
         grid = figure.add_gridspec(2, 2, width_ratios=(7, 5))
-        _draw_contestants(figure.add_subplot(grid[:, 0]), board)
+        _draw_programs(figure.add_subplot(grid[:, 0]), board)
         seconds, memory = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
         across = [size.megapixels for size in measured]
         _draw_cost(seconds, across, [size.seconds_per_megapixel for size in measured], "seconds per megapixel")
         _draw_cost(memory, across, [size.mib_per_megapixel for size in measured], "MiB per megapixel")
-        seconds.set_title("what a megapixel costs")
+        seconds.set_title("cost per megapixel")
         figure.align_ylabels([seconds, memory])
         seconds.tick_params(labelbottom=False)
         memory.set_xticks(across, [f"{size.side}²" for size in measured])
-        memory.set_xlabel("size of the picture in pixels")
+        memory.set_xlabel("picture size in pixels")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def _draw_contestants(axes: "Axes", board: Scoreboard) -> None:
+def _draw_programs(axes: "Axes", board: Scoreboard) -> None:
     ours = board.results[0]
     longest = max(max(result.seconds) for result in board.results)
     for row, result in enumerate(board.results):
@@ -55,20 +55,22 @@ def _draw_contestants(axes: "Axes", board: Scoreboard) -> None:
             linewidths=0.6,
             zorder=3,
         )
-        said = f"{digits(middle)} s"
+        label = f"{digits(middle)} s"
         if result is not ours:
-            said += f"\nours takes {median(result.ratios):.2f} of it"
-        axes.text(max(result.seconds) + 0.015 * longest, row, said, va="center", fontsize="small")
+            label += f"\ndreamscripts: {median(result.ratios):.2f} times this"
+        axes.text(max(result.seconds) + 0.015 * longest, row, label, va="center", fontsize="small")
     axes.set_yticks(range(len(board.results)), [result.name.replace(", ", ",\n") for result in board.results])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.28 * longest)
-    if board.ceiling:
-        at = board.gflop / board.ceiling.gflops
+    axes.set_xlim(0, 1.4 * longest)
+    if board.maximum:
+        at = board.gflop / board.maximum.gflops
         axes.axvline(at, color="0.35", linestyle=":", zorder=2)
         above = axes.get_xaxis_transform()
-        axes.text(at, 1.01, "at the ceiling", transform=above, ha="center", va="bottom", fontsize="small", color="0.35")
-    axes.set_xlabel("seconds for a pass: each (dots) and their median (bar)")
+        axes.text(
+            at, 1.01, "at maximum speed", transform=above, ha="center", va="bottom", fontsize="small", color="0.35"
+        )
+    axes.set_xlabel("seconds per pass: single passes (dots) and median (bar)")
     settings = board.settings
     axes.set_title(f"{settings.network} through {list(settings.features)[-1]}, {settings.size}×{settings.size}", pad=20)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -87,10 +89,10 @@ def _draw_cost(axes: "Axes", across: list[float], costs: list[float], label: str
 
 
 def digits(value: float) -> str:
-    """Three digits that count, without an exponent."""
+    """Format a number with three significant digits, without an exponent."""
     return f"{value:.{decimals_of(value)}f}"
 
 
 def decimals_of(value: float) -> int:
-    """How many decimals show three digits that count."""
+    """Return the number of decimals that gives three significant digits."""
     return max(0, 2 - math.floor(math.log10(max(value, 1e-6))))

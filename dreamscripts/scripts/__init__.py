@@ -1,4 +1,4 @@
-"""The command `dreamscripts`: one thin module per subcommand, each imported when it is called."""
+"""The command `dreamscripts`: one module per subcommand. Each imports what it needs when it is called."""
 
 import signal
 import sys
@@ -13,15 +13,28 @@ from dreamscripts.scripts import bench, compare, dream, gallery, graph, keras_ex
 
 app = typer.Typer(
     help="Turn a photograph into a dream: optimizer-based DeepDream with Keras, from a settings file.",
-    add_completion=False,
+    context_settings={"max_content_width": 120},
+    rich_markup_mode=None,  # Rich's help takes longer to print and breaks lines in the wrong places
     pretty_exceptions_enable=False,
+)
+
+# The subcommands in the order of the help, each with its line there.
+COMMANDS = (
+    ("dream", dream.dream, "Turn a photograph into a dream."),
+    ("visualize", visualize.visualize, "Visualize one channel of a layer."),
+    ("gallery", gallery.gallery, "Visualize every channel of a network, as a web page."),
+    ("compare", compare.compare, "Compare optimizers on a photograph."),
+    ("keras-example", keras_example.keras_example, "Run the Keras L-BFGS example of 2016."),
+    ("layers", layers.layers, "List the layers of a network."),
+    ("graph", graph.graph, "Draw a network as a web page."),
+    ("bench", bench.bench, "Measure how long one pass takes on this machine."),
 )
 
 INTERRUPTED = 130
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(asked: bool) -> None:
+    if asked:
         print(__version__)
         raise typer.Exit
 
@@ -35,26 +48,20 @@ def _options(
     pass
 
 
-app.command("dream")(dream.dream)
-app.command("visualize")(visualize.visualize)
-app.command("gallery")(gallery.gallery)
-app.command("compare")(compare.compare)
-app.command("keras-example")(keras_example.keras_example)
-app.command("layers")(layers.layers)
-app.command("graph")(graph.graph)
-app.command("bench")(bench.bench)
+for name, command, short_help in COMMANDS:
+    app.command(name, short_help=short_help)(command)
 app.add_typer(settings.app, name="settings")
 
 
 def main() -> None:
-    """Run the command. A person's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's way to say Ctrl-C
+    """Run the command. A user error is one line on stderr and exit code 2. A bug keeps its traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems stop a job this way: treat it as Ctrl-C
     try:
         if sys.argv[1:] and Path(sys.argv[1]).is_file():
-            raise DreamError(f"say what to do with it: dreamscripts dream {sys.argv[1]}")
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+            raise DreamError(f"the command is missing; use: dreamscripts dream {sys.argv[1]}")
+        code = app(sys.argv[1:] or ["--help"], prog_name="dreamscripts", standalone_mode=False)
     except (DreamError, typer.TyperException) as error:
-        message = plain_words(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
+        message = _explain(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
         print(f"dreamscripts: {' '.join(message.split())}", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
@@ -62,3 +69,13 @@ def main() -> None:
     if code == INTERRUPTED:  # Typer may have caught the interrupt itself
         print("dreamscripts: stopped", file=sys.stderr)
     sys.exit(code)
+
+
+def _explain(complaint: str) -> str:
+    """Typer's message about wrong arguments, in plain words."""
+    extra = complaint.removeprefix("Got unexpected extra argument(s) ")
+    if extra == complaint:
+        return plain_words(complaint)
+    if sys.argv[1] == "dream":
+        return 'dream takes one picture; for several: for photo in *.jpg; do dreamscripts dream "$photo"; done'
+    return f"{sys.argv[1]}: too many arguments; remove {extra.strip('()')}"

@@ -1,4 +1,4 @@
-"""`dreamscripts bench`: how fast a settings file runs on this machine, beside what others make of it."""
+"""`dreamscripts bench`: measure the speed of a pass on this machine, and compare it with other programs."""
 
 import shlex
 import sys
@@ -16,31 +16,33 @@ if TYPE_CHECKING:
     from dreamscripts.benchmarks.scoreboard import Scoreboard
     from dreamscripts.reports.scoreboard import Sheet
 
-MOST = 20_000  # pixels a side, as in a settings file
+MOST = 20_000  # pixels per side, the same limit as in a settings file
 
 
 def bench(
     settings: Annotated[
-        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="What to measure.")
+        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings to measure.")
     ] = "bad_trip",
     network: options.Network = None,
     weights: options.Weights = "random",
     size: Annotated[int, typer.Option(help="Side of the square picture in pixels.")] = 400,
     set_: options.Set = None,
-    passes: Annotated[int, typer.Option(min=3, metavar="N", help="Passes to time of each contestant.")] = 10,
+    passes: Annotated[int, typer.Option(min=3, metavar="N", help="Number of passes to time for each program.")] = 10,
     sizes: Annotated[
-        str, typer.Option(metavar="N,N", help="Measure time and memory over these sizes as well: 256,512,1024.")
+        str, typer.Option(metavar="N,N", help="Also measure time and memory at these sizes: 256,512,1024.")
     ] = "",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Write bench.json, bench.md and bench.png there."),
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Write bench.json, bench.md and bench.png to this folder."
+        ),
     ] = None,
 ) -> None:
-    """Measure a pass (loss and gradient) beside a plain tf.function and PyTorch, in turn, and the machine's ceiling.
+    """Measure the time of one pass (loss and gradient) and compare it with plain TensorFlow and PyTorch.
 
-    Every contestant is a process of its own and has to find the same loss and gradient. PyTorch has to be installed;
-    both are written for losses such as bad_trip's. The picture is square and made of noise; the weights are random
-    unless you name some.
+    Each program runs in its own process. Programs with a different loss or gradient are excluded. PyTorch is measured
+    only if it is installed. The comparison supports only losses like that of bad_trip. The picture is square noise. The
+    weights are random unless you give --weights.
     """
     from dreamscripts.atomic_files import make_folder
     from dreamscripts.benchmarks.measuring import measure
@@ -49,10 +51,10 @@ def bench(
     from dreamscripts.settings.schema import Settings
 
     chosen = Settings.load(settings, **options.overrides(network, weights, size, set_=set_))
-    check_memory(chosen.size, chosen.size, chosen.optimizer)
+    check_memory(chosen.side, chosen.side, chosen.optimizer)
     sides = _parse(sizes)
     console = options.open_console(False)
-    begun = output is not None and not output.exists()
+    created = output is not None and not output.exists()
     if output is not None:
         make_folder(output)
     try:
@@ -64,21 +66,23 @@ def bench(
             write_report(board, output)
             console.print(f"\n{output / 'bench.md'}")
     finally:
-        if begun and output.is_dir() and not any(output.iterdir()):
+        if output is not None and created and not any(output.iterdir()):
             output.rmdir()
 
 
 def _parse(sizes: str) -> list[int]:
-    """The sides named in `256,512`, from small to large; raises SettingsError where one is none."""
-    named = [word.strip() for word in sizes.split(",") if word.strip()]
-    for word in named:
+    """Return the sides in `256,512`, from small to large. Raises SettingsError for anything else."""
+    words = [word.strip() for word in sizes.split(",") if word.strip()]
+    for word in words:
         if not word.isdecimal() or not 1 <= int(word) <= MOST:
-            raise SettingsError(f"--sizes: '{word}' is no size: give pixels a side from 1 to {MOST}, such as 256,512")
-    return sorted({int(word) for word in named})
+            raise SettingsError(
+                f"--sizes: '{word}' is not a valid size; use numbers from 1 to {MOST}, for example 256,512"
+            )
+    return sorted({int(word) for word in words})
 
 
 class _Watch:
-    """Watches the measuring: a bar in a terminal, a line for each thing that is begun in a file; a context manager."""
+    """Shows the progress: a bar in a terminal, a line for each stage in a file. Use it as a context manager."""
 
     def __init__(self, console: "Console"):
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -105,7 +109,7 @@ class _Watch:
         self._bar.stop()
 
     def on_step(self, what: str, done: int, total: int) -> None:
-        """So many of the steps of something are done."""
+        """Show that `done` of the `total` steps of the stage `what` are done."""
         self._bar.update(self._task, description=what, completed=done, total=total)
         if what != self._what and not self._console.is_terminal:
             self._console.print(f"{what} …")
@@ -124,8 +128,8 @@ def _show(board: "Scoreboard", console: "Console") -> None:
 
     console.print(f"\n{report.title(board)}\n")
     grid = Table.grid(padding=(0, 2))
-    for name, said in report.facts(board):
-        grid.add_row(name, Text(said))
+    for name, value in report.facts(board):
+        grid.add_row(name, Text(value))
     console.print(grid, soft_wrap=False)
     console.print()
     _print_sheet(report.passes_sheet(board), console)
@@ -143,7 +147,7 @@ def _print_sheet(sheet: "Sheet", console: "Console") -> None:
 
     table = Table(box=None, pad_edge=False)
     _, *numbers = zip(*sheet.rows, strict=True)
-    table.add_column(sheet.heads[0])  # the one that wraps where the terminal is narrow
+    table.add_column(sheet.heads[0])  # this column wraps if the terminal is narrow
     for head, cells in zip(sheet.heads[1:], numbers, strict=True):
         wraps = len(head) > max(map(len, cells))
         table.add_column(head.replace(" ", "\n") if wraps else head, justify="right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""`dreamscripts graph NETWORK`: a network as a web page with its layers, its modules and what they see."""
+"""`dreamscripts graph NETWORK`: draw a network as a web page with its layers and blocks."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,17 +19,19 @@ def graph(
     gallery: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Pictures of channels to show. Default: <network>-gallery, if it is there."
+            metavar="FOLDER", help="Gallery whose pictures are shown. Default: <network>-gallery, if it exists."
         ),
     ] = None,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the graph for TensorBoard, too.")
+        Path | None, typer.Option(metavar="DIR", help="Also write the graph for TensorBoard.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Draw NETWORK as a web page that works offline: modules to open and close, layers with what they are and see.
+    """Draw NETWORK as a web page that works offline.
 
-    Only googlenet needs its weights for that; of the others they are named where the page says how to see a channel.
+    The page shows blocks that can be opened and closed, and for each layer its type, shape and receptive field. Weights
+    are needed only for googlenet. For other networks, --weights is only copied into the commands that the page
+    suggests.
     """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.networks.family import check_name
@@ -56,15 +58,15 @@ def graph(
     console.print(str(page))
     if tensorboard:
         write_events(model, tensorboard / name)
-        wanted = "" if find_spec("tensorboard") else "pip install tensorboard, then: "
-        console.print(f"{tensorboard / name}  ({wanted}tensorboard --logdir {tensorboard})")
+        install = "" if find_spec("tensorboard") else "pip install tensorboard, then: "
+        console.print(f"{tensorboard / name}  ({install}tensorboard --logdir {tensorboard})")
 
 
 def _check_output(page: Path) -> None:
-    """Raise OutputError, before anything slow begins, where the page cannot be written."""
+    """Raise OutputError if the page cannot be written there."""
     if page.is_dir():
-        raise OutputError(f"{page}: is a folder; name a file in it, such as {page / 'graph.html'}")
+        raise OutputError(f"{page}: is a folder; use a file in it, for example {page / 'graph.html'}")
     if not page.parent.is_dir():
         raise OutputError(f"{page}: there is no folder '{page.parent}' to save in")
     if page.suffix != ".html":
-        raise OutputError(f"{page}: the page is a file that ends in .html")
+        raise OutputError(f"{page}: the name of the page must end in .html")

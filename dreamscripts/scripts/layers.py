@@ -1,4 +1,4 @@
-"""`dreamscripts layers NETWORK`: what a settings file can name under [features]."""
+"""`dreamscripts layers NETWORK`: list the layers that a settings file can name under [features]."""
 
 import math
 import sys
@@ -13,9 +13,9 @@ def layers(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")],
     weights: options.Weights = None,
 ) -> None:
-    """List the layers of NETWORK that a dream can use, with what each one sees of the picture.
+    """List the layers of NETWORK that can be used under [features], with their receptive fields.
 
-    Only googlenet needs its weights for that.
+    No weights are downloaded, except for googlenet.
     """
     from rich.console import Console
     from rich.table import Table
@@ -37,4 +37,4 @@ def layers(
         whole = facts.receptive_field == math.inf
         stride, field = ("", "whole picture") if whole else (str(facts.stride), f"{facts.receptive_field} px")
         table.add_row(facts.name, facts.kind, str(facts.channels), stride, field)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)  # in a file, a layer to a line
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)  # in a file, one line per layer

@@ -1,4 +1,4 @@
-"""The options that several commands share, and the settings they amount to."""
+"""The options that several commands share, and the settings that they change."""
 
 import logging
 from pathlib import Path
@@ -14,19 +14,25 @@ SettingsName = Annotated[
     typer.Option("--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file."),
 ]
 Network = Annotated[
-    str | None, typer.Option("--network", "-n", metavar="NAME|FILE", help="Another network than the settings name.")
+    str | None,
+    typer.Option("--network", "-n", metavar="NAME|FILE", help="Use this network instead of the one in the settings."),
 ]
 Weights = Annotated[
-    str | None, typer.Option(metavar="imagenet|FILE|random", help="Other weights than the network's own.")
+    str | None, typer.Option(metavar="imagenet|FILE|random", help="Use these weights instead of the default weights.")
 ]
 Size = Annotated[int | None, typer.Option(help="Longest side in pixels.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the noise.")]
-Iterations = Annotated[int | None, typer.Option("--iterations", "-i", help="How many iterations.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the random numbers.")]
+Iterations = Annotated[int | None, typer.Option("--iterations", "-i", help="Number of iterations.")]
 Guide = Annotated[
-    Path | None, typer.Option("--guide", metavar="PICTURE", help="The picture whose features a guided dream looks for.")
+    Path | None, typer.Option("--guide", metavar="PICTURE", help="Picture whose features a guided dream imitates.")
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any one value, as in features.block5_conv1=0.1.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one setting, for example features.block5_conv1=0.1. Can be repeated.",
+    ),
 ]
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -41,7 +47,7 @@ def overrides(
     set_: list[str] | None = None,
     guide: Path | None = None,
 ) -> dict[str, object]:
-    """What the options replace in a settings file, by dotted key; those that were not given are left out."""
+    """Return the settings that the options change, by dotted key. Omit options that were not given."""
     from dreamscripts.settings.loading import parse_override
 
     given = {
@@ -66,10 +72,10 @@ class _OnConsole(logging.Handler):
 
 
 def open_console(quiet: bool) -> "Console":
-    """Where a command prints, and where what the package warns of, such as an octave left out, is printed too."""
+    """Return the console that a command prints on. Warnings of the package, such as a skipped octave, go there too."""
     from rich.console import Console
 
-    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may hold [brackets]
+    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may contain [brackets]
     log = logging.getLogger("dreamscripts")
     log.handlers[:] = [_OnConsole(console)]
     log.propagate = False

@@ -1,4 +1,4 @@
-"""What a person sees while a dream is computed: a bar in a terminal, a line per iteration in a file."""
+"""Progress of a command: a bar in a terminal, a line per iteration in a file."""
 
 import time
 from pathlib import Path
@@ -14,17 +14,17 @@ from dreamscripts.settings.schema import OptimizerSettings, Settings
 if TYPE_CHECKING:
     from dreamscripts.dreams.comparison import Trial
 
-BLOWN_OUT = 0.3  # share of the values beyond 0..255; a good dream stays under a fifth
+CLIPPED = 0.3  # share of values outside 0..255 that needs a warning; a good dream has less than 0.2
 
 
 def blown_out(iterate: Iterate, optimizer: OptimizerSettings) -> str | None:
-    """What to say of a picture that is mostly beyond black and white; None for any other."""
-    if iterate.beyond <= BLOWN_OUT:
+    """Return a warning if many pixel values were clipped, else None."""
+    if iterate.beyond <= CLIPPED:
         return None
     where = f" --set {optimizer.lighter}" if optimizer.lighter else ""
     return (
-        f"{iterate.beyond:.0%} of the picture is beyond black and white: it is blown out. Keep each iteration near the "
-        f"picture that it begins with: --set optimizer.max_change=5{where}"
+        f"{iterate.beyond:.0%} of the pixel values are outside 0..255 and were clipped. Limit the change of an "
+        f"iteration: --set optimizer.max_change=5{where}"
     )
 
 
@@ -42,19 +42,19 @@ def _bar(console: Console, *more: ProgressColumn) -> Progress:
 
 
 class Watch:
-    """Watches a run with these settings and shows it on `console`; a context manager."""
+    """Shows the progress of a run on `console`. Use it as a context manager."""
 
     def __init__(self, console: Console, settings: Settings):
         self._console = console
         self._octaves = settings.octaves.count
-        self._iterations = settings.optimizer.iterations  # in each
+        self._iterations = settings.optimizer.iterations  # per octave
         self._passes_expected = settings.optimizer.passes
         self._iteration = 0
         self._passes_before = 0
         self._first: tuple[float, int] | None = None
         self._rate = ""
         self._bar = _bar(console, TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}"))
-        self._task = self._bar.add_task(f"waking {settings.network}", total=None, numbers="", left="")
+        self._task = self._bar.add_task(f"loading {settings.network}", total=None, numbers="", left="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -64,14 +64,16 @@ class Watch:
         self._bar.stop()
 
     def on_pass(self, passes: int, loss: float) -> None:
-        """A pass through the network is done."""
+        """Show one more pass."""
         now = time.perf_counter()
-        if self._first is None:  # the first pass compiles, which says nothing about the rest
+        if self._first is None:  # the first pass includes compilation, so it does not count for the rate
             self._first = now, passes
         elif passes > self._first[1]:
             self._rate = f"  {(passes - self._first[1]) / (now - self._first[0]):.1f} passes/s"
         octave, before = divmod(min(self._iteration, self._octaves * self._iterations - 1), self._iterations)
-        part = min(0.95, (passes - self._passes_before) / self._passes_expected)  # SciPy finishes the step under way
+        part = min(
+            0.95, (passes - self._passes_before) / self._passes_expected
+        )  # SciPy may use more passes to finish a step
         self._bar.update(
             self._task,
             description=self._place(octave, before + 1),
@@ -82,8 +84,8 @@ class Watch:
         )
 
     def on_iterate(self, iterate: Iterate) -> None:
-        """An iteration is done and on disk."""
-        # An octave that ends early, or is left out, leaves numbers out.
+        """Show one more iteration, which is already on disk."""
+        # If an octave ends early or is skipped, iteration numbers are skipped too.
         before = iterate.octave * self._iterations
         self._iteration = before + self._iterations if iterate.ends_octave else max(before, iterate.iteration)
         self._passes_before = iterate.passes
@@ -98,15 +100,15 @@ class Watch:
 
 
 class GalleryWatch:
-    """Watches a gallery of so many pictures grow: a bar with the time left, a line per layer; a context manager.
+    """Shows the progress of a gallery of `pictures` pictures: a bar with the time left, or a line per layer.
 
-    `page` is told of once it has something to show.
+    Use it as a context manager. The path `page` is printed once the page shows something.
     """
 
     def __init__(self, console: Console, pictures: int, page: Path):
         self._console = console
         self._bar = _bar(console, TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}"))
-        self._task = self._bar.add_task("waking the network", total=pictures or None, numbers="", left="")
+        self._task = self._bar.add_task("loading the network", total=pictures or None, numbers="", left="")
         self._pictures = pictures
         self._page = page
         self._done = 0
@@ -120,9 +122,9 @@ class GalleryWatch:
         self._bar.stop()
 
     def on_pictures(self, layer: str, count: int) -> None:
-        """A batch of pictures is on disk."""
+        """Show one more batch of `count` pictures, which are already on disk."""
         if not self._done:
-            self._console.print(f"{self._page} may be opened while {self._pictures} pictures are made")
+            self._console.print(f"You can open {self._page} now; {self._pictures} pictures will be added")
         self._done += count
         numbers = f"{self._done}/{self._pictures}"
         self._bar.update(self._task, description=layer, completed=self._done, numbers=numbers, left="left")
@@ -132,13 +134,13 @@ class GalleryWatch:
 
 
 class TrialWatch:
-    """Watches a comparison: a bar for the trial under way, a line for each that is begun; a context manager."""
+    """Shows the progress of a comparison: a bar for the current trial, a line per finished trial. A context manager."""
 
     def __init__(self, console: Console, passes: int):
         self._console = console
         self._passes = passes
         self._bar = _bar(console)
-        self._task = self._bar.add_task("waking the network", total=None, numbers="")
+        self._task = self._bar.add_task("loading the network", total=None, numbers="")
         self._trial: Trial | None = None
         self._lowest = float("inf")
 
@@ -151,13 +153,13 @@ class TrialWatch:
         self._bar.stop()
 
     def on_trial(self, trial: "Trial") -> None:
-        """A trial begins."""
+        """Start the bar of another trial."""
         self._close()
         self._trial, self._lowest = trial, float("inf")
 
     def on_pass(self, passes: int, loss: float) -> None:
-        """A pass of the trial is done."""
-        if self._trial is None:  # the one that compiles
+        """Show one more pass of the trial."""
+        if self._trial is None:  # the first pass only compiles
             return
         self._lowest = min(self._lowest, loss)
         self._bar.update(
@@ -169,5 +171,5 @@ class TrialWatch:
         )
 
     def _close(self) -> None:
-        if self._trial is not None and self._trial.terms:  # judged: it came to its end
+        if self._trial is not None and self._trial.terms:  # terms are set when the trial has finished
             self._console.print(f"{self._trial.name}: {self._trial.loss:,.6g}")

@@ -1,11 +1,11 @@
-"""`dreamscripts settings`: list the named settings, show one, begin one's own from it."""
+"""`dreamscripts settings`: list the named settings, print one, copy one into a file to change."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List the named settings; show one; begin your own.", invoke_without_command=True)
+app = typer.Typer(help="List the named settings, print one or copy one into a file.", invoke_without_command=True)
 
 
 @app.callback()
@@ -26,7 +26,7 @@ def list_settings(context: typer.Context) -> None:
 
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Named settings, or a file.")]) -> None:
-    """Print a settings file, comments and all."""
+    """Print a settings file with its comments."""
     from dreamscripts.settings.loading import read_text
 
     print(read_text(name), end="")
@@ -35,16 +35,16 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Named setting
 @app.command("new")
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as mine.toml.")],
-    from_: Annotated[str, typer.Option("--from", metavar="NAME", help="What to begin from.")] = "bad_trip",
+    from_: Annotated[str, typer.Option("--from", metavar="NAME", help="Settings to copy.")] = "dreamy",
 ) -> None:
-    """Copy named settings into FILE, for you to change."""
+    """Copy named settings into FILE, to change them there."""
     from dreamscripts.atomic_files import write_atomically
     from dreamscripts.errors import OutputError
     from dreamscripts.settings.loading import read_text
 
     if file.suffix != ".toml":
-        raise OutputError(f"{file}: settings files end in .toml")
+        raise OutputError(f"{file}: the name of a settings file must end in .toml")
     if file.exists():
-        raise OutputError(f"{file}: is there already; choose another name")
+        raise OutputError(f"{file}: already exists; choose another name")
     write_atomically(file, read_text(from_).encode())
-    print(f"{file}: change what you like, then: dreamscripts dream PHOTO --settings {file}")
+    print(f"{file}: edit this file, then use it: dreamscripts dream PHOTO --settings {file}")

@@ -1,4 +1,4 @@
-"""The parent, with contestants that only pretend."""
+"""The parent process, with stand-ins for the measured programs."""
 
 from statistics import median
 
@@ -8,8 +8,9 @@ from conftest import changed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamscripts.benchmarks import measuring
-from dreamscripts.benchmarks.measuring import MATRICES, NO_ONEDNN, OURS, RIVALS, TENSORFLOW, TORCH
+from dreamscripts.benchmarks import measuring, other_programs
+from dreamscripts.benchmarks.measuring import MATRICES, OURS
+from dreamscripts.benchmarks.other_programs import NO_ONEDNN, OTHERS, TENSORFLOW, TORCH, excluded_programs
 
 PREPARED = {"backend": "tensorflow", "not_keras": "", "not_a_chain": ""}
 
@@ -20,14 +21,14 @@ class Pretender:
     def __init__(self, log, name, gradients=(), seconds=()):
         self.log, self.name, self.gradients, self.seconds = log, name, gradients, iter(seconds)
 
-    def ask(self, question, *arguments):
-        self.log.append((self.name, question, *arguments[:1]))
-        if question == "compare":
+    def request(self, name, *arguments):
+        self.log.append((self.name, name, *arguments[:1]))
+        if name == "compare":
             number, path = arguments
             loss, gradient = self.gradients[number]
             np.save(path, np.array(gradient, np.float32))
             return {"loss": loss}
-        if question == "multiply":
+        if name == "multiply":
             return {"side": 512, "gflops": 100.0}
         return {"seconds": next(self.seconds, 1.0), "peak_mib": 700.0 + len(self.log)}
 
@@ -37,28 +38,28 @@ def without_pauses(monkeypatch):
     monkeypatch.setattr(measuring, "PAUSE", 0)
 
 
-def test_passes_are_made_in_turn_there_and_back_with_products_in_between():
+def test_passes_alternate_there_and_back_with_products_in_between():
     log, steps = [], []
     workers = {name: Pretender(log, name) for name in (OURS, TENSORFLOW, TORCH)}
     multipliers = {TORCH: workers[TORCH], MATRICES: Pretender(log, MATRICES)}
-    answers, products = measuring._take_turns(workers, multipliers, 3, lambda *step: steps.append(step))
+    replies, products = measuring._alternate(workers, multipliers, 3, lambda *step: steps.append(step))
     there = [(OURS, "pass"), (TENSORFLOW, "pass"), (TORCH, "pass")]
     assert log[:3] == there  # which do not count
     rounds = [log[3 + 5 * i : 8 + 5 * i] for i in range(3)]
     assert [round_[:3] for round_ in rounds] == [there, there[::-1], there]
     assert [round_[3:] for round_ in rounds] == [[(TORCH, "multiply", i), (MATRICES, "multiply", i)] for i in range(3)]
-    assert {name: len(of) for name, of in answers.items()} == dict.fromkeys(workers, 3)
+    assert {name: len(of) for name, of in replies.items()} == dict.fromkeys(workers, 3)
     assert [product.name for product in products] == [TORCH, MATRICES] * 3
-    assert steps == [("passes in turn", i, 3) for i in range(3)]
+    assert steps == [("alternating passes", i, 3) for i in range(3)]
 
 
 @given(st.lists(st.tuples(*[st.floats(0.01, 10)] * 2), min_size=3, max_size=9))
 def test_a_ratio_is_that_of_passes_made_in_the_same_round(times):
-    answers = {
+    replies = {
         OURS: [{"seconds": ours, "peak_mib": 1} for ours, _ in times],
         TORCH: [{"seconds": its, "peak_mib": 2 + i} for i, (_, its) in enumerate(times)],
     }
-    result = measuring._result(TORCH, answers, (0.0, 0.0), {"start_up": 1, "first_pass": 2})
+    result = measuring._result(TORCH, replies, (0.0, 0.0), {"start_up": 1, "first_pass": 2})
     assert median(result.ratios) == median(ours / its for ours, its in times)
     assert result.seconds == [its for _, its in times]
     assert result.peak_mib == 2
@@ -73,7 +74,7 @@ def errors_of(ours, theirs, tmp_path):
 SAME = (-3.0, [3.0, 4.0])
 
 
-def test_a_rival_that_agrees_is_asked_once(tmp_path):
+def test_a_program_that_agrees_computes_one_picture(tmp_path):
     (loss, gradient), log = errors_of([SAME], [(-3.00002, [3.0, 4.0001])], tmp_path)
     assert (loss, gradient) == pytest.approx((6.67e-6, 2e-5), rel=0.01)
     assert measuring._agree((loss, gradient))
@@ -94,14 +95,14 @@ def test_what_computes_something_else_agrees_in_no_picture(other, tmp_path):
 
 
 @pytest.fixture
-def begun(monkeypatch):
-    """Pretend to begin processes whose passes take so many seconds; what each was told, by name."""
+def started(monkeypatch):
+    """Pretend to start processes whose passes take `seconds`. Returns the task of each, by name."""
     monkeypatch.delenv(measuring.ONEDNN, raising=False)
 
     def of(seconds, xla_is_open=True):
         told = {}
 
-        class Contestant(Pretender):
+        class Program(Pretender):
             def __init__(self, name, module, task):
                 super().__init__([], name, seconds=iter([9.0] + [seconds[name]] * 9))  # the first does not count
                 told[name] = task
@@ -112,10 +113,10 @@ def begun(monkeypatch):
             def __exit__(self, *error):
                 self.log.append("ended")
 
-            def begin(self):
+            def start(self):
                 return {"choices": told[self.name].get("choices", {"xla": False}), "xla_is_open": xla_is_open}
 
-        monkeypatch.setattr(measuring, "Worker", Contestant)
+        monkeypatch.setattr(measuring, "Worker", Program)
         monkeypatch.delenv(measuring.ONEDNN, raising=False)
         return told
 
@@ -135,9 +136,9 @@ def try_ways():
         ((1.0, 0.97, 0.96), True, False),  # too close to tell
     ],
 )
-def test_ours_takes_the_way_that_is_clearly_fastest(seconds, onednn, xla, begun):
-    names = ("ours as it is", "ours without oneDNN", "ours with XLA")
-    told = begun(dict(zip(names, seconds, strict=True)))
+def test_ours_takes_the_way_that_is_clearly_fastest(seconds, onednn, xla, started):
+    names = ("dreamscripts without changes", "dreamscripts without oneDNN", "dreamscripts with XLA")
+    told = started(dict(zip(names, seconds, strict=True)))
     fastest, ways = try_ways()
     assert fastest == {"onednn": onednn, "choices": {"xla": xla}}
     assert list(ways.values()) == list(seconds)
@@ -145,44 +146,47 @@ def test_ours_takes_the_way_that_is_clearly_fastest(seconds, onednn, xla, begun)
     assert [told[name].get("choices") for name in names] == [None, {"xla": False}, {"xla": True}]
 
 
-def test_onednn_is_not_tried_where_the_user_has_decided(begun, monkeypatch):
-    told = begun({"ours as it is": 1.0, "ours with XLA": 2.0})
+def test_onednn_is_not_tried_where_the_user_has_decided(started, monkeypatch):
+    told = started({"dreamscripts without changes": 1.0, "dreamscripts with XLA": 2.0})
     monkeypatch.setenv(measuring.ONEDNN, "0")
-    assert list(try_ways()[1]) == ["as it is", "with XLA"]
+    assert list(try_ways()[1]) == ["without changes", "with XLA"]
     assert len(told) == 2
 
 
-def test_where_the_backend_leaves_nothing_open_there_is_one_way(begun):
-    told = begun({"ours as it is": 1.0}, xla_is_open=False)
-    assert try_ways()[1] == {"as it is": 1.0}
+def test_where_the_backend_leaves_nothing_open_there_is_one_way(started):
+    told = started({"dreamscripts without changes": 1.0}, xla_is_open=False)
+    assert try_ways()[1] == {"without changes": 1.0}
     assert len(told) == 1
 
 
-def test_all_rivals_run_where_all_can(settings, monkeypatch):
-    monkeypatch.setattr(measuring, "find_spec", lambda name: name)
-    assert measuring._left_out(settings, PREPARED) == {}
+def test_all_programs_run_if_all_can(settings, monkeypatch):
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name)
+    assert excluded_programs(settings, PREPARED) == {}
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"measure": "mean"}, 'measure = "mean" of block2_conv1 '),
-        ({"features": {"block2_conv1": {"weight": 1, "channels": [3]}}}, "a choice of channels, as of block2_conv1, "),
-        ({"penalties": {"total_variation": 0.1}}, "penalties.total_variation "),
-        ({"penalties": {"diversity": 0.1}}, "penalties.diversity "),
-        ({"tiles": {"kind": "tutorial", "size": 64}}, "tiles under a random roll "),
-        ({"precision": "tf32"}, 'precision = "tf32" '),
+        ({"measure": "mean"}, 'only dreamscripts has measure = "mean" (block2_conv1)'),
+        (
+            {"features": {"block2_conv1": {"weight": 1, "channels": [3]}}},
+            "only dreamscripts can select channels (block2_conv1)",
+        ),
+        ({"penalties": {"total_variation": 0.1}}, "only dreamscripts has penalties.total_variation"),
+        ({"penalties": {"diversity": 0.1}}, "only dreamscripts has penalties.diversity"),
+        ({"tiles": {"kind": "tutorial", "size": 64}}, 'tiles.kind = "tutorial" gives another loss'),
+        ({"precision": "tf32"}, 'only dreamscripts has precision = "tf32"'),
     ],
 )
-def test_a_loss_that_the_rivals_do_not_know_is_measured_without_them(changes, says, settings):
-    left_out = measuring._left_out(changed(settings, **changes), PREPARED)
-    assert left_out.keys() == RIVALS.keys()
-    assert all(reason.startswith(says) for reason in left_out.values())
+def test_a_loss_that_the_other_programs_do_not_have_is_measured_without_them(changes, says, settings):
+    excluded = excluded_programs(changed(settings, **changes), PREPARED)
+    assert excluded.keys() == OTHERS.keys()
+    assert all(reason == says for reason in excluded.values())
 
 
 def test_exact_tiles_are_measured_beside_all(settings, monkeypatch):
-    monkeypatch.setattr(measuring, "find_spec", lambda name: name)
-    assert measuring._left_out(changed(settings, tiles={"kind": "exact", "size": 64}), PREPARED) == {}
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name)
+    assert excluded_programs(changed(settings, tiles={"kind": "exact", "size": 64}), PREPARED) == {}
 
 
 @pytest.mark.parametrize(
@@ -194,12 +198,12 @@ def test_exact_tiles_are_measured_beside_all(settings, monkeypatch):
         ({"not_a_chain": "it branches"}, False, {TORCH: "PyTorch is not installed"}),
     ],
 )
-def test_rivals_that_cannot_run_are_left_out_with_the_reason(prepared, torch, expected, settings, monkeypatch):
-    monkeypatch.setattr(measuring, "find_spec", lambda name: name if torch else None)
-    assert measuring._left_out(settings, PREPARED | prepared) == expected
+def test_programs_that_cannot_run_are_excluded_with_the_reason(prepared, torch, expected, settings, monkeypatch):
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name if torch else None)
+    assert excluded_programs(settings, PREPARED | prepared) == expected
 
 
-def test_a_size_whose_process_dies_is_told_and_costs_nothing_else(monkeypatch):
+def test_a_size_whose_process_dies_is_reported(monkeypatch):
     size = measuring._measure_size({"side": 64}, 0, 1, lambda *step: None)  # a task without settings
     assert size.seconds == []
-    assert "the process of 64×64 died with exit code 1; its last words: KeyError" in size.died
+    assert "the process of 64×64 died with exit code 1; its last message: KeyError" in size.died

@@ -36,8 +36,8 @@ def test_a_layer_is_described_with_what_a_person_asks_of_it(squeezenet):
         "kind": "Conv2D",
         "output": "H/8 × W/8 × 128",
         "channels": "128",
-        "total stride": "8 px of the picture",
-        "receptive field": "92 × 92 px of it",
+        "total stride": "8 px",
+        "receptive field": "92 × 92 px",
         "kernel": "3 × 3",
         "strides": "1 × 1",
         "padding": "same",
@@ -248,7 +248,7 @@ def page_of(model, tmp_path, network, **more):
     write_graph(model, tmp_path / "page.html", network, **more)
     text = (tmp_path / "page.html").read_text("utf-8")
     page = Page(text)
-    page.text, page.told = text, json.loads(re.search(r'id="told">(.*?)</script>', text, re.DOTALL)[1])
+    page.text, page.data = text, json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
     return page
 
 
@@ -271,21 +271,21 @@ def gallery(tmp_path, rng):
 def test_the_page_has_every_layer_every_block_and_every_line(squeezenet, tmp_path):
     page = page_of(squeezenet, tmp_path, "squeezenet")
     nodes = describe_graph(squeezenet)
-    assert [layer["name"] for layer in page.told["layers"]] == [node.name for node in nodes]
+    assert [layer["name"] for layer in page.data["layers"]] == [node.name for node in nodes]
     ids = [found["id"] for _, found in page.elements if "id" in found]
     assert len(ids) == len(set(ids))
     assert {f"n{i}" for i in range(len(nodes))} == {found["id"] for found in page.all("button", **{"class": "node"})}
     heads = page.all("button", **{"class": "head"})
     assert len(heads) == len(page.all("section", **{"class": "block"})) == 8
     assert all(head["aria-controls"] in ids for head in heads)
-    assert {end.replace("x", "b") for line in page.told["lines"] for end in line} <= set(ids)
+    assert {end.replace("x", "b") for line in page.data["lines"] for end in line} <= set(ids)
 
     # Within a module each line stands for itself, but for the activation that hangs below its convolution.
     number = {node.name: f"n{i}" for i, node in enumerate(nodes)}
     squeeze, one, three, end = (
         number[f"fire6{layer}"] for layer in ("_relu_squeeze1x1", "_expand1x1", "_expand3x3", "")
     )
-    lines = [tuple(line) for line in page.told["lines"]]
+    lines = [tuple(line) for line in page.data["lines"]]
     assert [line for line in lines if line[0] == squeeze] == [(squeeze, one), (squeeze, three)]
     assert {line[0] for line in lines if line[1] == end} == {
         number["fire6_relu_expand1x1"],
@@ -327,11 +327,11 @@ def test_what_people_named_is_escaped(tmp_path):
     assert page.said["h1"] == '<b>&"my file".keras'
     assert page.text.count("<script") == 2
     assert page.text.count("<!--") == 0
-    (inside, layer) = page.told["layers"]
+    (inside, layer) = page.data["layers"]
     assert inside["name"] == '<!--<script><b>"in"'
     assert inside["key"] is None
     assert (layer["key"], layer["argument"]) == (json.dumps("é <i>1"), "'é <i>1'")
-    assert page.told["command"] == [
+    assert page.data["command"] == [
         "dreamscripts visualize '<b>&\"my file\".keras' ",
         " --weights 'it'\"'\"'s.h5'",
     ]
@@ -342,11 +342,11 @@ def test_what_people_named_is_escaped(tmp_path):
 
 def test_channels_are_shown_from_one_picture_per_layer(squeezenet, gallery, tmp_path):
     page = page_of(squeezenet, tmp_path, "squeezenet", gallery=open_gallery(gallery, "squeezenet"))
-    by_name = {layer["name"]: i for i, layer in enumerate(page.told["layers"])}
+    by_name = {layer["name"]: i for i, layer in enumerate(page.data["layers"])}
     two, three = by_name["fire2"], by_name["fire3"]
-    assert page.told["layers"][two]["channels"] == list(range(20))
-    assert page.told["layers"][three]["channels"] == [0, 2, 4]
-    assert sum(bool(layer["channels"]) for layer in page.told["layers"]) == 2
+    assert page.data["layers"][two]["channels"] == list(range(20))
+    assert page.data["layers"][three]["channels"] == [0, 2, 4]
+    assert sum(bool(layer["channels"]) for layer in page.data["layers"]) == 2
     assert len(page.all("i", **{"class": f"sheet-{two}"})) == THUMBS
     assert len(page.all("i", **{"class": f"sheet-{three}"})) == 3
     sheets = dict(re.findall(r"\.sheet-(\d+) { background-image: url\(data:image/jpeg;base64,([^)]*)\)", page.text))
@@ -379,7 +379,7 @@ def test_a_damaged_picture_is_named_and_weights_are_the_gallery_s(squeezenet, tm
     assert not (tmp_path / "page.html").exists()
     save_picture(np.zeros((8, 8, 3)), tmp_path / "0000.png")
     page = page_of(squeezenet, tmp_path, "squeezenet", gallery=gallery)
-    assert page.told["command"][1] == " --weights mine.h5"
+    assert page.data["command"][1] == " --weights mine.h5"
 
 
 # TensorBoard
@@ -397,9 +397,9 @@ def test_tensorboard_reads_every_layer_in_its_block_and_what_it_reads(squeezenet
     assert scoped["fire6_expand3x3"] == "fire6/fire6_expand3x3"
     found = {node.name: node for node in graph.node}
     for node in describe_graph(squeezenet):
-        told = found[scoped[node.name]]
-        assert told.op == node.kind
-        assert list(told.input) == [scoped[name] for name in node.inputs]
+        entry = found[scoped[node.name]]
+        assert entry.op == node.kind
+        assert list(entry.input) == [scoped[name] for name in node.inputs]
     sides = [dim.size for dim in found["fire6/fire6"].attr["_output_shapes"].list.shape[0].dim]
     assert sides == [-1, -1, -1, 384]
     assert found["fire6/fire6_expand3x3"].attr["kernel"].s == b"3 x 3"

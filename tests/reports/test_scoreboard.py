@@ -33,7 +33,7 @@ BOARD = Scoreboard(
             "winograd_from": 64.0,
             "trials": [{"layer": "128→128 at 50×50", "direct": 0.04, "winograd": 0.03}],
         },
-        "ways": {"as it is": 0.6, "with XLA": 0.5},
+        "ways": {"without changes": 0.6, "with XLA": 0.5},
         "tiles": None,
     },
     import_seconds=0.02,
@@ -44,7 +44,7 @@ BOARD = Scoreboard(
         a_result("plain tf.function", [1.0, 0.9, 1.1, 1.0], OURS, 3e-6),
         a_result("PyTorch channels-last", [0.625, 0.6, 0.8, 0.7], OURS, 2e-5),
     ],
-    left_out={"plain tf.function, no oneDNN": "it is tired", "JAX": "it is tired", "Caffe": "it is gone"},
+    excluded={"plain tf.function, no oneDNN": "it is tired", "JAX": "it is tired", "Caffe": "it is gone"},
     products=[Product("NumPy", 512, 90.0), Product("PyTorch channels-last", 1024, 100.0)],
     iteration=Iteration(4.0, 8, 0.05),
     sizes=[
@@ -92,36 +92,39 @@ def test_the_markdown_says_the_same_in_tables(folder):
     assert cells["2000×2000"] == ["4.00", "10.0 (9.9–10.4)", "2.50", "2500", "500", "512 px"]
     assert set(cells["20000×20000"][1:]) == {"·"}
     assert "20000×20000 was not measured: the process was ended by signal 9." in page
-    assert "Left out: plain tf.function, no oneDNN; JAX (it is tired)." in page
-    assert "Left out: Caffe (it is gone)." in page
+    assert "Excluded: plain tf.function, no oneDNN; JAX (it is tired)." in page
+    assert "Excluded: Caffe (it is gone)." in page
     assert "in tiles" not in page
-    assert "float32, ours in tiles of 512 pixels\n" in markdown(replace(BOARD, about=BOARD.about | {"tiles": 512}))
+    assert "float32, dreamscripts in tiles of 512 pixels\n" in markdown(
+        replace(BOARD, about=BOARD.about | {"tiles": 512})
+    )
     assert page.startswith("## vgg16 through block4_conv3, 400×400 pixels\n")
     assert "- command: `dreamscripts bench --size 400`\n" in page
-    assert "a pass as it is 0.600 s; a pass with XLA 0.500 s; " in page
-    assert "Winograd's time to the direct convolution's: 128→128 at 50×50 0.75\n" in page
+    assert "- alternatives: 0.600 s per pass without changes; 0.500 s per pass with XLA; " in page
+    assert "time of Winograd's algorithm ÷ direct convolution: 128→128 at 50×50 0.75\n" in page
 
 
-def test_the_verdict_names_the_fastest_rival():
+def test_the_verdict_names_the_fastest_other_program():
     fastest = median(BOARD.results[2].ratios)
-    assert f"takes 0.500 s, {fastest:.2f} of what the fastest of the others takes, PyTorch" in verdict(BOARD)
-    assert "80% of the machine's ceiling" in verdict(BOARD)
+    assert verdict(BOARD) == (
+        f"One pass takes 0.500 s. This is {fastest:.2f} times the time of the fastest other program "
+        "(PyTorch channels-last), and 80 % of the maximum speed of the machine."
+    )
 
 
-def test_the_verdict_says_where_not_every_round_was_won():
+def test_the_verdict_gives_the_range_if_not_every_round_was_faster():
     assert "round" not in verdict(BOARD)
     close = replace(BOARD, results=[BOARD.results[0], a_result("JAX", [0.55, 0.5, 0.6, 0.5], OURS, 0.0)])
-    says = "takes 0.500 s, 0.95 of what the fastest of the others takes, JAX, though not in every round (0.67 to 1.20)."
-    assert says in verdict(close)
+    assert "0.95 times the time of the fastest other program (JAX; 0.67 to 1.20 in single rounds)" in verdict(close)
 
 
-def test_alone_and_without_a_ceiling_there_is_still_a_report():
+def test_alone_and_without_a_maximum_there_is_still_a_report():
     alone = replace(BOARD, results=BOARD.results[:1], products=[], sizes=[])
-    assert verdict(alone) == "A pass takes 0.500 s."
+    assert verdict(alone) == "One pass takes 0.500 s."
     assert passes_sheet(alone).rows == [("dreamscripts", "0.500 (0.400–0.600)", "·", "·", "·", "800")]
-    assert not any("ceiling" in note for note in notes(alone))
+    assert not any("maximum is" in note for note in notes(alone))
     assert record(alone)["ceiling"] is None
-    assert "Over the size" not in markdown(alone)
+    assert "By picture size" not in markdown(alone)
 
 
 @pytest.mark.parametrize("sizes", [BOARD.sizes, BOARD.sizes[2:], []])
@@ -129,7 +132,7 @@ def test_the_plot_is_a_picture(sizes, tmp_path):
     write_report(replace(BOARD, sizes=sizes), tmp_path)
     with Image.open(io.BytesIO((tmp_path / "bench.png").read_bytes())) as picture:
         width, height = picture.size
-        assert (width > 1200) == (len(sizes) > 1)  # costs over the size stand beside the contestants
+        assert (width > 1200) == (len(sizes) > 1)  # the costs by size are beside the programs
         assert height > 300
         assert len(np.unique(picture.convert("L").resize((80, 40)))) > 10
 

@@ -21,7 +21,7 @@ QUICK = ("--network", "pocket", "--size", 64, "--passes", 3)
 
 
 class WorkerHere:
-    """A worker without a process of its own. What is asked and answered goes through JSON all the same."""
+    """A worker without a process of its own. Requests and replies still go through JSON."""
 
     def __init__(self, name, module, task, environment=None):
         opened = importlib.import_module(f"dreamscripts.benchmarks.{module}")
@@ -34,12 +34,12 @@ class WorkerHere:
     def __exit__(self, *error):
         pass
 
-    def begin(self):
-        about, self._questions = self._open(json.loads(json.dumps(self._task)))
+    def start(self):
+        about, self._requests = self._open(json.loads(json.dumps(self._task)))
         return json.loads(json.dumps(about))
 
-    def ask(self, question, *arguments):
-        return json.loads(json.dumps(self._questions[question](*json.loads(json.dumps(arguments)))))
+    def request(self, name, *arguments):
+        return json.loads(json.dumps(self._requests[name](*json.loads(json.dumps(arguments)))))
 
 
 @pytest.fixture(params=["here", pytest.param("processes", marks=pytest.mark.slow)])
@@ -52,13 +52,13 @@ def run_bench(request, command, command_here, monkeypatch):
     return command_here, 64_000
 
 
-def test_everyone_finds_the_same_and_is_measured_in_turn(run_bench):
+def test_all_programs_find_the_same_and_are_measured_alternately(run_bench):
     run_bench, most_mib = run_bench
     done = run_bench("bench", *QUICK, "--sizes", "48,48", "--output", "out", check=0)
     assert done.stderr == ""
     report = done.stdout[done.stdout.index("\npocket through block4_conv3, 64×64 pixels") :]
     assert max(map(len, report.splitlines())) <= 80
-    for part in ("machine", "versions", "start-up", "iteration", "ceiling", "out/bench.md"):
+    for part in ("machine", "versions", "start-up", "iteration", "maximum", "out/bench.md"):
         assert part in report
 
     folder = run_bench.folder / "out"
@@ -88,9 +88,9 @@ def test_everyone_finds_the_same_and_is_measured_in_turn(run_bench):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--sizes", "256,big"], "--sizes: 'big' is no size"),
-        (["--sizes", "0"], "--sizes: '0' is no size"),
-        (["--sizes", "20001"], "from 1 to 20000"),
+        (["--sizes", "256,big"], "--sizes: 'big' is not a valid size"),
+        (["--sizes", "0"], "--sizes: '0' is not a valid size"),
+        (["--sizes", "20001"], "use numbers from 1 to 20000"),
         (["--size", "0"], "size = 0"),
         (["--passes", "2"], "--passes"),
         (["--settings", "bad_tripp"], "did you mean 'bad_trip'"),
@@ -119,11 +119,13 @@ def test_a_mistake_that_a_process_finds_is_one_line_and_leaves_no_folder(command
     assert list(command_here.folder.iterdir()) == []
 
 
-def test_a_process_that_dies_is_one_line_with_its_last_words(command_here, tmp_path, monkeypatch):
+def test_a_process_that_dies_is_one_line_with_its_last_message(command_here, tmp_path, monkeypatch):
     (tmp_path / "keras.py").write_text("import sys; sys.exit('the sky has fallen')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     said = mistake(command_here("bench", *QUICK, "--output", "out"))
-    assert said == "dreamscripts: the process of the weights died with exit code 1; its last words: the sky has fallen"
+    assert (
+        said == "dreamscripts: the process of the weights died with exit code 1; its last message: the sky has fallen"
+    )
     assert list(command_here.folder.iterdir()) == []
 
 

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from conftest import mistake
 from PIL import Image
 
 from dreamscripts.images.files import open_picture
@@ -14,19 +15,21 @@ from dreamscripts.settings.loading import folder
 from dreamscripts.settings.schema import Settings
 
 
-def test_settings_are_listed_shown_and_begun_from(command, command_here):
+def test_settings_are_listed_printed_and_copied(command, command_here):
     listed = command("settings", check=0).stdout.splitlines()
     assert len(listed) == len(list(folder().glob("*.toml")))
     assert any(line.startswith("bad_trip ") and "rings" in line for line in listed)
     shown = command_here("settings", "show", "bad_trip", check=0).stdout
     assert shown == (folder() / "bad_trip.toml").read_text()
-    said = command_here("settings", "new", "mine.toml", "--from", "dreamy", check=0).stdout
+    said = command_here("settings", "new", "mine.toml", check=0).stdout
     assert "--settings mine.toml" in said
     assert (command_here.folder / "mine.toml").read_text() == (folder() / "dreamy.toml").read_text()
+    command_here("settings", "new", "rings.toml", "--from", "bad_trip", check=0)
+    assert (command_here.folder / "rings.toml").read_text() == shown
     for arguments, says in [
         (["show", "dreamier"], "did you mean 'dreamy'"),
-        (["new", "mine.toml"], "is there already"),
-        (["new", "mine.txt"], "end in .toml"),
+        (["new", "mine.toml"], "already exists"),
+        (["new", "mine.txt"], "must end in .toml"),
         (["new", "nowhere/mine.toml"], "nowhere/mine.toml: cannot be written"),
     ]:
         done = command_here("settings", *arguments)
@@ -34,7 +37,7 @@ def test_settings_are_listed_shown_and_begun_from(command, command_here):
         assert says in done.stderr
 
 
-def test_layers_of_a_network_are_listed_with_what_they_see(command, command_here):
+def test_layers_of_a_network_are_listed_with_their_receptive_fields(command, command_here):
     done = command("layers", "pocket", check=0)
     assert done.stderr == ""
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
@@ -66,6 +69,25 @@ def test_the_keras_example_keeps_its_arguments_its_square_and_its_file_names(com
         "Image saved as dream_at_iteration_1.png",
         "Iteration 1 completed in #",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["a.jpg"], "the command is missing; use: dreamscripts dream a.jpg"),
+        (["dream", "a.jpg", "b.jpg"], 'for photo in *.jpg; do dreamscripts dream "$photo"; done'),
+        (["dream", "a.jpg", "--size", "64", "b.jpg", "c.jpg"], "dream takes one picture; for several: "),
+        (["layers", "pocket", "b.jpg", "c.jpg"], "layers: too many arguments; remove b.jpg c.jpg"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_answered_with_what_to_do(arguments, says, command_here, asleep):
+    (command_here.folder / "a.jpg").touch()
+    assert says in mistake(command_here(*arguments))
+
+
+def test_the_shell_completes_commands(command):
+    asked = {"_DREAMSCRIPTS_COMPLETE": "complete_bash", "COMP_WORDS": "dreamscripts la", "COMP_CWORD": "1"}
+    assert command(env=asked, check=0).stdout.split() == ["layers"]
 
 
 def test_nothing_heavy_is_imported_for_help_or_for_the_package(command):
@@ -106,4 +128,4 @@ def test_the_keras_example_stays_at_one_size_in_a_box_that_is_asked_for(command_
     assert [path.name for path in command_here.folder.glob("*.png")] == ["dream_at_iteration_0.png"]
     settings = Settings.load(command_here.folder / "dream_at_iteration_0.png")
     assert (settings.octaves.count, settings.optimizer.where, settings.optimizer.max_change) == (1, "scipy", 10)
-    assert "blown out" not in done.stdout
+    assert "clipped" not in done.stdout

@@ -124,7 +124,7 @@ def test_what_a_person_sees_in_a_terminal_and_ctrl_c_stops_tidily(stop, command,
     text = seen.decode()
     assert process.wait() == 130
     assert re.search(r"iteration \d+/500", text)
-    for part in ("waking pocket", "passes/s", "loss", "left", "stopped after iteration", "dreamscripts: stopped"):
+    for part in ("loading pocket", "passes/s", "loss", "left", "stopped after iteration", "dreamscripts: stopped"):
         assert part in text
     assert "dreamscripts dream --resume --output photo-fast" in text
     assert "Traceback" not in text

@@ -27,7 +27,7 @@ def test_a_gallery_is_made_may_grow_and_is_left_alone_when_there_is_nothing_to_d
     done = command("gallery", "pocket", LAYER, *TINY, check=0)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "pocket-gallery/index.html may be opened while 16 pictures are made",
+        "You can open pocket-gallery/index.html now; 16 pictures will be added",
         "block1_conv1  16/16",
         "pocket-gallery/index.html  (1 layer)",
     ]
@@ -39,7 +39,7 @@ def test_a_gallery_is_made_may_grow_and_is_left_alone_when_there_is_nothing_to_d
     written = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
     done = command_here("gallery", "pocket", "block1_*", *TINY, check=0)
     assert done.stdout.splitlines() == [
-        "pocket-gallery/index.html may be opened while 32 pictures are made",
+        "You can open pocket-gallery/index.html now; 32 pictures will be added",
         "block1_conv2  16/32",
         "block1_pool  32/32",
         "pocket-gallery/index.html  (3 layers)",
@@ -69,7 +69,7 @@ def test_stopped_it_says_so_and_the_same_command_goes_on(command_here, monkeypat
 
     done = command_here("gallery", "pocket", LAYER, *TINY, "-o", "mine", check=0)
     assert done.stdout.splitlines()[:2] == [
-        "mine/index.html may be opened while 12 pictures are made",
+        "You can open mine/index.html now; 12 pictures will be added",
         "block1_conv1  4/12",
     ]
     assert len(pictures(folder)) == 16

@@ -31,9 +31,9 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--output", "folder"], "folder: is a folder; name a file in it, such as folder/graph.html"),
+        (["--output", "folder"], "folder: is a folder; use a file in it, for example folder/graph.html"),
         (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder 'nowhere' to save in"),
-        (["--output", "page.svg"], "page.svg: the page is a file that ends in .html"),
+        (["--output", "page.svg"], "page.svg: the name of the page must end in .html"),
         (["--tensorboard", "mine.txt"], "mine.txt: is a file; choose another --tensorboard"),
         (["--gallery", "folder"], "folder: is not a gallery: it has no readable gallery.json"),
     ],
@@ -47,5 +47,5 @@ def test_mistakes_found_before_keras_starts(arguments, says, command_here, aslee
 
 def test_a_mistake_is_told_at_once(command):
     started = time.perf_counter()
-    assert "page.svg: the page is a file that ends in .html" in mistake(command("graph", "pocket", "-o", "page.svg"))
+    assert "page.svg: the name of the page must end in .html" in mistake(command("graph", "pocket", "-o", "page.svg"))
     assert time.perf_counter() - started < 3

@@ -48,7 +48,7 @@ def test_the_other_methods_too_are_repeated_by_the_settings_in_their_pictures(me
     np.testing.assert_array_equal(open_picture(command_here.folder / "again" / "final.png"), picture)
 
 
-def test_fourier_is_the_method_where_none_is_named(command_here):
+def test_fourier_is_the_default_method(command_here):
     done = command_here("visualize", *LAYER, "--channel", 3, *TINY, "--quiet", check=0)
     assert done.stdout == done.stderr == ""
     assert Settings.load(command_here.folder / "pocket-block4_conv3-3.png").optimizer.parameters == "fourier"
@@ -59,7 +59,7 @@ def test_every_method_has_named_settings():
     assert set(SETTINGS.values()) <= named().keys()
 
 
-def test_a_direction_is_all_channels_with_a_weight_each(command_here):
+def test_a_direction_gives_each_channel_a_weight(command_here):
     direction = np.zeros(128, np.float32)
     direction[[7, 90]] = 0.25, -2
     np.save(command_here.folder / "fur.npy", direction)
@@ -71,7 +71,7 @@ def test_a_direction_is_all_channels_with_a_weight_each(command_here):
 
 
 def test_a_neuron_is_the_middle_of_its_channel(command_here):
-    """What lies out of its sight stays as flat as it was."""
+    """Outside its receptive field the picture stays flat."""
     seen = ("pocket", "block2_conv1", "--channel", 3, "-m", "naive", "--size", 64, "--set", "optimizer.iterations=2")
     command_here("visualize", *seen, "--neuron", "-o", "neuron.png", check=0)
     command_here("visualize", *seen, "-o", "channel.png", check=0)
@@ -138,26 +138,26 @@ def lumber(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "name a channel to see: --channel 0, or --channels 65,139, or --direction FILE.npy"),
-        (["--channel", 3, "--channels", "4,5"], "name only one of them: --channel 0, or"),
-        (["--channel", 3, "--direction", "zeros.npy"], "name only one of them"),
+        ([], "no channel is given; use one of these: --channel 0, --channels 65,139 or --direction FILE.npy"),
+        (["--channel", 3, "--channels", "4,5"], "give only one of these: --channel 0, "),
+        (["--channel", 3, "--direction", "zeros.npy"], "give only one of these"),
         (["--channel", "three"], "'--channel'"),
         (["--channel=-1"], "'--channel': should be greater than or equal to 0"),
         *((["--channels", text], f"--channels {text}: write them as 65,139") for text in ("3;5", "3,,5", "3:", "3:x")),
         *((["--channels", text], f"--channels {text}: write them as 65,139") for text in ("1.5", "3:nan", "3:1:2")),
         (["--channels=-3"], "--channels -3: write them as"),
-        (["--channels", "3:0,4:0"], "--channels 3:0,4:0: weighs nothing"),
+        (["--channels", "3:0,4:0"], "--channels 3:0,4:0: all weights are 0"),
         (["--direction", "nowhere.npy"], "nowhere.npy: there is no such file"),
-        (["--direction", "zeros.npy"], "zeros.npy: is nothing but zeros"),
+        (["--direction", "zeros.npy"], "zeros.npy: all weights are 0"),
         *(
-            (["--direction", f"{name}.npy"], f"{name}.npy: a direction is a vector")
+            (["--direction", f"{name}.npy"], f"{name}.npy: is not a vector of finite numbers")
             for name in ("matrix", "words", "nan")
         ),
         *((["--direction", f"{name}.npy"], f"{name}.npy: is not an array") for name in ("text", "empty", "pickled")),
-        (["--direction", "."], ".: is not an array that numpy.save wrote"),
+        (["--direction", "."], ".: is not an array saved with numpy.save"),
         (["--channel", 3, "--output", "mine.jpg"], "mine.jpg: pictures are saved as PNG"),
-        (["--channel", 3, "--output", "there.png"], "there.png: is there already; choose another --output"),
-        (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2of2.png: is there already"),
+        (["--channel", 3, "--output", "there.png"], "there.png: already exists; use another --output"),
+        (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2of2.png: already exists"),
         (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: there is no folder 'no' to save in"),
         (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
         (["--channel", 3, "--size", 20_000, "--diversity", 16], "GB are free: give a smaller --size"),
@@ -167,7 +167,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--set", "optimizer.laplacian=4"], "optimizer.laplacian is for pixels"),
     ],
 )
-def test_mistakes_found_before_keras_wakes(arguments, says, command_here, lumber, asleep):
+def test_mistakes_found_before_keras_starts(arguments, says, command_here, lumber, asleep):
     before = {path.name for path in lumber.iterdir()}
     assert says in mistake(command_here("visualize", *LAYER, *arguments))
     assert {path.name for path in lumber.iterdir()} == before
@@ -187,12 +187,12 @@ def test_a_mistake_is_told_at_once(command):
         (["pocket", "block4_conv", "--channel", 3], "pocket has no layer 'block4_conv' (did you mean 'block4_conv3'?)"),
         (
             ["pocket", "block4_*", "--channel", 3],
-            "'block4_*' is 4 layers of pocket; name one of them, such as block4_c",
+            "'block4_*' matches 4 layers of pocket; use one of them, such as block4_c",
         ),
         ([*LAYER, "--channel", 128], "block4_conv3_pre_relu has channels 0 to 127, and no 128"),
         ([*LAYER, "--channels", "3,999"], "has channels 0 to 127, and no 999"),
-        ([*LAYER, "--direction", "long.npy"], "long.npy: has 300 weights, and block4_conv3 has 128 channels"),
-        ([*LAYER, "--direction", "short.npy"], "short.npy: has 64 weights, and block4_conv3 has 128 channels"),
+        ([*LAYER, "--direction", "long.npy"], "long.npy: has 300 weights, but block4_conv3 has 128 channels"),
+        ([*LAYER, "--direction", "short.npy"], "short.npy: has 64 weights, but block4_conv3 has 128 channels"),
         ([*LAYER, "--channel", 3, "--weights", "nowhere.h5"], "nowhere.h5: there is no such weights file"),
         ([*LAYER, "--channel", 3, "--size", 7], "both sides must be at least 8 pixels; give a larger --size"),
     ],

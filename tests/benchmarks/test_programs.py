@@ -1,4 +1,4 @@
-"""The contestants, asked without processes of their own."""
+"""The measured programs, without processes of their own."""
 
 import sys
 from importlib.util import find_spec
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from conftest import changed
 
-from dreamscripts.benchmarks.contestant import noise, peak_mib, resident_mib
 from dreamscripts.benchmarks.matrices import open_matrices
 from dreamscripts.benchmarks.ours import open_ours
 from dreamscripts.benchmarks.preparing import prepare
 from dreamscripts.benchmarks.process import MeasuringError
+from dreamscripts.benchmarks.program import noise, peak_mib, resident_mib
 from dreamscripts.errors import NetworkError, PictureError
 from dreamscripts.settings.schema import Jitter, Settings
 
@@ -41,7 +41,7 @@ def features(settings, **weights):
     return changed(settings, features=weights)
 
 
-def rival(name):
+def other(name):
     if name == "tensorflow":
         if keras.backend.backend() != "tensorflow":
             pytest.skip("runs on Keras's own backend")
@@ -55,8 +55,8 @@ def rival(name):
     return open_plain_torch
 
 
-def compared(questions, path):
-    loss = questions["compare"](0, str(path))["loss"]
+def compared(requests, path):
+    loss = requests["compare"](0, str(path))["loss"]
     return loss, np.load(path)
 
 
@@ -70,40 +70,42 @@ def compared(questions, path):
         ("tensorflow", changed(bad_trip(weights=None), penalties={"continuity": 3.0, "dream_l2": 0.0})),
         ("torch", changed(bad_trip(weights=None), penalties={"continuity": 3.0, "dream_l2": 0.0})),
         ("tensorflow", features(bad_trip(network="squeezenet"), fire4=0.1)),  # it branches
-        ("tensorflow", features(bad_trip(network="mobilenet"), conv_pw_3=0.1)),  # ours folds its normalisation
+        ("tensorflow", features(bad_trip(network="mobilenet"), conv_pw_3=0.1)),  # dreamscripts folds its normalisation
     ],
 )
-def test_rivals_find_our_loss_and_gradient(name, settings, task_of, tmp_path):
-    """The rivals write the loss and, in PyTorch, the network down again: both are what they say they are."""
+def test_the_other_programs_find_the_same_loss_and_gradient(name, settings, task_of, tmp_path):
+    """They write the loss again and, in PyTorch, the network: the comparison checks both."""
     side = settings.size
     task = task_of(settings, side)
     _, ours = open_ours(task)
-    about, theirs = rival(name)(task)
+    about, theirs = other(name)(task)
     loss, gradient = compared(ours, tmp_path / "gradient.npy")
-    other_loss, other = compared(theirs, tmp_path / "gradient.npy")
+    other_loss, other_gradient = compared(theirs, tmp_path / "gradient.npy")
     assert other_loss == pytest.approx(loss, rel=1e-5)
-    assert other.shape == gradient.shape == (side, side, 3)
-    assert np.linalg.norm(other - gradient) <= 2e-5 * np.linalg.norm(gradient)
+    assert other_gradient.shape == gradient.shape == (side, side, 3)
+    assert np.linalg.norm(other_gradient - gradient) <= 2e-5 * np.linalg.norm(gradient)
     assert about["versions"]
     assert theirs["pass"]()["seconds"] > 0
 
 
-def test_a_torch_that_cannot_be_imported_is_a_mistake_to_mend(monkeypatch):
-    open_plain_torch = rival("torch")
+def test_a_torch_that_cannot_be_imported_is_a_user_error(monkeypatch):
+    open_plain_torch = other("torch")
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MeasuringError, match=r"PyTorch is installed and cannot be imported \(.*\): mend it, or uninst"):
+    with pytest.raises(
+        MeasuringError, match=r"PyTorch is installed but cannot be imported \(.*\): repair it, or uninst"
+    ):
         open_plain_torch({})
 
 
-def test_ours_makes_a_pass_for_each_question_and_an_iteration_of_the_optimizer(task_of, tmp_path):
+def test_ours_makes_a_pass_for_each_request_and_an_iteration_of_the_optimizer(task_of, tmp_path):
     task = task_of(changed(bad_trip(), optimizer={"name": "gradient_ascent", "passes": 3}))
     about, ours = open_ours(task)
     assert about["start_up"] > 0
     assert about["tiles"] is None
     for _ in range(2):
-        answer = ours["pass"]()
-        assert 0 < answer["seconds"] < 5
-        assert about["mib_before"] <= answer["peak_mib"]
+        reply = ours["pass"]()
+        assert 0 < reply["seconds"] < 5
+        assert about["mib_before"] <= reply["peak_mib"]
     iteration = ours["iterate"]()
     assert iteration["passes"] == 3
     assert 0 < iteration["outside"] < iteration["seconds"]
@@ -129,12 +131,20 @@ def test_what_is_prepared_describes_a_chain_by_its_layers(task_of):
 @pytest.mark.parametrize(
     ("settings", "key", "says"),
     [
-        (features(bad_trip(network="squeezenet"), fire4=0.1), "not_a_chain", "squeezenet is no plain chain: "),
-        (features(bad_trip(), block2_conv1_pre_relu=1), "not_keras", "block2_conv1_pre_relu is no layer"),
-        (features(bad_trip(), block2_conv1_pre_relu=1), "not_a_chain", "pocket is no plain chain: block2_conv1_pre"),
+        (
+            features(bad_trip(network="squeezenet"), fire4=0.1),
+            "not_a_chain",
+            "squeezenet is not a chain of plain layers: ",
+        ),
+        (features(bad_trip(), block2_conv1_pre_relu=1), "not_keras", "block2_conv1_pre_relu is not a layer"),
+        (
+            features(bad_trip(), block2_conv1_pre_relu=1),
+            "not_a_chain",
+            "pocket is not a chain of plain layers: block2_conv1_pre",
+        ),
     ],
 )
-def test_what_is_prepared_says_what_others_cannot_write_down(settings, key, says, task_of):
+def test_what_is_prepared_says_what_the_other_programs_cannot_run(settings, key, says, task_of):
     assert task_of(settings)[key].startswith(says)
 
 
@@ -160,8 +170,8 @@ def test_noise_is_the_same_in_every_process_and_within_the_pixels():
 
 
 def test_matrices_are_multiplied_at_some_rate_another_size_each_round():
-    _, questions = open_matrices({})
-    products = [questions["multiply"](round_) for round_ in range(4)]
+    _, requests = open_matrices({})
+    products = [requests["multiply"](round_) for round_ in range(4)]
     assert [product["side"] for product in products] == [512, 1024, 2048, 512]
     assert all(0.1 < product["gflops"] < 1e6 for product in products)
 

@@ -1,4 +1,4 @@
-"""The contestant's side of a measuring process: answer line by line."""
+"""The measured program's side of a measuring process: reply to requests line by line."""
 
 import json
 import os
@@ -20,32 +20,33 @@ REPEATS = 3
 Task = Mapping[str, Any]
 Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
 Product = Callable[[int], Callable[[], object]]
-Questions = dict[str, Callable[..., dict[str, Any]]]
+Requests = dict[str, Callable[..., dict[str, Any]]]
 
 
-def serve(open_contestant: Callable[[Task], tuple[dict[str, Any], Questions]]) -> None:
-    """Open the contestant of the task on stdin, say what it says of itself, then answer until nobody asks.
+def serve(open_program: Callable[[Task], tuple[dict[str, Any], Requests]]) -> None:
+    """Open the program for the task on stdin, then reply to one request after another until stdin ends.
 
-    `open_contestant(task)` gives what to say, and the functions that answer questions, by name.
+    `open_program(task)` returns the first reply, which describes the program, and the functions for the requests, by
+    name. A DreamError becomes a reply with the key "mistake".
     """
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # output of libraries must not mix with the replies
 
-    def answer(what: Mapping[str, Any]) -> None:
-        print(json.dumps(what), file=answers, flush=True)
+    def reply(content: Mapping[str, Any]) -> None:
+        print(json.dumps(content), file=replies, flush=True)
 
     try:
-        about, questions = open_contestant(json.loads(sys.stdin.readline()))
-        answer(about)
+        about, requests = open_program(json.loads(sys.stdin.readline()))
+        reply(about)
         for line in sys.stdin:
-            question, *arguments = json.loads(line)
-            answer(questions[question](*arguments))
+            name, *arguments = json.loads(line)
+            reply(requests[name](*arguments))
     except DreamError as mistake:
-        answer({"mistake": str(mistake)})
+        reply({"mistake": str(mistake)})
 
 
 def noise(task: Task, number: int = 0) -> np.ndarray:
-    """One of the task's square pictures as the network sees it: float32 (H, W, 3), the same in every process."""
+    """Return a preprocessed square picture of noise for the task: float32 (side, side, 3), equal in every process."""
     low, high = (np.array(limit, np.float32) for limit in task["limits"])
     x = np.random.default_rng(number).random((task["side"], task["side"], 3), np.float32)
     x *= high - low
@@ -54,7 +55,10 @@ def noise(task: Task, number: int = 0) -> np.ndarray:
 
 
 class Passes:
-    """Passes of one way to evaluate a picture, as a contestant answers for them."""
+    """Passes of a program, with the functions for requests about them.
+
+    `evaluate` returns the loss of a picture (H, W, 3) and its gradient, an array of the same shape.
+    """
 
     def __init__(self, task: Task, evaluate: Evaluate):
         self.evaluate = evaluate
@@ -66,33 +70,34 @@ class Passes:
         self.seconds_of_first = time.perf_counter() - started
 
     def compare(self, number: int, path: str) -> dict[str, Any]:
-        """The loss of that picture of the task; its gradient goes into a file."""
+        """Return the loss of the task's picture `number`, and save its gradient with numpy.save to `path`."""
         loss, gradient = self.evaluate(noise(self._task, number))
         np.save(path, gradient)
         return {"loss": loss}
 
     def time_pass(self) -> dict[str, Any]:
-        """Seconds of one more pass, from NumPy to NumPy, and the most memory that the process has had so far."""
-        self.x = np.roll(self.x, 1, axis=0)  # another picture, as ours knows the last one
+        """Time one more pass, with the copying from and to NumPy. Returns seconds and the peak memory so far."""
+        self.x = np.roll(self.x, 1, axis=0)  # a different picture, because the evaluator caches the last result
         started = time.perf_counter()
         self.evaluate(self.x)
         return {"seconds": time.perf_counter() - started, "peak_mib": peak_mib()}
 
 
 def timed_product(device: str, product: Product) -> Callable[[int], dict[str, Any]]:
-    """The answer to `multiply`: the best rate of a few products of square float32 matrices, another size each round.
+    """Return the function for the request `multiply`: the best speed of REPEATS products of square float32 matrices.
 
-    `product(side)` makes two matrices and gives a function that multiplies them and waits until that is done.
+    `product(side)` makes two matrices and returns a function that multiplies them and waits for the result. Each round
+    has another size.
     """
 
     def multiply(round_: int) -> dict[str, Any]:
         side = SIDES[device[:3]][round_ % 3]
-        multiplied = product(side)
-        multiplied()
+        run = product(side)
+        run()
         best = float("inf")
         for _ in range(REPEATS):
             started = time.perf_counter()
-            multiplied()
+            run()
             best = min(best, time.perf_counter() - started)
         return {"side": side, "gflops": 2 * side**3 / best / 1e9}
 
@@ -100,20 +105,20 @@ def timed_product(device: str, product: Product) -> Callable[[int], dict[str, An
 
 
 def random_matrices(side: int) -> np.ndarray:
-    """Two of them: float32 (2, side, side)."""
+    """Return two random matrices: float32 (2, side, side)."""
     return np.random.default_rng(0).random((2, side, side), np.float32)
 
 
 def peak_mib() -> float:
-    """The most memory that was ever resident in this process, in MiB."""
-    # A process inherits `ru_maxrss` from the one that started it, where Linux has its own count.
+    """The maximum resident memory of this process so far, in MiB."""
+    # On Linux a process inherits `ru_maxrss` from its parent, so its own count comes first.
     return _status_mib("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         2**20 if sys.platform == "darwin" else 2**10
     )
 
 
 def resident_mib() -> float:
-    """The memory that is resident in this process now, in MiB; its peak so far where the system does not say."""
+    """The resident memory of this process in MiB, or its maximum so far if the system does not tell."""
     return _status_mib("VmRSS") or peak_mib()
 
 
