@@ -1,6 +1,5 @@
 """What the tests share: small pictures, small networks, the photographs where there are any."""
 
-import copy
 import logging
 import os
 import subprocess
@@ -21,6 +20,7 @@ from dreamscripts.settings.schema import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compare its bytes with those made here
+NO_KERAS = {"KERAS_BACKEND": "none of them"}  # with it in its environment, a process fails that imports Keras
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
 
 
@@ -56,23 +56,34 @@ def settings() -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def networks_and_passes():
+    """What `compiled_once` shares."""
+    return {}, {}
+
+
 @pytest.fixture
-def compiled_once(monkeypatch):
-    """Dreams of the same settings share a network and its compiled pass, which take longer than a small dream."""
+def compiled_once(monkeypatch, networks_and_passes):
+    """Dreams of the same network and loss share them and the compiled pass, which takes longer than a small dream."""
     from dreamscripts.dreams import prepare
 
     open_network, build_evaluator = prepare.open_network, prepare.build_evaluator
-    prepared = {}
+    networks, passes = networks_and_passes
+
+    def key_of(settings):
+        return settings.model_dump_json(exclude={"optimizer", "octaves", "jitter", "tiles", "size", "start"})
 
     def opened(settings, loss):
-        key = settings.model_dump_json()
-        if key not in prepared:
-            network = open_network(settings)
-            prepared[key] = network, build_evaluator(network, settings, 64, 64)
-        return prepared[key][0]
+        assert loss is None  # one that is no part of the settings
+        key = key_of(settings)
+        if key not in networks:
+            networks[key] = open_network(settings)
+        return networks[key]
 
-    def built(network, settings, height, width, *, pictures, loss, choices):
-        return copy.copy(prepared[settings.model_dump_json()][1])  # which was asked nothing yet
+    def built(network, settings, *size, choices, **options):
+        evaluator = build_evaluator(network, settings, *size, choices=choices, **options)
+        evaluator._run = passes.setdefault((key_of(settings), repr(choices)), evaluator._run)
+        return evaluator
 
     monkeypatch.setattr(prepare, "open_network", opened)
     monkeypatch.setattr(prepare, "build_evaluator", built)

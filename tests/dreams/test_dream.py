@@ -52,6 +52,7 @@ def out_of_noise(ascent):
     )
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_the_stream_goes_from_the_picture_to_the_last_iteration(picture, settings):
     # Without noise: a loss is that of the shaken picture, and another shake can be worth more than an iteration.
     iterates = list(dream(picture, changed(settings, jitter={"noise": 0})))
@@ -72,10 +73,12 @@ def test_the_stream_goes_from_the_picture_to_the_last_iteration(picture, setting
         assert sum(iterate.terms.values()) == pytest.approx(iterate.loss, rel=1e-9)
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_the_size_bounds_the_longer_side(picture, settings):
     assert next(dream(picture, settings.model_copy(update={"size": 40}))).picture.shape == (30, 40, 3)
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_the_same_seed_gives_the_same_bytes_and_another_another_dream(picture, settings):
     one, again, other = (
         [i.x for i in dream(picture, settings.model_copy(update={"seed": seed}))][-1] for seed in (1, 1, 2)
@@ -84,6 +87,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_another_dream(picture, s
     assert np.abs(one - other).max() > 0.1
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_iterations_are_numbered_through_octaves_that_grow_by_the_scale(picture, ascent):
     iterates = list(dream(picture, changed(ascent, octaves={"count": 3, "scale": 1.5, "above": 1})))
     assert [(i.octave, i.iteration) for i in iterates] == [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (2, 5), (2, 6)]
@@ -92,6 +96,7 @@ def test_iterations_are_numbered_through_octaves_that_grow_by_the_scale(picture,
     assert [i.picture.shape[:2] for i in iterates] == sizes
 
 
+@pytest.mark.usefixtures("compiled_once")
 @pytest.mark.parametrize("name", ["gradient_ascent", "adam"])
 @pytest.mark.parametrize(("jitter", "count"), [({}, 1), ({"shift": 5}, 1), ({"noise": 3}, 2)])
 def test_a_step_costs_one_pass_and_the_first_look_at_each_size_another(name, jitter, count, picture, ascent):
@@ -103,6 +108,7 @@ def test_a_step_costs_one_pass_and_the_first_look_at_each_size_another(name, jit
     assert told[-1][1] == last.loss
 
 
+@pytest.mark.usefixtures("compiled_once")
 @pytest.mark.parametrize("early", [0, 2])
 def test_octaves_too_small_for_the_network_are_left_out_and_so_are_their_numbers(early, picture, ascent, caplog):
     settings = changed(ascent, octaves={"count": 4, "scale": 2 if early else 1.3})
@@ -119,6 +125,7 @@ def test_octaves_too_small_for_the_network_are_left_out_and_so_are_their_numbers
         assert "octave 2 of 4 is skipped: 8×6" in said[1]
 
 
+@pytest.mark.usefixtures("compiled_once")
 @pytest.mark.parametrize("kind", ["plain", "reinjected", "carried", "split"])
 def test_without_the_octaves_left_out_it_is_the_dream_of_those_that_are_left(kind, picture, ascent):
     four, two = (changed(ascent, octaves={"kind": kind, "count": count, "scale": 2}) for count in (4, 2))
@@ -158,6 +165,7 @@ def test_no_pass_is_made_over_a_tile_too_small_for_the_network(picture, ascent, 
         assert min(sides) >= 10
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_an_octave_ends_once_the_score_passes_the_greatest(picture, ascent):
     ascent = changed(ascent, optimizer={"iterations": 4})
     first, second = ([i for i in dream(picture, ascent) if i.octave == octave and i.iteration] for octave in (0, 1))
@@ -222,6 +230,7 @@ def gone_on_with(picture, settings):
     return unbroken
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_a_stream_that_was_left_is_gone_on_with(picture, settings):
     unbroken = list(dream(picture, settings))
     for start in (0, 2):
@@ -278,6 +287,7 @@ def test_a_divergence_names_its_iteration_also_after_an_octave_that_ended_early(
         list(dream(picture, changed(ascent, optimizer={"iterations": 5})))
 
 
+@pytest.mark.usefixtures("compiled_once")
 @pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
 def test_clipped_a_dream_stays_between_black_and_white(name, picture, settings):
     wild = changed(
@@ -315,6 +325,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_yielded(picture, settin
         next(dream(picture, settings.model_copy(update={"size": 8})))
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_an_iterate_knows_how_much_of_it_is_blown_out(picture, settings):
     iterate = next(dream(picture, settings))
     assert iterate.beyond == 0
@@ -366,6 +377,7 @@ def test_pictures_made_together_are_as_if_each_were_made_alone(change, out_of_no
     assert np.abs(together[-1].picture[0] - together[-1].picture[1]).max() > 5
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_more_pictures_than_they_have_pixels_a_side_begin_as_they_are(out_of_noise):
     start = noise(20, count=25)
     np.testing.assert_allclose(
@@ -401,6 +413,7 @@ def in_coefficients(ascent):
     return changed(ascent, octaves={"count": 1}, optimizer=fourier)
 
 
+@pytest.mark.usefixtures("compiled_once")
 @pytest.mark.parametrize("name", ["lbfgs", "gradient_ascent", "adam"])
 def test_in_coefficients_too_the_loss_falls_and_the_picture_stays_between_black_and_white(
     name, picture, in_coefficients
@@ -418,11 +431,13 @@ def test_in_coefficients_too_the_loss_falls_and_the_picture_stays_between_black_
         assert (iterate.beyond, iterate.stretched, iterate.picture.shape) == (0, False, (24, 32, 3))
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_out_of_noise_in_coefficients_the_picture_is_shown_as_it_is(in_coefficients):
     *_, last = dream(noise(20), changed(in_coefficients, start="noise", size=20))
     assert not last.stretched
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_gradient_ascent_in_coefficients_divides_by_the_size_of_the_whole_gradient(picture, in_coefficients):
     settings = changed(in_coefficients, optimizer={"name": "gradient_ascent", "passes": 1, "iterations": 1})
     first, last = dream(picture, settings)

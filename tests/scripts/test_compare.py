@@ -1,10 +1,9 @@
 """`dreamscripts compare`, as a person calls it."""
 
 import json
-import time
 
 import pytest
-from conftest import mistake
+from conftest import NO_KERAS, mistake
 
 from dreamscripts.backends import startup
 from dreamscripts.errors import DreamError
@@ -68,10 +67,8 @@ def test_mistakes_found_before_keras_starts(arguments, says, command_here, photo
     assert [path.name for path in full.iterdir()] == ["mine.txt"]
 
 
-def test_a_mistake_is_told_at_once(command):
-    started = time.perf_counter()
-    assert "nowhere.jpg: there is no such picture" in mistake(command("compare", "nowhere.jpg"))
-    assert time.perf_counter() - started < 3
+def test_a_mistake_is_told_by_a_process_that_imports_no_keras(command):
+    assert "nowhere.jpg: there is no such picture" in mistake(command("compare", "nowhere.jpg", env=NO_KERAS))
 
 
 @pytest.mark.parametrize("more", [(), ("--output", "mine")])
