@@ -11,14 +11,16 @@ import importlib
 import json
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
-from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES, SCHEDULES
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -38,7 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     from dreamscripts import Settings
 
     pages = {
-        "reference/settings.md": settings_page(Settings),
+        "reference/settings.md": settings_page(Settings, registries()),
         "reference/named-settings.md": named_settings_page(ROOT / "settings"),
         "reference/api.md": api_page("dreamscripts"),
     }
@@ -58,34 +60,66 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return re.sub(rf"\]\({re.escape(outside)}(?=samples/|[A-Z]+\.md)", f"]({inside}", markdown)
 
 
-def settings_page(model: type[BaseModel]) -> str:
-    """Return the reference of all settings: a heading for each table of a settings file, a row for each key."""
+def registries() -> dict[str, Mapping[str, Any]]:
+    """Return the registries of the settings whose values are registered names, by the dotted key."""
+    return {
+        "measure": MEASURES,
+        "features.measure": dict.fromkeys(MEASURES),  # described at the first key
+        "octaves.kind": SCHEDULES,
+        "optimizer.name": OPTIMIZERS,
+    }
+
+
+def settings_page(model: type[BaseModel], choices: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the reference of all settings: a heading for each table of a settings file, a row for each key.
+
+    `choices` are the registries of the keys whose values are registered names, such as `optimizer.name`. Their entries
+    may have a `description`, and `settings`: a model with further keys of the table.
+    """
     parts = [
         "# All settings",
         "This page is generated from the code that reads settings files. "
         "[The guide](../guide/settings-file.md) explains what the settings do.",
     ]
     seen = set()
-    for heading, table in tables(model):
-        if table not in seen:  # [instead.NETWORK] has the same tables as [features]
-            parts += [f"## {heading}", _summary(table), _penalties() if heading == "[penalties]" else _rows(table)]
+    for name, heading, table, default in tables(model):
+        if table in seen:  # [instead.NETWORK] has the same tables as [features]
+            continue
         seen.add(table)
+        own = {key.rpartition(".")[2]: entries for key, entries in choices.items() if key.rpartition(".")[0] == name}
+        rows = _penalties() if name == "penalties" else _rows(table, own, default=default)
+        parts += [f"## {heading}", _summary(table), rows]
+        for key, entries in own.items():
+            parts += _entries(key, entries, table)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def tables(model: type[BaseModel], name: str = "", condition: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield each table of a settings file with its heading, `model` itself first.
+def _entries(key: str, entries: Mapping[str, Any], table: type[BaseModel]) -> Iterator[str]:
+    """Yield what a reader must know of the values of a key: their descriptions, and the further keys that they have."""
+    if described := {name: entry.description for name, entry in entries.items() if hasattr(entry, "description")}:
+        yield "\n".join(
+            [f"| {key} | meaning |", "|---|---|", *(f"| `{n}` | {_cell(d)} |" for n, d in described.items())]
+        )
+    for name, entry in entries.items():
+        if further := getattr(entry, "settings", None):
+            yield f'### {key} = "{name}"'
+            yield _summary(further)
+            yield _rows(further, omitted=table.model_fields)
 
-    A union of models, such as the optimizers, gives one table for each of them.
+
+def tables(
+    model: type[BaseModel], name: str = "", condition: str = "", default: Any = None
+) -> Iterator[tuple[str, str, type[BaseModel], Any]]:
+    """Yield (dotted name, heading, model, default value) of each table of a settings file, `model` itself first.
+
+    A union of models gives one table for each of them.
     """
-    yield f"[{name}]{condition}" if name else "Top level", model
+    yield name, f"[{name}]{condition}" if name else "Top level", model, default
     for key, field in model.model_fields.items():
         variants = list(_models(field.annotation))
-        if f"{name}.{key}" == ".optimizer":
-            variants = [entry.settings for entry in OPTIMIZERS.values()]
         for variant in variants:
             condition = f" with {_tag(variant)}" if len(variants) > 1 else ""
-            yield from tables(variant, f"{name}.{key}" if name else key, condition)
+            yield from tables(variant, f"{name}.{key}" if name else key, condition, _default(field))
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -110,20 +144,32 @@ def _summary(table: type[BaseModel]) -> str:
     return re.sub(r"\n +", "\n", (table.__doc__ or "").strip())
 
 
-def _rows(table: type[BaseModel]) -> str:
+def _rows(
+    table: type[BaseModel],
+    choices: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    omitted: Iterable[str] = (),
+    default: Any = None,
+) -> str:
     rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
     for key, field in table.model_fields.items():
-        description = " ".join((field.description or "").split())
-        cells = [f"`{key}`", describe_type(field), describe_default(field), description]
-        rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(rows)
+        if key not in omitted:
+            kind = _alternatives(choices[key]) if key in choices else describe_type(field)
+            value = getattr(default, key) if isinstance(default, table) else _default(field)
+            rows.append(f"| `{key}` | {_cell(kind)} | {_describe_value(value)} | {_cell(field.description)} |")
+    return "\n".join(rows) if len(rows) > 2 else ""
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", r"\|")
+
+
+def _alternatives(values: Iterable[Any]) -> str:
+    return " or ".join(f"`{json.dumps(value)}`" for value in values)
 
 
 def _penalties() -> str:
-    """Describe the keys of [penalties], which are those of the registry and no fields of a model."""
-    from dreamscripts.registry import PENALTIES
-
-    rows = [f"| `{name}` | number ≥ 0 | `0.0` | {entry.description} |" for name, entry in PENALTIES.items()]
+    """Return the rows of [penalties], whose keys are the registered penalties."""
+    rows = [f"| `{name}` | number ≥ 0 | `0.0` | {_cell(entry.description)} |" for name, entry in PENALTIES.items()]
     return "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows])
 
 
@@ -140,7 +186,7 @@ def _describe(annotation: Any, metadata: list[Any]) -> str:
     if origin is Annotated:
         return _describe(arguments[0], [*arguments[1:], *metadata])
     if origin is Literal:
-        return " or ".join(f"`{json.dumps(value)}`" for value in arguments)
+        return _alternatives(arguments)
     if origin in (Union, types.UnionType):
         kinds = dict.fromkeys(_describe(kind, metadata) for kind in arguments if kind is not type(None))
         return " or ".join(kinds)
@@ -153,14 +199,14 @@ def _describe(annotation: Any, metadata: list[Any]) -> str:
     return " ".join([NUMBERS.get(annotation, str(annotation)), " and ".join(limits)]).strip()
 
 
-def describe_default(field: FieldInfo) -> str:
-    """Return the default of a field as a settings file writes it."""
-    if field.is_required():
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
+
+
+def _describe_value(value: Any) -> str:
+    if value is PydanticUndefined:
         return "required"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or isinstance(value, (BaseModel, dict)):
-        return "—"
-    return f"`{json.dumps(value)}`"
+    return "—" if value is None or isinstance(value, (BaseModel, dict)) else f"`{json.dumps(value)}`"
 
 
 def named_settings_page(folder: Path) -> str:

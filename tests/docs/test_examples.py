@@ -47,3 +47,12 @@ def test_set_options_are_accepted():
 )
 def test_every_command_is_in_the_documents(command):
     assert any(f"dreamscripts {command}" in page for page in PAGES)
+
+
+def test_imports_in_python_examples_exist():
+    imports = {
+        line for page in PAGES for line in re.findall(r"^from dreamscripts[\w.]* import .+$", page, re.MULTILINE)
+    }
+    assert len(imports) > 3
+    for line in imports:
+        exec(line, {})  # raises ImportError or AttributeError if a name is missing

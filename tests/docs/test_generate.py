@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Literal
 
 import pytest
@@ -43,8 +44,41 @@ class Race(BaseModel):
     length: int
 
 
+class Boat(BaseModel):
+    """The keys of all boats."""
+
+    kind: str
+    crew: int = 1
+
+
+class Sailing(Boat):
+    """A boat with sails."""
+
+    kind: Literal["sailing"] = "sailing"
+    sails: int = 2
+
+
+class Harbour(BaseModel):
+    """A harbour."""
+
+    boat: Boat = Field(default_factory=lambda: Sailing(crew=3))
+
+
+def test_a_registered_name_has_its_description_its_further_keys_and_the_default_of_the_table(generate):
+    entries = {"sailing": SimpleNamespace(settings=Sailing, description="With the wind."), "raft": SimpleNamespace()}
+    page = generate.settings_page(Harbour, {"boat.kind": entries})
+    assert '| `kind` | `"sailing"` or `"raft"` | `"sailing"` |  |' in page
+    assert "| `crew` | integer | `3` |  |" in page
+    assert "| `sailing` | With the wind. |" in page
+    further = page[page.index('### kind = "sailing"') :]
+    assert "A boat with sails." in further
+    assert "| `sails` | integer | `2` |  |" in further
+    assert "crew" not in further
+    assert '### kind = "raft"' not in page
+
+
 def test_a_union_has_one_table_for_each_model_with_limits_defaults_and_descriptions(generate):
-    page = generate.settings_page(Race)
+    page = generate.settings_page(Race, {})
     assert [line for line in page.splitlines() if line.startswith("#")] == [
         "# All settings",
         "## Top level",
@@ -58,7 +92,7 @@ def test_a_union_has_one_table_for_each_model_with_limits_defaults_and_descripti
 
 
 def test_every_key_of_the_real_settings_is_on_the_page(generate):
-    page = generate.settings_page(Settings)
+    page = generate.settings_page(Settings, generate.registries())
     for table in ("[features]", "[penalties]", "[jitter]", "[octaves]", "[tiles]", "[optimizer]", "[guide]"):
         assert f"\n## {table}" in page
     for key in ("network", "dream_l2", "max_change", "laplacian", "above", "rotate", "channels"):
@@ -84,7 +118,7 @@ def test_keras_is_not_needed(generate):
         "import importlib.util, sys; from dreamscripts import Settings;"
         f"spec = importlib.util.spec_from_file_location('generate', {str(SCRIPT)!r});"
         "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module);"
-        "module.settings_page(Settings); module.api_page('dreamscripts');"
+        "module.settings_page(Settings, module.registries()); module.api_page('dreamscripts');"
         "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'mkdocs')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
