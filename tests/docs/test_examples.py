@@ -50,8 +50,11 @@ def test_every_command_is_in_the_documents(command):
 
 
 def test_imports_in_python_examples_exist():
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     imports = {
-        line for page in PAGES for line in re.findall(r"^from dreamscripts[\w.]* import .+$", page, re.MULTILINE)
+        line
+        for page in [contributing, *PAGES]
+        for line in re.findall(r"^from dreamscripts[\w.]* import .+$", page, re.MULTILINE)
     }
     assert len(imports) > 3
     for line in imports:
