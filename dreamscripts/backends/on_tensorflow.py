@@ -28,7 +28,9 @@ def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bo
             return terms, tape.gradient(loss, x)
 
         # A partial, because TensorFlow compares functions by their code, and warns if one is traced again and again.
-        return tf.function(partial(terms_and_gradient), input_signature=[picture, *others], jit_compile=xla)
+        return tf.function(
+            partial(terms_and_gradient), input_signature=[picture, *others], jit_compile=xla, autograph=False
+        )
 
     def run(x: Any, *others: Any) -> tuple:
         specs = (tf.TensorSpec(other.shape, other.dtype) for other in others)
