@@ -181,16 +181,17 @@ def _comparable(settings: Settings, optimizers: Sequence[str]) -> Settings:
     """Remove the octaves, and set clip.
 
     Logs a warning if a value other than the default is ignored for an optimizer, although several others have the key.
+    The step size is searched, so it is not mentioned.
     """
     if settings.octaves.count > 1:
         log.warning("octaves are ignored, because losses at different sizes cannot be compared")
     table = settings.optimizer
     default = OPTIMIZERS[table.name].settings()
     owners = Counter(key for entry in OPTIMIZERS.values() for key in entry.settings.model_fields)
-    common = {key: value for key, value in table if owners[key] > 1 and value != getattr(default, key)}
+    changed = [key for key, value in table if value != getattr(default, key) and key != "step"]
     for name in optimizers:
         own = OPTIMIZERS[name].settings.model_fields
-        lost = [key for key in common if key not in own]
+        lost = [key for key in changed if key not in own and owners[key] > 1]
         if lost:
             log.warning("%s of %s is ignored for %s, which has no such setting", ", ".join(lost), table.name, name)
     return settings.model_copy(update={"octaves": Octaves(), "optimizer": table.model_copy(update={"clip": True})})

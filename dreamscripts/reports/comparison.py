@@ -191,10 +191,11 @@ def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
             label=trial.title,
         )
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_formatter("{x:.2g}")
     fourier = comparison.settings.optimizer.parameters == "fourier"
     axes.set_xlabel("step size, in Fourier coefficients" if fourier else "step size, in pixel values")
-    axes.set_ylabel(f"loss after {comparison.passes} passes")
+    without = ", without jitter" if _jitters(comparison) else ""
+    axes.set_ylabel(f"loss after {comparison.passes} passes{without}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 

@@ -1,7 +1,7 @@
 """`dreamscripts compare PHOTO`: the same dream by several optimizers, and a report on them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,12 +9,18 @@ from dreamscripts.errors import SettingsError, did_you_mean
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import options
 
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import Console
+
+    from dreamscripts.settings.schema import Settings
+
 
 def compare(
     photo: Annotated[Path, typer.Argument(help="The picture to start with.")],
     settings: options.SettingsName = "bad_trip",
     optimizers: Annotated[
-        str, typer.Option("--optimizers", metavar="NAME,NAME", help=f"Two or more of {', '.join(OPTIMIZERS)}.")
+        str, typer.Option("--optimizers", metavar="NAME,NAME", help="Two or more values of optimizer.name.")
     ] = "lbfgs,gradient_ascent",
     passes: Annotated[
         int,
@@ -42,7 +48,9 @@ def compare(
     from dreamscripts.settings.schema import Settings
 
     console = options.open_console(quiet)
-    chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, set_=set_, guide=guide))
+    chosen = Settings.load(
+        settings or "bad_trip", **options.overrides(network, weights, size, seed, set_=set_, guide=guide)
+    )
     names = _parse(optimizers)
     opened = open_photo(photo)
     folder = output or free_folder(f"{photo.stem}-compare")
@@ -50,23 +58,36 @@ def compare(
     make_folder(folder)
     try:
         start_keras()
-        from dreamscripts.backends import host
-        from dreamscripts.dreams.comparison import compare
-        from dreamscripts.reports.comparison import verdict, write_report
-        from dreamscripts.scripts.progress import TrialWatch
-
-        with TrialWatch(console, passes) as watch:
-            comparison = compare(opened.pixels, chosen, names, passes, on_trial=watch.on_trial, on_pass=watch.on_pass)
-        about = {
-            "picture": photo.name,
-            "settings_name": settings,
-            "device": host.device(),
-            "versions": host.versions(),
-        }
-        page = write_report(comparison, folder, about)
+        _compare(console, opened.pixels, chosen, names, passes, folder, (photo.name, str(settings)))
     finally:
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _compare(
+    console: "Console",
+    picture: "np.ndarray",
+    settings: "Settings",
+    optimizers: list[str],
+    passes: int,
+    folder: Path,
+    names: tuple[str, str],
+) -> None:
+    """Compare, write the report and print its verdict; `names` are those of the picture and of the settings."""
+    from dreamscripts.backends import host
+    from dreamscripts.dreams.comparison import compare
+    from dreamscripts.reports.comparison import verdict, write_report
+    from dreamscripts.scripts.progress import TrialWatch
+
+    with TrialWatch(console, passes) as watch:
+        comparison = compare(picture, settings, optimizers, passes, on_trial=watch.on_trial, on_pass=watch.on_pass)
+    about = {
+        "picture": names[0],
+        "settings_name": names[1],
+        "device": host.device(),
+        "versions": host.versions(),
+    }
+    page = write_report(comparison, folder, about)
     for sentence in verdict(comparison):
         console.print(sentence)
     console.print(str(page))

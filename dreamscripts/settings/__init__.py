@@ -1,1 +1,1 @@
-"""Settings files: what they may say, how they are read, and their mistakes in plain words."""
+"""Settings files: their schema, how they are read, and explanations of mistakes in them."""

@@ -13,7 +13,8 @@ def equivalent(layer: str, network: str) -> str | None:
     Returns None if `network` itself has the layer, or if no layer corresponds.
     """
     families = FAMILIES.values()
-    own = next((family.equivalents for family in families if network in family.networks), {})
+    none: dict[tuple[int, int], str] = {}
+    own = next((family.equivalents for family in families if network in family.networks), none)
     if layer in own.values():
         return None
     places = [place for family in families for place, other in family.equivalents.items() if other == layer]

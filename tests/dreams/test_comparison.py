@@ -246,7 +246,7 @@ def test_an_optimizer_without_a_step_is_tried_once(small):
 
 
 def test_a_value_that_some_optimizer_lacks_is_named_in_a_warning(small, caplog):
-    ascent = changed(CALM, optimizer={"name": "gradient_ascent", "normalise": "std", "laplacian": 2})
+    ascent = changed(CALM, optimizer={"name": "gradient_ascent", "normalise": "std", "laplacian": 2, "step": 2})
     with caplog.at_level(logging.WARNING, "dreamscripts"):
         compare(small, ascent, ["gradient_ascent", "adam", "lbfgs"], 2)
     assert [record.getMessage() for record in caplog.records] == [
