@@ -169,7 +169,7 @@ def _rows(node: Any, x: keras.KerasTensor, shape: np.ndarray) -> keras.KerasTens
     return x if shape[-1] == x.shape[-1] else None
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[..., Any]] = {
     "Placeholder": lambda node: keras.Input((None, None, 3), name=node.name),
     "Const": _constant,
     "Conv2D": _convolution,
