@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import keras
 
+WINOGRAD_FROM = 150  # the gain (networks/rewrite/winograd.py) from which Winograd's algorithm is never much slower
+
 
 def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
     """Compile a pass, as described in compiling.py; XLA always compiles it."""

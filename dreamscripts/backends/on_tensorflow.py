@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+WINOGRAD_FROM = 50  # the gain (networks/rewrite/winograd.py) from which Winograd's algorithm is never much slower
 _PRECISION = RLock()  # TensorFlow's precision is that of the whole process
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import torch
 
+WINOGRAD_FROM = 50  # the gain (networks/rewrite/winograd.py) from which Winograd's algorithm is never much slower
 _PRECISION = RLock()  # PyTorch's precision is that of the whole process
 
 

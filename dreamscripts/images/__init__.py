@@ -1,1 +1,1 @@
-"""Pictures: files, colours, sizes, and how networks take them."""
+"""Pictures: files, colours, sizes, and their preprocessing for networks."""

@@ -1,21 +1,25 @@
-"""An opened picture file upright and in sRGB, whatever its colour mode."""
+"""Convert an opened picture file of any colour mode to upright sRGB."""
 
 import io
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-MOST_PIXELS = 200_000_000  # more than any camera makes: a file that claims more is a mistake or an attack
+MOST_PIXELS = 200_000_000  # more than any camera has
 SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def to_rgb(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the pixels as float32 (H, W, 3) RGB in 0..255, and notes on the conversion.
+
+    Raises DecompressionBombError for more than MOST_PIXELS.
+    """
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise Image.DecompressionBombError
     notes = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"the first of its {image.n_frames} frames was taken")
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        notes.append(f"the first of its {frames} frames was used")
         image.seek(0)
     profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
@@ -25,8 +29,8 @@ def to_rgb(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
         return np.repeat(grey[:, :, None], 3, axis=2).clip(0, 255), tuple(notes)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:
-            notes.append("its transparent parts were laid over white")
+        if image.getchannel("A").getextrema() != (255, 255):
+            notes.append("its transparent parts became white")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     elif profile:
         image = _to_srgb(image, profile)
@@ -34,10 +38,9 @@ def to_rgb(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    # Telephones save in Display P3: read as sRGB, their colours would come out pale.
+    # Phones save in Display P3. Read as sRGB, the colours would be pale.
     try:
-        return ImageCms.profileToProfile(
-            image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
+        source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, source, target, outputMode="RGB") or image
     except (ImageCms.PyCMSError, OSError):
-        return image  # a broken profile, or one for another colour mode: the numbers as they stand
+        return image  # a damaged profile, or a profile for another colour mode

@@ -1,4 +1,4 @@
-"""Pictures in and out: opened upright and in RGB, fitted, resized in float, saved with their settings inside.
+"""Open picture files, upright and in RGB, and save PNG files with settings inside.
 
 Inside the package a picture is float32 (H, W, 3), RGB, 0..255.
 """
@@ -20,7 +20,7 @@ SETTINGS_CHUNK = "dreamscripts"
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture as opened: float32 (H, W, 3) RGB in 0..255, and what had to be done to it, in words."""
+    """An opened picture: float32 (H, W, 3) RGB in 0..255, and notes on its conversion."""
 
     path: Path
     pixels: np.ndarray
@@ -30,8 +30,8 @@ class Photo:
 def open_photo(path: str | Path) -> Photo:
     """Open a picture file in any of Pillow's formats and colour modes.
 
-    It comes upright (EXIF), in sRGB, without transparency (laid over white), and as its first frame.
-    Raises PictureError, which says what is wrong with the file.
+    It is rotated according to its EXIF data and converted to sRGB. Transparent areas become white. From an
+    animation, the first frame is used. Raises PictureError, which says what is wrong with the file.
     """
     path = Path(path)
     try:
@@ -42,17 +42,17 @@ def open_photo(path: str | Path) -> Photo:
     except FileNotFoundError:
         raise PictureError(f"{path}: there is no such picture") from None
     except IsADirectoryError:
-        raise PictureError(f"{path}: is a folder; name one picture in it") from None
+        raise PictureError(f"{path}: is a folder; give one picture in it") from None
     except UnidentifiedImageError:
         raise PictureError(f"{path}: {_why_unidentified(path)}") from None
     except (Image.DecompressionBombError, MemoryError):
         raise PictureError(f"{path}: is too large to open; make it smaller first") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise PictureError(f"{path}: is damaged and cannot be read to its end ({error})") from None
+        raise PictureError(f"{path}: is damaged and cannot be read completely ({error})") from None
 
 
 def open_picture(path: str | Path) -> np.ndarray:
-    """`open_photo` without the words: float32 (H, W, 3) RGB in 0..255."""
+    """Open a picture file as float32 (H, W, 3) RGB in 0..255. Raises PictureError."""
     return open_photo(path).pixels
 
 
@@ -67,28 +67,28 @@ def _why_unidentified(path: Path) -> str:
 def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> None:
     """Save a (H, W, 3) RGB picture in 0..255 as PNG, rounded to 8 bits, with `settings` (TOML) in a text chunk.
 
-    Raises OutputError where the file cannot be written; a file of that name is then left as it was.
+    Raises OutputError if the file cannot be written; an existing file then stays as it was.
     """
     chunks = PngImagePlugin.PngInfo()
     if settings:
         chunks.add_itxt(SETTINGS_CHUNK, settings)
     buffer = io.BytesIO()
     rounded = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
-    # The least compression takes half the time, and pictures full of detail are 5 % larger with it.
+    # The weakest compression takes half the time, and makes pictures with much detail 5 % larger.
     Image.fromarray(rounded).save(buffer, "PNG", pnginfo=chunks, compress_level=1)
     write_atomically(path, buffer.getvalue())
 
 
 def read_settings(path: Path) -> str:
-    """The settings (TOML) inside a picture that `save_picture` wrote. Raises SettingsError where there are none."""
+    """Read the settings (TOML) in a picture that `save_picture` wrote. Raises SettingsError if there are none."""
     try:
         with Image.open(path) as image:
-            image.load()  # the chunk may stand behind the pixels
+            image.load()  # the chunk may come after the pixels
             text = image.info.get(SETTINGS_CHUNK)
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such picture") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise SettingsError(f"{path}: is not a picture that can be read") from None
     if text is None:
-        raise SettingsError(f"{path}: holds no settings; only pictures saved by dreamscripts do")
+        raise SettingsError(f"{path}: contains no settings; only pictures saved by dreamscripts do")
     return text

@@ -1,6 +1,6 @@
-"""How each family of networks wants its pictures, and the exact way back.
+"""The preprocessing of pictures for each family of networks, and its inverse.
 
-All are the same affine map, x = (picture − mean) / scale, on RGB or BGR channels.
+Each is an affine map, x = (picture − mean) / scale, on RGB or BGR channels.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A picture as a network sees it: float32 RGB in 0..255 there, float64 x here, both (..., H, W, 3)."""
+    """A map between pictures (float32 RGB in 0..255) and x (float64, for the network), both (..., H, W, 3)."""
 
     name: str
-    channels: str  # "RGB" or "BGR": the network's own order, in which mean and scale are given
+    channels: str  # "RGB" or "BGR": the order in x, mean and scale
     mean: tuple[float, float, float]
     scale: tuple[float, float, float]
 
@@ -23,11 +23,11 @@ class Preprocessing:
         return (self._reorder(np.asarray(picture, np.float64)) - self.mean) / self.scale
 
     def pixels(self, x: np.ndarray) -> np.ndarray:
-        """The pixel values for an x, RGB, which may be beyond 0..255."""
+        """Convert x to RGB pixel values, which may be outside 0..255."""
         return self._reorder(x * self.scale + self.mean)
 
     def pull(self, g: np.ndarray) -> np.ndarray:
-        """The gradient with respect to the pixel values, RGB, from g, that with respect to x."""
+        """Convert a gradient with respect to x to the gradient with respect to RGB pixel values."""
         return self._reorder(g / self.scale)
 
     def denormalise(self, x: np.ndarray) -> np.ndarray:
@@ -38,25 +38,26 @@ class Preprocessing:
         return picture
 
     def stretched(self, x: np.ndarray) -> np.ndarray:
-        """A picture for an x that grew out of noise: its mean is grey, its standard deviation a tenth of the range.
+        """Convert x to a picture with a grey mean and a standard deviation of a tenth of the range.
 
-        As the feature-visualisation notebook shows them. Float32, clipped to 0..255; of a batch each by itself.
+        As in the feature-visualisation notebook, for x that started as noise. Float32, clipped to 0..255; each
+        picture of a batch has its own mean and deviation.
         """
         pixels = self.pixels(x)
         mean, deviation = (of(pixels, axis=(-3, -2, -1), keepdims=True) for of in (np.mean, np.std))
         return (255 * ((pixels - mean) / np.maximum(deviation, 1e-4) * 0.1 + 0.5)).clip(0, 255).astype(np.float32)
 
     def beyond(self, x: np.ndarray) -> float:
-        """The share of x's values that are beyond 0..255 as pixels, and clipped in `denormalise`: 0..1."""
+        """Return the share of values (0..1) that are outside 0..255 as pixels, and that `denormalise` clips."""
         return float(np.mean([((pixels < -0.5) | (pixels > 255.5)).mean() for pixels in self._by_channel(x)]))
 
     @property
     def limits(self) -> tuple[np.ndarray, np.ndarray]:
-        """The x of 0 and of 255, by channel."""
+        """The x of pixel values 0 and 255, by channel."""
         return (0 - np.array(self.mean)) / self.scale, (255 - np.array(self.mean)) / self.scale
 
     def _by_channel(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """The pixel values for an x, red, green and blue: of a large picture all at once in float64 would be much."""
+        """Yield the pixel values of red, green and blue, one after the other, to save memory."""
         for channel in (2, 1, 0) if self.channels == "BGR" else (0, 1, 2):
             yield x[..., channel] * self.scale[channel] + self.mean[channel]
 

@@ -1,4 +1,4 @@
-"""Pictures as arrays: checked, made of noise, scaled."""
+"""Pictures as arrays: check them, make noise, resize."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Size = tuple[int, int]  # height, width
 
 
 def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
-    """Pixels that somebody else read, as float32 (H, W, 3), or a `batch` of them; PictureError where they are none."""
+    """Check an array (H, W, 3), or with `batch` also (N, H, W, 3), and convert it to float32. Raises PictureError."""
     is_array = isinstance(pixels, np.ndarray)
     if not is_array or pixels.ndim not in (3, 3 + batch) or pixels.shape[-1] != 3 or not pixels.size:
         found = f"array {pixels.shape}" if is_array else type(pixels).__name__
@@ -23,7 +23,7 @@ def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
 
 
 def noise(side: int, seed: int = 0, count: int | None = None) -> np.ndarray:
-    """What a picture out of nothing begins with: float32 (side, side, 3), uniform in [100, 101); or `count` of them.
+    """Make a start picture of noise: float32 (side, side, 3), uniform in [100, 101); with `count`, a batch of them.
 
     As in the feature-visualisation notebook (A. Mordvintsev, 2016).
     """
@@ -32,8 +32,8 @@ def noise(side: int, seed: int = 0, count: int | None = None) -> np.ndarray:
 
 
 def fit(picture: np.ndarray, size: int | None) -> np.ndarray:
-    """Scale a picture so that its longer side is `size` pixels, keeping its aspect ratio; None leaves it alone."""
-    return picture if size is None else resize(picture, *fitted(*picture.shape[:2], size))
+    """Scale a picture so that its longer side is `size` pixels, and keep its aspect ratio. None does not scale it."""
+    return picture if size is None else resize(picture, *fitted(picture.shape[0], picture.shape[1], size))
 
 
 def fitted(height: int, width: int, size: int | None) -> tuple[int, int]:
@@ -43,7 +43,7 @@ def fitted(height: int, width: int, size: int | None) -> tuple[int, int]:
 
 
 def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resample a float32 (H, W, 3) picture with Lanczos, in float; what rings over is clipped to 0..255."""
+    """Resize a float32 (H, W, 3) picture with Lanczos, in float; overshoots are clipped to 0..255."""
     if picture.shape[:2] == (height, width):
         return picture
     channels = [
@@ -54,9 +54,9 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def bilinear(x: np.ndarray, size: Size, keep: Literal["centres", "corners", "origin"] = "centres") -> np.ndarray:
-    """Resample x (..., H, W, 3) without antialiasing; what lies beyond the outermost pixels is as they are.
+    """Resize x (..., H, W, 3) by bilinear interpolation without antialiasing; border pixels are repeated outside.
 
-    `keep` says which points of the pixel grid stay where they are: "centres" is TensorFlow 2's rule, "corners" that
+    `keep` names the points of the pixel grid that stay in place: "centres" is TensorFlow 2's rule, "corners" that
     of scipy.ndimage.zoom, "origin" that of TensorFlow 1.
     """
     from scipy import ndimage  # takes as long to import as all that settings need

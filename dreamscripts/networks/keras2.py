@@ -1,4 +1,4 @@
-"""Whole models that Keras 2 saved as `.h5`, in so far as Keras 3 does not read them itself.
+"""Models that Keras 2 saved as `.h5`, in forms that Keras 3 cannot read.
 
 Keras 2 counts the calls of an inner model from 1. It has a layer `TFOpLambda` for each operator such as `x / 255` or
 `tf.nn.relu(x)`, with the name of TensorFlow's function, and `SlicingOpLambda` for `x[…]`. A tensor among the arguments
@@ -31,24 +31,24 @@ class Slot:
 class LegacyOperator(keras.Layer):
     """An operator of Keras 2; `function` is TensorFlow's name for it, such as `math.truediv`."""
 
-    def __init__(self, function: str, **options) -> None:
+    def __init__(self, function: str, **options: Any) -> None:
         super().__init__(**options)
         self.function = function
 
-    def call(self, inputs, arguments: Mapping[str, Any]):
-        """What keras.ops make of the tensors `inputs`, one or a list, in their places among the arguments."""
+    def call(self, inputs: Any, arguments: Mapping[str, Any]) -> Any:
+        """Compute the operator by keras.ops; `inputs` is a tensor or a list, for the slots in the arguments."""
         tensors = inputs if isinstance(inputs, list) else [inputs]
         first, *rest = (_filled(value, tensors) for value in arguments.values())
         names = [name for name in arguments if name != _FIRST]
         return _FUNCTIONS[self.function](first, **dict(zip(names, rest, strict=True)))
 
-    def compute_output_spec(self, inputs, arguments: Mapping[str, Any]) -> keras.KerasTensor:
-        """The shape and type of what `call` makes of symbolic tensors."""
+    def compute_output_spec(self, inputs: Any, arguments: Mapping[str, Any]) -> keras.KerasTensor:
+        """The shape and type of the output for symbolic tensors."""
         made = self.call(inputs, arguments)
         return keras.KerasTensor(made.shape, made.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer can be made from again."""
+        """The arguments that make the same layer."""
         return super().get_config() | {"function": self.function}
 
 
@@ -61,7 +61,7 @@ def is_by_keras2(path: Path) -> bool:
 
 
 def build_from(path: Path) -> keras.Model:
-    """The model in an `.h5` that Keras 2 saved, its weights yet to be loaded. Raises what Keras raises."""
+    """Build the model in an `.h5` that Keras 2 saved, without its weights. Raises what Keras raises."""
     with h5py.File(path) as file:
         config = file.attrs["model_config"]
     config = json_utils.decode(config.decode() if isinstance(config, bytes) else config)
@@ -71,7 +71,7 @@ def build_from(path: Path) -> keras.Model:
 
 
 def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:
-    """The config of a model with the calls of its layers as Keras 3 reads them, and so on in the models inside."""
+    """Convert the calls in the config of a model, and of its inner models, to those of Keras 3."""
     inside = config["config"]
     if not isinstance(inside, dict) or "layers" not in inside:
         return config
@@ -81,7 +81,7 @@ def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:
     for one in inside["layers"]:
         function = one["config"].get("function") if one["class_name"] in _OPERATORS else None
         if function and function not in _FUNCTIONS:
-            raise ValueError(f"the layer '{one['name']}' is TensorFlow's {function}, which is not known here")
+            raise ValueError(f"the layer '{one['name']}' is TensorFlow's {function}, which is not supported")
         layers.append(_for_keras3(one))
         if "inbound_nodes" in one:
             read = _as_layer_call if one["class_name"] in _OPERATORS else list
@@ -89,19 +89,19 @@ def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:
                 "inbound_nodes": [[_counted(tensor, models) for tensor in read(call)] for call in one["inbound_nodes"]]
             }
     inside = inside | {"layers": layers}
-    if "output_layers" in inside:  # there Keras 3 itself counts the calls of functional models from 1
+    if "output_layers" in inside:  # there, Keras 3 itself counts the calls of functional models from 1
         inside["output_layers"] = _with_tensors(inside["output_layers"], lambda tensor: _counted(tensor, sequential))
     return config | {"config": inside}
 
 
 def _counted(tensor: list, models: Collection[str]) -> list:
-    """A tensor [layer, number of the call, …] with the calls of these models counted from 0."""
+    """Count the calls in a tensor [layer, number of the call, …] from 0, if the layer is one of these models."""
     layer, number, *rest = tensor
     return [layer, number - (layer in models), *rest]
 
 
 def _as_layer_call(call: list) -> list[list]:
-    """The call of an operator as that of a layer: its tensors, each as [layer, number, output, arguments]."""
+    """Convert the call of an operator to that of a layer: its tensors, each as [layer, number, output, arguments]."""
     found: list[list] = []
 
     def slot(tensor: list) -> Slot:
@@ -114,8 +114,8 @@ def _as_layer_call(call: list) -> list[list]:
     return [[*tensor, {"arguments": arguments}] for tensor in found]
 
 
-def _with_tensors(value, make: Callable[[list], Any]):
-    """A structure with `make` of every tensor in it, which is [layer, number of the call, number of the output, …]."""
+def _with_tensors(value: Any, make: Callable[[list], Any]) -> Any:
+    """Apply `make` to every tensor in a structure: [layer, number of the call, number of the output, …]."""
     if not isinstance(value, list):
         return value
     if len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(number, int) for number in value[1:3]):
@@ -123,7 +123,7 @@ def _with_tensors(value, make: Callable[[list], Any]):
     return [_with_tensors(one, make) for one in value]
 
 
-def _filled(value, tensors: list):
+def _filled(value: Any, tensors: list) -> Any:
     if isinstance(value, Slot):
         return tensors[value.number]
     return [_filled(one, tensors) for one in value] if isinstance(value, (list, tuple)) else value
@@ -137,14 +137,14 @@ def _of_two(function: Callable) -> Callable:
     return lambda x, y, name=None: function(x, y)
 
 
-def _sliced(x, slice_spec):
+def _sliced(x: Any, slice_spec: list) -> Any:
     return index(
         x, [slice(one["start"], one["stop"], one["step"]) if isinstance(one, dict) else one for one in slice_spec]
     )
 
 
-def index(x, key):
-    """x[key]; an axis that is turned round as a whole is flipped, as PyTorch has no steps backwards."""
+def index(x: Any, key: Any) -> Any:
+    """Compute x[key]. A whole axis in reverse is flipped, because PyTorch has no negative steps."""
     parts = list(key) if isinstance(key, (list, tuple)) else [key]
     if Ellipsis in parts:
         at = parts.index(Ellipsis)
@@ -155,7 +155,7 @@ def index(x, key):
     return x if turned and all(part == slice(None) for part in left) else x[left]
 
 
-def _plus_bias(x, bias, data_format=None, name=None):
+def _plus_bias(x: Any, bias: Any, data_format: str | None = None, name: str | None = None) -> Any:
     first = data_format in ("NCHW", "channels_first")
     return ops.add(x, ops.reshape(ops.convert_to_tensor(bias), (-1, 1, 1) if first else (-1,)))
 

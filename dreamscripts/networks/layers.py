@@ -52,8 +52,8 @@ def describe_layers(model: keras.Model) -> list[LayerFacts]:
                 public_name(call.operation),
                 type(call.operation).__name__,
                 output.shape[1 if is_channels_first(model) else -1],
-                stride if stride == math.inf else max(1, round(stride)),
-                seen if seen == math.inf else math.ceil(seen),
+                math.inf if stride == math.inf else max(1, round(stride)),
+                math.inf if seen == math.inf else math.ceil(seen),
                 call.operation,
             )
         )
@@ -85,8 +85,10 @@ def feature_shapes(
         shapes = shapes_at(model, (1, 3, height, width) if first else (1, height, width, 3))
     except RewriteError:  # a convolution without padding on a map smaller than its kernel
         return None
-    found = {name: shapes[id(tensor)] for name, tensor in model.output.items()}
-    features = {name: (*s[2:], s[1]) if first else s[1:] for name, s in found.items()}
+    features = {}
+    for name, tensor in model.output.items():
+        _, *sides = shapes[id(tensor)]
+        features[name] = (sides[1], sides[2], sides[0]) if first else (sides[0], sides[1], sides[2])
     return features if all(side > 2 * edge for s in features.values() for side in s[:2]) else None
 
 

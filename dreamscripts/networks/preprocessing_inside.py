@@ -1,26 +1,26 @@
-"""How a model of one's own takes its pictures, as far as its first layers tell."""
+"""The preprocessing that a model's first layers do themselves."""
 
 import keras
 import numpy as np
 
 from dreamscripts.networks.graph import calls, fixed_size, is_channels_first
 
-# Layers and operators that map each value of a picture by itself, and those that do nothing to it at inference.
+# Layers and operators that map each value of a picture, and those that change nothing at inference.
 _AFFINE = {"Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Add", "Subtract"}
 _PASSING = {
     *("Identity", "Dropout", "GaussianNoise", "Cast", "GetItem", "Flip", "Stack", "Resizing"),
     *(f"Random{what}" for what in ("Flip", "Rotation", "Zoom", "Translation", "Contrast", "Brightness", "Shear")),
 }
-_NORMALISED = 0.5, 20  # how far apart black and white are after preprocessing: 1 or 2, or some standard deviations
+_NORMALISED = 0.5, 20  # the distance of black and white after preprocessing: 1, 2, or some standard deviations
 _CENTRED = 100, 300  # the same if only the mean is subtracted
 
 
 def preprocessing_inside(model: keras.Model) -> str | None:
-    """Say which pictures `model` (flat) preprocesses itself: "none" for those of 0 to 255, "unit" of 0 to 1.
+    """Return the pictures that `model` (flat) preprocesses itself: "none" (0 to 255) or "unit" (0 to 1).
 
-    None if it does not preprocess any, or if it cannot be known.
+    Returns None if it does not preprocess pictures, or if this cannot be known.
     """
-    end = _end_of_door(model)
+    end = _preprocessed(model)
     if end is None:
         return None
     height, width = fixed_size(model) or (8, 8)
@@ -32,21 +32,21 @@ def preprocessing_inside(model: keras.Model) -> str | None:
     apart, moved = np.abs(white - black).max(), max(np.abs(black).max(), np.abs(white - 255).max())
     if _NORMALISED[0] <= apart <= _NORMALISED[1]:
         return "none"
-    if _CENTRED[0] <= apart <= _CENTRED[1] and moved > 2:  # less is what is subtracted from values of 0 to 1
+    if _CENTRED[0] <= apart <= _CENTRED[1] and moved > 2:  # a smaller mean is subtracted from values of 0 to 1
         return "none"
     return "unit" if _NORMALISED[0] <= apart / 255 <= _NORMALISED[1] and moved > 0 else None
 
 
-def _end_of_door(model: keras.Model) -> keras.KerasTensor | None:
-    """The preprocessed picture: the only tensor that the rest of the model reads; None if nothing preprocesses it."""
-    door = {id(model.inputs[0]): model.inputs[0]}
+def _preprocessed(model: keras.Model) -> keras.KerasTensor | None:
+    """The preprocessed picture, the only tensor that the rest of the model reads; None without preprocessing."""
+    prepared = {id(model.inputs[0]): model.inputs[0]}
     read: dict[int, keras.KerasTensor] = {}
     kinds = set()
     for call in calls(model):
         kind = type(call.operation).__name__
-        if kind in _AFFINE | _PASSING and all(id(tensor) in door for tensor in call.inputs):
-            door |= {id(tensor): tensor for tensor in call.outputs}
+        if kind in _AFFINE | _PASSING and all(id(tensor) in prepared for tensor in call.inputs):
+            prepared |= {id(tensor): tensor for tensor in call.outputs}
             kinds.add(kind)
         else:
-            read |= {id(tensor): tensor for tensor in call.inputs if id(tensor) in door}
+            read |= {id(tensor): tensor for tensor in call.inputs if id(tensor) in prepared}
     return next(iter(read.values())) if len(read) == 1 and kinds & _AFFINE else None

@@ -94,12 +94,8 @@ def _through(
     problem: str,
 ) -> ReceptiveField:
     """The receptive field of what reads its inputs, the `widest` among them, through a window."""
-    extent, step = window.extent, window.step
-    if problem:
-        size = sizes.of(output) or widest.size
-        step = _ratio(widest.size, size) if step is None else step
-    else:
-        size = (widest.size + window.before + window.after - extent) // int(step) + 1
+    size = sizes.of(output) or widest.size if problem else window.positions(widest.size)
+    extent, step = window.extent, window.step or _ratio(widest.size, size)
     if extent == math.inf or widest.stride == math.inf:
         return ReceptiveField(size, *4 * (math.inf,), problem=problem)
     stride = _whole(widest.stride * step)
@@ -141,8 +137,8 @@ def _ratio(before: int, after: int) -> Fraction:
     return Fraction(round(before / after)) if before >= after else Fraction(1, round(after / before))
 
 
-def _whole(number: Fraction) -> int | Fraction:
-    return int(number) if number.denominator == 1 else number
+def _whole(number: int | float | Fraction) -> int | float | Fraction:
+    return int(number) if number == int(number) else number
 
 
 class _Sizes:

@@ -1,14 +1,15 @@
-"""What is fastest here: which convolutions go by Winograd's algorithm, and whether TensorFlow compiles with XLA.
+"""The fastest way to compute on this machine: which convolutions use Winograd's algorithm, and TensorFlow's XLA.
 
-All ways give the same numbers to the sixth digit. Which is faster depends on processor, backend, version and network,
-so it is measured, and the answer is kept for later runs on this machine (cache.py). A long run tries by itself from how
-many channels on Winograd gains, which takes seconds. XLA takes longer to compile than a trial may last: only `bench`
-tries it. A run that is too short for a trial takes a kept answer, or what loses little anywhere.
+All ways give the same numbers to six digits. The fastest depends on processor, backend, version and network, so it is
+measured, and the answer is kept for later runs (backends/cache.py). A long run measures by itself, in seconds, from
+how many channels Winograd's algorithm is faster. Only `bench` tries XLA, because compiling takes too long. A run that
+is too short for a trial uses a kept answer, or a safe choice.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,16 +21,16 @@ from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D, gain, transformed_weights
 
-# The multiplications of a run's forward passes from which a trial is won back: 14 passes of VGG16 at 800×800, 56 at
-# 400×400. It takes about as long as one of those, or four of these, once for all runs.
+# A trial is worth its time from so many multiplications in a run's forward passes: 14 passes of VGG16 at 800×800, or
+# 56 at 400×400. It takes about as long as one pass at 800×800, once for all runs.
 LONG = 2.5e12
-PROBED = 6e8  # multiplications of a layer in a trial, forward: enough of its picture to tell the two ways apart
+PROBED = 6e8  # multiplications of a layer in a trial, forward: enough to tell which is faster
 REPEATS = 3
 
 
 @dataclass(frozen=True)
 class Kind:
-    """3×3 convolutions of so many channels in and out, and the largest picture that the network has for them."""
+    """3×3 convolutions with `channels` inputs and `filters` outputs, and the largest map in the network for them."""
 
     channels: int
     filters: int
@@ -38,13 +39,13 @@ class Kind:
 
     @property
     def gain(self) -> float:
-        """As of a layer (networks/winograd.py)."""
+        """The gain of such a layer (rewrite/winograd.py)."""
         return self.channels * self.filters / (self.channels + self.filters)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a kind of layer took, forward and backward over a strip of its picture, in seconds of either way."""
+    """The seconds of a kind of layer, forward and backward over a strip of its map, by either algorithm."""
 
     layer: str
     direct: float
@@ -53,9 +54,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choices:
-    """How a run computes. 3×3 convolutions whose gain is at least `winograd_from` go by Winograd; None is for nowhere.
+    """How a run computes. 3×3 convolutions with a gain of at least `winograd_from` use Winograd's algorithm.
 
-    `trials` are what that follows from; none where nothing was tried.
+    With None, no convolution does. `trials` are the measurements behind the choice, if there are any.
     """
 
     xla: bool = False
@@ -64,35 +65,36 @@ class Choices:
 
     @classmethod
     def read(cls, record: Mapping) -> "Choices":
-        """Choices from what `record` gave. Raises KeyError, TypeError or ValueError where it is something else."""
+        """Make choices from a `record()`. Raises KeyError, TypeError or ValueError if it is not valid."""
         least = record["winograd_from"]
         trials = tuple(Trial(**trial) for trial in record["trials"])
         return cls(bool(record["xla"]), None if least is None else float(least), trials)
 
     def record(self) -> dict:
-        """The same, for JSON."""
+        """These choices for JSON."""
         return asdict(self)
 
 
 def choose(network: Network, height: int, width: int, passes: int) -> Choices:
-    """How a run of so many passes over pictures of that size computes: as kept, as tried now, or as is safe."""
+    """Choose how a run of `passes` passes computes: from the cache, by a trial, or safely."""
     kinds = kinds_of(network, height, width)
     long = network.multiplications(height, width) * passes >= LONG
     choices = recall(network, kinds)
     if choices is None:
         choices = measure(network, kinds) if long else safe()
-    return choices if long else Choices(False, choices.winograd_from, choices.trials)  # XLA takes seconds to compile
+    # Compiling with XLA takes seconds.
+    return choices if long else Choices(False, choices.winograd_from, choices.trials)
 
 
 def safe() -> Choices:
-    """What gained, or lost little, wherever it was measured. A GPU's library has algorithms of its own."""
+    """Choices that were faster, or hardly slower, on all machines measured. A GPU's library chooses itself."""
     if host.on_gpu():
         return Choices()
-    return Choices(winograd_from=150 if keras.backend.backend() == "jax" else 50)
+    return Choices(winograd_from=host.backend().WINOGRAD_FROM)
 
 
 def recall(network: Network, kinds: Sequence[Kind]) -> Choices | None:
-    """The answer of an earlier trial on this machine; None where there is none."""
+    """Return the answer of an earlier trial on this machine; None if there is none."""
     try:
         return Choices.read(cache.recall(_key(network, kinds)))
     except (KeyError, TypeError, ValueError):
@@ -100,12 +102,12 @@ def recall(network: Network, kinds: Sequence[Kind]) -> Choices | None:
 
 
 def keep(network: Network, kinds: Sequence[Kind], choices: Choices) -> None:
-    """Keep an answer for later runs on this machine."""
+    """Keep choices for later runs on this machine."""
     cache.keep(_key(network, kinds), choices.record())
 
 
 def measure(network: Network, kinds: Sequence[Kind]) -> Choices:
-    """Try where Winograd gains, and keep the answer. Where there is nothing to try, or a GPU, the answer is `safe`."""
+    """Try from where Winograd's algorithm is faster, and keep the answer; on a GPU, the answer is `safe`."""
     if host.on_gpu() or not kinds:
         return safe()
     choices = decide(kinds, time_layer)
@@ -114,9 +116,9 @@ def measure(network: Network, kinds: Sequence[Kind]) -> Choices:
 
 
 def decide(kinds: Sequence[Kind], time_layer: Callable[[Kind], tuple[float, float]]) -> Choices:
-    """Find by bisection the least gain with which Winograd is faster, so that few kinds are timed.
+    """Find by bisection the smallest gain for which Winograd's algorithm is faster, so that few kinds are timed.
 
-    `time_layer(kind)` gives the seconds of the direct convolution and of Winograd's.
+    `time_layer(kind)` returns the seconds of the direct convolution and of Winograd's algorithm.
     """
     kinds = sorted(kinds, key=lambda kind: kind.gain)
     trials = []
@@ -131,22 +133,22 @@ def decide(kinds: Sequence[Kind], time_layer: Callable[[Kind], tuple[float, floa
 
 
 def kinds_of(network: Network, height: int, width: int) -> list[Kind]:
-    """The kinds of convolution in a network that might go by Winograd, for a picture of that size."""
+    """List the kinds of convolution in a network that could use Winograd's algorithm, for a picture of this size."""
     if is_channels_first(network.model):
         return []
     kinds: dict[tuple[int, int], Kind] = {}
     for facts in describe_layers(network.model):
         if gain(facts.operation):
             channels, filters = facts.operation.kernel.shape[2:]
-            sides = (max(1, side // facts.stride) for side in (height, width))
-            kinds.setdefault((channels, filters), Kind(channels, filters, *sides))
+            rows, columns = (max(1, int(side // facts.stride)) for side in (height, width))
+            kinds.setdefault((channels, filters), Kind(channels, filters, rows, columns))
     return list(kinds.values())
 
 
 def time_layer(kind: Kind, clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
-    """Seconds of such a layer with its ReLU, forward and backward over a strip: direct, and by Winograd.
+    """Measure a layer with its ReLU, forward and backward over a strip: seconds of direct and of Winograd's algorithm.
 
-    The best of a few passes of each, made in turn.
+    Both are the best of a few passes, made alternately.
     """
     width = min(kind.width, 512)
     height = min(kind.height, max(16, int(PROBED / (9 * kind.channels * kind.filters * width))))
@@ -157,16 +159,16 @@ def time_layer(kind: Kind, clock: Callable[[], float] = time.perf_counter) -> tu
         for way, run in enumerate(runs):
             started = clock()
             _, gradient = run(x)
-            keras.ops.convert_to_numpy(gradient)  # waits for it
+            keras.ops.convert_to_numpy(gradient)  # waits for the result
             if repeat:  # the first compiles
                 seconds[way] = min(seconds[way], clock() - started)
     return seconds[0], seconds[1]
 
 
 def _compiled(layer: keras.Layer, kind: Kind) -> compiling.Pass:
-    """A pass through one layer, whose channels are all the first of the picture."""
+    """Compile a pass through one layer; all its input channels are the first channel of the picture."""
 
-    def terms_of(x):
+    def terms_of(x: Any) -> Any:
         features = layer(keras.ops.multiply(x[..., :1], np.ones(kind.channels, np.float32)))
         return keras.ops.reshape(keras.ops.sum(keras.ops.square(features)), (1,))
 
@@ -174,7 +176,7 @@ def _compiled(layer: keras.Layer, kind: Kind) -> compiling.Pass:
 
 
 def _both_ways(kind: Kind) -> tuple[keras.Layer, keras.Layer]:
-    """A direct convolution of that kind, and the same by Winograd."""
+    """Make a direct convolution of this kind, and one by Winograd's algorithm."""
     direct, winograd = (
         layer(
             kind.filters,
@@ -183,7 +185,7 @@ def _both_ways(kind: Kind) -> tuple[keras.Layer, keras.Layer]:
             activation="relu",
             data_format="channels_last",
             dtype="float32",
-            kernel_initializer="zeros",  # draws nothing from Keras's own random numbers
+            kernel_initializer="zeros",  # uses no random numbers of Keras
             name="tried",
         )
         for layer in (keras.layers.Conv2D, WinogradConv2D)

@@ -56,6 +56,10 @@ class Window:
     after: int = 0
     problem: str = ""
 
+    def positions(self, size: int) -> int:
+        """The size of the output for an input of `size` positions, if the window has no problem."""
+        return int((size + self.before + self.after - self.extent) // (self.step or 1)) + 1
+
 
 def window_of(call: Call, axis: int, size: int, channels_first: bool) -> Window:
     """The window of a call along an axis of the picture (0 down, 1 right), for an input of `size` positions."""
@@ -67,7 +71,8 @@ def window_of(call: Call, axis: int, size: int, channels_first: bool) -> Window:
         missing = max((math.ceil(size / step) - 1) * step + extent - size, 0) if layer.padding == "same" else 0
         return Window(extent, Fraction(step), missing // 2, missing - missing // 2, problem)
     if isinstance(layer, keras.layers.ZeroPadding2D):
-        return Window(1, Fraction(1), *layer.padding[axis], problem)
+        before, after = layer.padding[axis]
+        return Window(1, Fraction(1), before, after, problem)
     if isinstance(layer, keras.layers.Cropping2D):
         before, after = layer.cropping[axis]
         return Window(1, Fraction(1), -before, -after, problem)

@@ -404,7 +404,7 @@ def test_a_folder_and_a_strangers_picture_are_no_settings(tmp_path, picture):
     with pytest.raises(SettingsError, match="is a folder"):
         Settings.load(tmp_path / "folder.toml")
     save_picture(picture, tmp_path / "plain.png")
-    with pytest.raises(SettingsError, match="holds no settings"):
+    with pytest.raises(SettingsError, match="contains no settings"):
         Settings.load(tmp_path / "plain.png")
 
 

@@ -9,10 +9,11 @@ from dreamscripts.networks.rewrite.clone import rewrite
 
 def for_any_size(model: keras.Model) -> keras.Model:
     """Give the input of `model` an open height and width. Returns `model` itself if a layer needs its size."""
-    if not fixed_size(model):
+    size = fixed_size(model)
+    if size is None:
         return model
     try:
-        return _opened(model)
+        return _opened(model, size)
     except RewriteError:
         return model
 
@@ -20,15 +21,15 @@ def for_any_size(model: keras.Model) -> keras.Model:
 def why_fixed(model: keras.Model) -> str:
     """Return a clause that explains why `model`, of one fixed size, does not take pictures of other sizes."""
     try:
-        _opened(model)
+        _opened(model, fixed_size(model) or (0, 0))
     except RewriteError as error:
         return str(error)
     return "it was saved so"
 
 
-def _opened(model: keras.Model) -> keras.Model:
+def _opened(model: keras.Model, size: tuple[int, int]) -> keras.Model:
     """Open the size of the input. Raises RewriteError, which names a layer that needs the size."""
-    first, (height, width) = is_channels_first(model), fixed_size(model)
+    first, (height, width) = is_channels_first(model), size
     with plain_keras():
         copy = rewrite(model, shape=(3, None, None) if first else (None, None, 3))
     shapes_at(copy, (1, 3, 2 * height, 2 * width) if first else (1, 2 * height, 2 * width, 3))

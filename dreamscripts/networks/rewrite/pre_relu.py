@@ -1,7 +1,8 @@
-"""What layers compute before their ReLU, under their name with `_pre_relu`, as GoogLeNet's graph calls it.
+"""The output of layers before their ReLU, with the layer's name and `_pre_relu`, as in GoogLeNet's graph.
 
-A channel that a grey picture leaves at zero has no gradient behind its ReLU, and would stay unseen: half of
-SqueezeNet's are like that. Before the ReLU there is always a way up (A. Mordvintsev's notebook, 2016, goes that way).
+A channel that is zero everywhere after its ReLU has no gradient, so no picture of it can be made from noise. Half of
+SqueezeNet's channels are zero for a grey picture. Before the ReLU they have a gradient (as in A. Mordvintsev's
+notebook, 2016).
 """
 
 import keras
@@ -13,19 +14,19 @@ SUFFIX = "_pre_relu"
 
 
 def has_relu(layer: keras.Operation) -> bool:
-    """Whether what the layer gives comes from ReLUs: its own, or those of all that it joins together."""
+    """Whether a layer's output comes from a ReLU: its own, or those of all layers that it concatenates."""
     if _joins(layer):
         return all(has_relu(maker(tensor)) for tensor in layer.input)
     return _is_relu(layer) or getattr(layer, "activation", None) is keras.activations.relu
 
 
 def name_before_relu(layer: keras.Operation) -> str:
-    """The name of what the layer gives to its ReLU; its own where it has none."""
+    """The name of a layer's output before its ReLU, or of the layer if it has none."""
     return public_name(layer) + SUFFIX if has_relu(layer) else public_name(layer)
 
 
 def split_relu(model: keras.Model, layers: list[keras.Operation]) -> keras.Model:
-    """`model` with the ReLU inside each of these layers, or of what it joins, as a layer of its own."""
+    """Split these layers of `model`, or the layers that they concatenate, into a linear layer and a ReLU layer."""
     fused = {fused.name: fused for layer in layers for fused in _fused(layer)}
     return rewrite(model, {name: _split(layer) for name, layer in fused.items()}) if fused else model
 
@@ -36,7 +37,7 @@ def _split(layer: keras.Layer) -> Substitute:
 
 
 def _joins(layer: keras.Operation) -> bool:
-    """Whether it is a concatenation, as a layer or as an operator."""
+    """Whether a layer or operator is a concatenation."""
     return type(layer).__name__ == "Concatenate"
 
 
@@ -45,14 +46,14 @@ def _is_relu(layer: keras.Operation) -> bool:
 
 
 def _fused(layer: keras.Operation) -> list[keras.Layer]:
-    """The layers with a ReLU inside that stand for it."""
+    """The layers with a ReLU inside: the layer itself, or those that it concatenates."""
     if _joins(layer):
         return [fused for tensor in layer.input for fused in _fused(maker(tensor))]
     return [] if _is_relu(layer) or isinstance(layer, keras.layers.Activation) else [layer]
 
 
-def before_relu(layer: keras.Operation):
-    """The tensor that a layer of a model from `split_relu` gives to its ReLU, or to those of all that it joins."""
+def before_relu(layer: keras.Operation) -> keras.KerasTensor:
+    """The input of a layer's ReLU, or of the ReLUs that it concatenates, in a model from `split_relu`."""
     if _joins(layer):
         parts = [before_relu(maker(tensor)) for tensor in layer.input]
         return keras.layers.Concatenate(axis=layer.axis, name=layer.name + SUFFIX)(parts)

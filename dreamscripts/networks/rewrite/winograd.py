@@ -1,10 +1,12 @@
-"""3×3 convolutions by Winograd's minimal filtering F(4×4, 3×3): the same numbers from a quarter of the multiplications.
+"""3×3 convolutions by Winograd's algorithm F(4×4, 3×3), which needs a quarter of the multiplications.
 
-4×4 outputs are an inverse transform of 36 products of a transformed 6×6 input and a transformed filter, where the
-convolution itself takes 144 (Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4). Summed over
-channels, the 36 products are 36 matrix multiplications. The gradient with respect to the input is a convolution of
-the same kind, with the filter turned round and its channels exchanged.
+4×4 outputs are an inverse transform of 36 products of a transformed 6×6 input and a transformed filter. Direct
+convolution needs 144 (Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4). The sums of the 36
+products over channels are 36 matrix multiplications. The gradient with respect to the input is also a 3×3 convolution,
+with the filter rotated by 180° and its channels exchanged. Results agree with direct convolution to six digits.
 """
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,19 +38,19 @@ _INPUT = np.array(
 )
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
-# On the 36 values of a tile, or its 16, rows and columns at once: one matrix multiplication instead of many additions.
+# For rows and columns of a tile (36 or 16 values) together: one matrix multiplication instead of many additions.
 TO_PRODUCTS = np.kron(_INPUT, _INPUT).astype(np.float32)
 FROM_PRODUCTS = np.kron(_OUTPUT, _OUTPUT).astype(np.float32)
 
 
 def transform_filter(kernel: np.ndarray) -> np.ndarray:
-    """(36, c, o) for a kernel (3, 3, c, o): float32."""
+    """Transform a kernel (3, 3, c, o) to (36, c, o), float32."""
     rows_and_columns = np.kron(_FILTER, _FILTER)
     return (rows_and_columns @ kernel.reshape(9, -1)).reshape(36, *kernel.shape[2:]).astype(np.float32)
 
 
-def convolve(x, transformed, padding: int):
-    """The convolution of x (N, h, w, c), with so many zeros around it, and the kernel of a filter (36, c, o)."""
+def convolve(x: Any, transformed: Any, padding: int) -> Any:
+    """Convolve x (N, h, w, c) with a transformed filter (36, c, o), with `padding` zeros around x."""
     count, height, width, channels = ops.shape(x)
     height, width = height + 2 * padding - 2, width + 2 * padding - 2  # of the result
     down, right = (height + 3) // 4, (width + 3) // 4  # tiles
@@ -56,8 +58,8 @@ def convolve(x, transformed, padding: int):
     beyond = (padding, rows - height - 2 + padding), (padding, columns - width - 2 + padding)
     x = ops.reshape(ops.pad(x, ((0, 0), *beyond, (0, 0))), (count * rows * columns, channels))
 
-    # Tiles are cut out of the picture, and laid back into it, by gathering whole rows of channels: cutting patches and
-    # transposing take twice as long.
+    # Tiles are cut from the picture, and put back, by gathering whole rows of channels. Extracting patches and
+    # transposing them takes twice as long.
     row, column, picture, tile_down, tile_right = _grid(6, 6, count, down, right)
     places = (picture * rows + 4 * tile_down + row) * columns + 4 * tile_right + column
     tiles = ops.take(x, ops.reshape(places, [-1]), axis=0)
@@ -69,32 +71,34 @@ def convolve(x, transformed, padding: int):
     return ops.reshape(ops.take(y, ops.reshape(places, [-1]), axis=0), (count, height, width, -1))
 
 
-def _grid(*lengths):
-    """The index along each axis of an array with these lengths, in shapes that spread over one another."""
+def _grid(*lengths: Any) -> list[Any]:
+    """The index along each axis of an array with these lengths, in shapes for broadcasting."""
     axes = range(len(lengths))
     return [ops.reshape(ops.arange(lengths[i], dtype="int32"), [-1 if axis == i else 1 for axis in axes]) for i in axes]
 
 
 class WinogradConv2D(keras.layers.Conv2D):
-    """A convolution 3×3 with stride 1 whose weights are its transformed filters, forward and backward.
+    """A 3×3 convolution with stride 1 whose weights are its transformed filters, forward and backward.
 
-    It is for pictures to learn through, not for learning: the filters have no gradient.
+    It has a gradient with respect to its input, but none with respect to its filters, so it cannot be trained.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights: `transformed` (36, c, o) and `turned` (36, o, c) for the gradient."""
         channels = input_shape[-1]
         self.transformed = self.add_weight(shape=(36, channels, self.filters), trainable=False, name="transformed")
         self.turned = self.add_weight(shape=(36, self.filters, channels), trainable=False, name="turned")
         self.bias = self.add_weight(shape=(self.filters,), name="bias") if self.use_bias else None
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
+        """Convolve x (N, h, w, c)."""
         transformed, turned = ops.convert_to_tensor(self.transformed), ops.convert_to_tensor(self.turned)
         padding = 1 if self.padding == "same" else 0
 
         @ops.custom_gradient
-        def convolution(x):
-            def gradient(*arguments, upstream=None):  # which of them it comes in depends on the backend
+        def convolution(x: Any) -> Any:
+            def gradient(*arguments: Any, upstream: Any = None) -> Any:  # the backends pass it in different places
                 return convolve(arguments[-1] if upstream is None else upstream, turned, 2 - padding)
 
             return convolve(x, transformed, padding), gradient
@@ -106,7 +110,7 @@ class WinogradConv2D(keras.layers.Conv2D):
 
 
 def with_winograd(model: keras.Model, least: float) -> keras.Model:
-    """`model` with those convolutions replaced whose `gain` is at least so much; layers keep their names."""
+    """Replace the convolutions of `model` whose `gain` is at least `least`; layers keep their names."""
     if is_channels_first(model):
         return model
     replaced = {layer.name for layer in model.layers if 0 < gain(layer) >= least}
@@ -121,15 +125,16 @@ def _by_winograd(layer: keras.layers.Conv2D) -> Substitute:
 
 
 def transformed_weights(kernel: np.ndarray, *bias: np.ndarray) -> list[np.ndarray]:
-    """The weights of a `WinogradConv2D` that computes what a plain convolution with these weights does."""
+    """The weights of a `WinogradConv2D` that is equal to a plain convolution with this kernel and bias."""
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    return [*bias, transform_filter(kernel), transform_filter(turned)]  # in Keras's order: what can learn is first
+    return [*bias, transform_filter(kernel), transform_filter(turned)]  # in Keras's order: trainable weights first
 
 
 def gain(layer: keras.Layer) -> float:
-    """What a layer may gain: c·o / (c + o) of its channels in and out; 0 where it is no 3×3 convolution of stride 1.
+    """The possible gain of a layer: c·o / (c + o) for c input and o output channels.
 
-    The multiplications saved grow with c·o, and what the transforms move with c + o.
+    It is 0 if the layer is not a plain 3×3 convolution of stride 1. The saved multiplications grow with c·o, the cost
+    of the transforms with c + o.
     """
     if type(layer) is not keras.layers.Conv2D:
         return 0

@@ -13,14 +13,15 @@ import zlib
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.networks.family import Family
 from dreamscripts.registry import FAMILIES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/models/inception5h.zip"
 SHA256 = "d13569f6a98159de37e92e9c8ec4dae8f674fbf475f69fe6199b514f756d4364"  # as in TensorFlow's WORKSPACE file of 2017
@@ -169,7 +170,7 @@ def _rows(node: Any, x: keras.KerasTensor, shape: np.ndarray) -> keras.KerasTens
     return x if shape[-1] == x.shape[-1] else None
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[..., Any]] = {
     "Placeholder": lambda node: keras.Input((None, None, 3), name=node.name),
     "Const": _constant,
     "Conv2D": _convolution,
@@ -183,7 +184,7 @@ _MAKERS = {
     "ConcatV2": _concatenation,
     "Reshape": _rows,
     "Softmax": lambda node, x: keras.layers.Softmax(name=node.name)(x),
-    "Identity": lambda node, x: x if isinstance(x, np.ndarray) else keras.layers.Identity(name=node.name)(x),
+    "Identity": lambda node, x: keras.layers.Identity(name=node.name)(x) if isinstance(x, keras.KerasTensor) else x,
 }
 
 FAMILIES.add(
