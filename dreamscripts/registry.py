@@ -37,11 +37,17 @@ class Registry(Mapping[str, E], Generic[E]):
 
         Raises ValueError if another module has the name.
         """
+        if not _origin(entry).startswith(self._room):
+            self._all()  # so that a name that is taken is refused here, and not later
         before = self._entries.get(entry.name)
         if before is not None and _origin(before) != _origin(entry):
             raise ValueError(f"there is another {self.kind} called '{entry.name}', in {_origin(before)}")
         self._entries[entry.name] = entry
         return entry
+
+    def remove(self, name: str) -> None:
+        """Remove an entry. Raises KeyError if there is none of this name."""
+        del self._entries[name]
 
     def __getitem__(self, name: str) -> E:
         return self._all()[name]
@@ -55,19 +61,25 @@ class Registry(Mapping[str, E], Generic[E]):
     def _all(self) -> dict[str, E]:
         with self._lock:
             if not self._discovered:
-                self._discovered = True  # before the imports, which may ask, too
-                room = import_module(self._room)
-                modules = pkgutil.iter_modules(getattr(room, "__path__", []))
-                names = [self._room, *(f"{self._room}.{module.name}" for module in modules)]
-                for name in names:
-                    import_module(name)
-                # Some of the modules may have been imported before, in another order.
-                order = {name: number for number, name in enumerate(names)}
-                ordered = sorted(self._entries.values(), key=lambda entry: order.get(_origin(entry), len(order)))
-                for entry in ordered:
-                    del self._entries[entry.name]
-                    self._entries[entry.name] = entry
+                self._discovered = True  # before the imports, which may read the registry, too
+                try:
+                    self._discover()
+                except BaseException:
+                    self._discovered = False
+                    raise
         return self._entries
+
+    def _discover(self) -> None:
+        room = import_module(self._room)
+        modules = pkgutil.iter_modules(getattr(room, "__path__", []))
+        names = [self._room, *(f"{self._room}.{module.name}" for module in modules)]
+        for name in names:
+            import_module(name)
+        # Some of the modules may have been imported before, in another order.
+        order = {name: number for number, name in enumerate(names)}
+        for entry in sorted(self._entries.values(), key=lambda entry: order.get(_origin(entry), len(order))):
+            del self._entries[entry.name]
+            self._entries[entry.name] = entry
 
 
 def _origin(entry: Any) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from psutil import virtual_memory
 
 from dreamscripts.backends.lazy_keras import keras
 
@@ -43,6 +42,8 @@ def free_on_gpu() -> int:
 
 def free_memory() -> int:
     """The bytes of main memory that this process may still allocate, within its cgroup."""
+    from psutil import virtual_memory  # settings need not wait for it
+
     free = virtual_memory().available
     for limit, usage, parts in CGROUPS:
         try:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.errors import PictureError, SettingsError
-from dreamscripts.images.files import open_picture
-from dreamscripts.images.resizing import fit
 from dreamscripts.losses.named import selection
 from dreamscripts.losses.term import Loss, Term
 from dreamscripts.registry import MEASURES, PENALTIES
@@ -50,6 +48,9 @@ def build_loss(settings: Settings, network: Network) -> Loss:
 
 def _guide_features(settings: Settings, network: Network) -> dict[str, np.ndarray]:
     """Return {layer: (positions, c)} for the guide picture."""
+    from dreamscripts.images.files import open_picture  # Pillow: loading settings need not wait for it
+    from dreamscripts.images.resizing import fit
+
     guide = settings.guide
     assert guide is not None  # Settings has a guide if a measure needs it
     picture = fit(open_picture(guide.picture), guide.size)

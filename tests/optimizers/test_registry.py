@@ -24,7 +24,7 @@ def registered():
     before = dict(OPTIMIZERS)
     yield
     for name in set(OPTIMIZERS) - set(before):
-        del OPTIMIZERS._entries[name]
+        OPTIMIZERS.remove(name)
 
 
 @pytest.fixture

@@ -470,6 +470,7 @@ def test_a_penalty_and_a_measure_of_a_notebook_are_settings():
         assert list(written["penalties"]) == ["continuity", "dream_l2", "total_variation", "warmth", "diversity"]
         assert Settings.model_validate(written) == settings
     finally:
-        del PENALTIES._entries["warmth"], MEASURES._entries["median"]
+        PENALTIES.remove("warmth")
+        MEASURES.remove("median")
     with pytest.raises(ValueError, match="warmth"):
         Settings(features={"a": 1}, penalties={"warmth": 2})
