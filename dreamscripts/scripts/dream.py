@@ -34,7 +34,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted 
 
 def dream(
     photo: Photo = None,
-    settings: options.SettingsName = None,
+    settings: options.OptionalSettingsName = None,
     from_: From = None,
     network: options.Network = None,
     weights: options.Weights = None,

@@ -11,7 +11,7 @@ from dreamscripts.scripts import options
 
 
 def graph(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")],
+    network: options.NetworkName,
     weights: options.Weights = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.html", help="Default: <network>-graph.html.")

@@ -1,13 +1,19 @@
-"""`dreamscripts keras-example BASE PREFIX`: the Keras L-BFGS example, as one would have called it in 2016."""
+"""`dreamscripts keras-example BASE PREFIX`: the Keras L-BFGS example of 2016 with its arguments and file names."""
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dreamscripts.errors import OutputError
 from dreamscripts.scripts import options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dreamscripts.dreams.iterate import Iterate
+    from dreamscripts.settings.schema import Settings
 
 # The values of the example, for settings that have bounds: SciPy's L-BFGS without bounds, at one size.
 AS_IN_THE_EXAMPLE = {
@@ -20,8 +26,8 @@ AS_IN_THE_EXAMPLE = {
 
 
 def keras_example(
-    base: Annotated[Path, typer.Argument(metavar="BASE", help="The picture to dream of.")],
-    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Snapshots are PREFIX_at_iteration_N.png.")],
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="The picture.")],
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Iterations are saved as PREFIX_at_iteration_N.png.")],
     settings: options.SettingsName = "dreamy",
     network: options.Network = None,
     weights: options.Weights = None,
@@ -36,7 +42,7 @@ def keras_example(
     without bounds, at one size.
     """
     from dreamscripts.backends.startup import start_keras
-    from dreamscripts.images.files import open_photo, save_picture
+    from dreamscripts.images.files import open_photo
     from dreamscripts.images.resizing import resize
     from dreamscripts.scripts.progress import blown_out
     from dreamscripts.settings.loading import read_table
@@ -55,21 +61,28 @@ def keras_example(
     square = resize(photo.pixels, side, side)
 
     start_keras()
+    last = _run(square, chosen, prefix)
+    if warning := blown_out(last, chosen.optimizer):
+        print(warning)
+
+
+def _run(square: "np.ndarray", settings: "Settings", prefix: str) -> "Iterate":
+    """Dream, print the lines of the example and save each iteration. Returns the last iterate."""
     from dreamscripts.dreams.dream import dream
+    from dreamscripts.images.files import save_picture
 
     started = time.perf_counter()
-    for iterate in dream(square, chosen):
+    for iterate in dream(square, settings):
         number = iterate.iteration - 1
         if iterate.iteration:
             name = f"{prefix}_at_iteration_{number}.png"
-            save_picture(iterate.picture, name, chosen.to_toml())
+            save_picture(iterate.picture, name, settings.to_toml())
             print("Current loss value:", iterate.loss)
             print("Image saved as", name)
             print(f"Iteration {number} completed in {time.perf_counter() - started:.0f}s", flush=True)
         else:
             print("Model loaded.")
-        if iterate.iteration < chosen.optimizer.iterations:
+        if iterate.iteration < settings.optimizer.iterations:
             print("Start of iteration", number + 1, flush=True)
         started = time.perf_counter()
-    if note := blown_out(iterate, chosen.optimizer):
-        print(note)
+    return iterate

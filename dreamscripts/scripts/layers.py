@@ -2,15 +2,12 @@
 
 import math
 import sys
-from typing import Annotated
-
-import typer
 
 from dreamscripts.scripts import options
 
 
 def layers(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")],
+    network: options.NetworkName,
     weights: options.Weights = None,
 ) -> None:
     """List the layers of NETWORK that can be used under [features], with their receptive fields.

@@ -9,10 +9,10 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-SettingsName = Annotated[
-    str | None,
-    typer.Option("--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file."),
-]
+_SETTINGS = typer.Option("--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file.")
+SettingsName = Annotated[str, _SETTINGS]
+OptionalSettingsName = Annotated[str | None, _SETTINGS]
+NetworkName = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network, or a .keras or .h5 file.")]
 Network = Annotated[
     str | None,
     typer.Option("--network", "-n", metavar="NAME|FILE", help="Use this network instead of the one in the settings."),

@@ -35,7 +35,6 @@ SETTINGS = {
     Method.FOURIER: "fourier",
 }
 
-Network = Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name, or a .keras or .h5 file.")]
 Layer = Annotated[str, typer.Argument(metavar="LAYER", help="A layer of it (`dreamscripts layers NETWORK`).")]
 Channel = Annotated[int | None, typer.Option(min=0, metavar="N", help="Channel number.")]
 Channels = Annotated[str | None, typer.Option(metavar="N,N:WEIGHT", help="Sum of channels: 65,139 or 65:1,139:-0.5.")]
@@ -56,7 +55,7 @@ Output = Annotated[
 
 
 def visualize(
-    network: Network,
+    network: options.NetworkName,
     layer: Layer,
     channel: Channel = None,
     channels: Channels = None,
@@ -88,8 +87,7 @@ def visualize(
     from dreamscripts.settings.schema import Settings
 
     changes = options.overrides(network, weights, size, seed, set_=set_) | {"start": "noise"}
-    if neuron:
-        changes["measure"] = "neuron"
+    changes |= {"measure": "neuron"} if neuron else {}
     if diversity > 1:
         changes.setdefault("penalties.diversity", 1.0)
     feature = {"weight": 1, "channels": {str(number): weight for number, weight in chosen.items()}}

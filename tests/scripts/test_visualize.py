@@ -90,7 +90,7 @@ def test_several_pictures_of_one_channel_are_numbered_and_unlike_each_other(comm
     first, second = (open_picture(command_here.folder / file) for file in files)
     assert np.abs(first - second).mean() > 2
     assert Settings.load(command_here.folder / files[0]).penalties.diversity == 1
-    assert "one of several" in mistake(command_here("dream", "--from", files[0]))
+    assert "made with --diversity, together with others" in mistake(command_here("dream", "--from", files[0]))
 
     done = command_here(*several, "--set", "penalties.diversity=0", check=0)
     again = ["pocket-block4_conv3-3-1of2_2.png", "pocket-block4_conv3-3-2of2_2.png"]
@@ -160,7 +160,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2of2.png: already exists"),
         (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: there is no folder 'no' to save in"),
         (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
-        (["--channel", 3, "--size", 20_000, "--diversity", 16], "GB are free: give a smaller --size"),
+        (["--channel", 3, "--size", 20_000, "--diversity", 16], "GB are free: use a smaller --size"),
         (["--channel", 3, "--diversity", 0], "'--diversity': should be greater than or equal to 1"),
         (["--channel", 3, "--size", 0], "size = 0: should be greater"),
         (["--channel", 3, "--set", "optimizer.steps=3"], "did you mean 'optimizer.step'"),
@@ -187,8 +187,8 @@ def test_a_mistake_is_told_by_a_process_that_imports_no_keras(command):
             ["pocket", "block4_*", "--channel", 3],
             "'block4_*' matches 4 layers of pocket; use one of them, such as block4_c",
         ),
-        ([*LAYER, "--channel", 128], "block4_conv3_pre_relu has channels 0 to 127, and no 128"),
-        ([*LAYER, "--channels", "3,999"], "has channels 0 to 127, and no 999"),
+        ([*LAYER, "--channel", 128], "block4_conv3_pre_relu has channels 0 to 127; channel 128 does not exist"),
+        ([*LAYER, "--channels", "3,999"], "has channels 0 to 127; channel 999 does not exist"),
         ([*LAYER, "--direction", "long.npy"], "long.npy: has 300 weights, but block4_conv3 has 128 channels"),
         ([*LAYER, "--direction", "short.npy"], "short.npy: has 64 weights, but block4_conv3 has 128 channels"),
         ([*LAYER, "--channel", 3, "--weights", "nowhere.h5"], "nowhere.h5: there is no such weights file"),
