@@ -1,4 +1,4 @@
-"""The parent process, with stand-ins for the measured programs."""
+"""`measure`, with processes that only pretend."""
 
 from statistics import median
 
@@ -9,122 +9,136 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamscripts.benchmarks import measuring, other_programs
-from dreamscripts.benchmarks.measuring import MATRICES, OURS
+from dreamscripts.benchmarks.measuring import MATRICES, OURS, measure
 from dreamscripts.benchmarks.other_programs import NO_ONEDNN, OTHERS, TENSORFLOW, TORCH, excluded_programs
+from dreamscripts.benchmarks.process import MeasuringError
+from dreamscripts.settings.schema import Settings
 
 PREPARED = {"backend": "tensorflow", "not_keras": "", "not_a_chain": ""}
+SETTINGS = Settings(features={"block2_conv1": 0.05}, size=64)
+SAME = (-3.0, [3.0, 4.0])  # a loss and a gradient
+
+
+class Machine:
+    """Processes whose passes take the given seconds and whose losses and gradients are the given ones, by name.
+
+    `told` holds the task of each process. `asked` lists the requests: process, name and first argument.
+    """
+
+    def __init__(self, seconds=None, gradients=None, prepared=None, dies="", xla_is_open=True):
+        self.seconds = {name: iter(of) for name, of in (seconds or {}).items()}
+        self.gradients = gradients or {}
+        self.prepared = PREPARED | (prepared or {})
+        self.dies, self.xla_is_open = dies, xla_is_open
+        self.told, self.asked = {}, []
+
+    def measure(self, settings=SETTINGS, passes=3, sizes=(), torch=True, **options):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(measuring, "PAUSE", 0)
+            patch.setattr(measuring, "Worker", lambda *told: Pretender(self, *told))
+            patch.setattr(measuring, "keep_onednn", lambda faster: None)
+            patch.setattr(other_programs, "find_spec", lambda name: name if torch else None)
+            patch.setattr(measuring.subprocess, "run", lambda *command, **how: None)
+            return measure(settings, passes, sizes, **options)
 
 
 class Pretender:
-    """A worker whose gradients are what is given for each picture, and whose passes take what is given."""
+    """One of the processes."""
 
-    def __init__(self, log, name, gradients=(), seconds=()):
-        self.log, self.name, self.gradients, self.seconds = log, name, gradients, iter(seconds)
+    def __init__(self, machine, name, module, task, environment=None):
+        self.machine, self.name, self.module = machine, name, module
+        machine.told[name] = dict(task)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def start(self):
+        if self.name == self.machine.dies:
+            raise MeasuringError(f"the process of {self.name} died")
+        if self.module == "preparing":
+            return self.machine.prepared | {"limits": [[0] * 3, [1] * 3], "chain": [], "multiplications": 1000}
+        choices = self.machine.told[self.name].get("choices", {"xla": False})
+        about = {"choices": choices, "xla_is_open": self.machine.xla_is_open, "device": "CPU: a chip", "tiles": None}
+        return about | {"versions": {}, "start_up": 1, "first_pass": 2, "mib_before": 100}
 
     def request(self, name, *arguments):
-        self.log.append((self.name, name, *arguments[:1]))
+        self.machine.asked.append((self.name, name, *arguments[:1]))
         if name == "compare":
             number, path = arguments
-            loss, gradient = self.gradients[number]
+            loss, gradient = self.machine.gradients.get(self.name, [SAME] * 3)[number]
             np.save(path, np.array(gradient, np.float32))
             return {"loss": loss}
         if name == "multiply":
             return {"side": 512, "gflops": 100.0}
-        return {"seconds": next(self.seconds, 1.0), "peak_mib": 700.0 + len(self.log)}
-
-
-@pytest.fixture(autouse=True)
-def without_pauses(monkeypatch):
-    monkeypatch.setattr(measuring, "PAUSE", 0)
+        if name == "iterate":
+            return {"seconds": 9.0, "passes": 7, "outside": 1.0}
+        seconds = next(self.machine.seconds.get(self.name, iter([])), 1.0)
+        return {"seconds": seconds, "peak_mib": 700.0 + len(self.machine.asked)}
 
 
 def test_passes_alternate_there_and_back_with_products_in_between():
-    log, steps = [], []
-    workers = {name: Pretender(log, name) for name in (OURS, TENSORFLOW, TORCH)}
-    multipliers = {TORCH: workers[TORCH], MATRICES: Pretender(log, MATRICES)}
-    replies, products = measuring._alternate(workers, multipliers, 3, lambda *step: steps.append(step))
-    there = [(OURS, "pass"), (TENSORFLOW, "pass"), (TORCH, "pass")]
-    assert log[:3] == there  # which do not count
-    rounds = [log[3 + 5 * i : 8 + 5 * i] for i in range(3)]
-    assert [round_[:3] for round_ in rounds] == [there, there[::-1], there]
-    assert [round_[3:] for round_ in rounds] == [[(TORCH, "multiply", i), (MATRICES, "multiply", i)] for i in range(3)]
-    assert {name: len(of) for name, of in replies.items()} == dict.fromkeys(workers, 3)
+    machine, steps = Machine(prepared={"backend": "jax"}), []
+    products = machine.measure(on_step=lambda *step: steps.append(step)).products
+    turns = [asked for asked in machine.asked if asked[1] in ("pass", "multiply")]
+    there = [(OURS, "pass"), (TORCH, "pass")]
+    assert turns[:2] == there  # which do not count
+    rounds = [turns[2 + 4 * i : 6 + 4 * i] for i in range(3)]
+    assert [round_[:2] for round_ in rounds] == [there, there[::-1], there]
+    assert [round_[2:] for round_ in rounds] == [[(TORCH, "multiply", i), (MATRICES, "multiply", i)] for i in range(3)]
+    assert len(turns) == 14
     assert [product.name for product in products] == [TORCH, MATRICES] * 3
-    assert steps == [("alternating passes", i, 3) for i in range(3)]
+    assert [step for step in steps if step[0] == "alternating passes"] == [
+        ("alternating passes", i, 3) for i in range(3)
+    ]
 
 
 @given(st.lists(st.tuples(*[st.floats(0.01, 10)] * 2), min_size=3, max_size=9))
 def test_a_ratio_is_that_of_passes_made_in_the_same_round(times):
-    replies = {
-        OURS: [{"seconds": ours, "peak_mib": 1} for ours, _ in times],
-        TORCH: [{"seconds": its, "peak_mib": 2 + i} for i, (_, its) in enumerate(times)],
-    }
-    result = measuring._result(TORCH, replies, (0.0, 0.0), {"start_up": 1, "first_pass": 2})
-    assert median(result.ratios) == median(ours / its for ours, its in times)
-    assert result.seconds == [its for _, its in times]
-    assert result.peak_mib == 2
+    ours, theirs = zip(*times, strict=True)
+    machine = Machine({OURS: [9.0, *ours], TORCH: [9.0, *theirs]}, prepared={"backend": "jax"})
+    first, result = machine.measure(passes=len(times)).results
+    assert (first.name, result.name) == (OURS, TORCH)
+    assert (first.seconds, result.seconds) == (list(ours), list(theirs))
+    assert median(result.ratios) == median(a / b for a, b in times)
+    assert (result.start_up, result.first_pass) == (1, 2)
+    of_torch = [number for number, asked in enumerate(machine.asked) if asked[:2] == (TORCH, "pass")]
+    assert result.peak_mib == 700 + of_torch[1] + 1  # of its first pass that counts, before any matrices
 
 
-def errors_of(ours, theirs, tmp_path):
-    log = []
-    workers = {OURS: Pretender(log, OURS, ours), TORCH: Pretender(log, TORCH, theirs)}
-    return measuring._errors(workers, tmp_path)[TORCH], log
+def compared(ours, theirs):
+    """The result of PyTorch, if there is one, the excluded programs, and the number of losses that were computed."""
+    machine = Machine(gradients={OURS: ours, TORCH: theirs}, prepared={"backend": "jax"})
+    scoreboard = machine.measure()
+    asked = sum(name == "compare" for _, name, *_ in machine.asked)
+    return next((one for one in scoreboard.results if one.name == TORCH), None), scoreboard.excluded, asked
 
 
-SAME = (-3.0, [3.0, 4.0])
+def test_a_program_that_agrees_computes_one_picture():
+    result, excluded, asked = compared([SAME], [(-3.00002, [3.0, 4.0001])])
+    assert (result.loss_error, result.gradient_error) == pytest.approx((6.67e-6, 2e-5), rel=0.01)
+    assert TORCH not in excluded
+    assert asked == 2
 
 
-def test_a_program_that_agrees_computes_one_picture(tmp_path):
-    (loss, gradient), log = errors_of([SAME], [(-3.00002, [3.0, 4.0001])], tmp_path)
-    assert (loss, gradient) == pytest.approx((6.67e-6, 2e-5), rel=0.01)
-    assert measuring._agree((loss, gradient))
-    assert len(log) == 2
-
-
-def test_a_last_digit_that_sends_a_gradient_elsewhere_is_forgiven_once_another_picture_agrees(tmp_path):
-    errors, log = errors_of([SAME, SAME], [(-3.0, [3.0, 4.1]), SAME], tmp_path)
-    assert errors == (0, 0)
-    assert len(log) == 4
+def test_a_last_digit_that_sends_a_gradient_elsewhere_is_forgiven_once_another_picture_agrees():
+    result, _, asked = compared([SAME, SAME], [(-3.0, [3.0, 4.1]), SAME])
+    assert (result.loss_error, result.gradient_error) == (0, 0)
+    assert asked == 4
 
 
 @pytest.mark.parametrize("other", [(-3.0, [3.0, 4.1]), (-3.1, [3.0, 4.0]), (np.nan, [3.0, 4.0]), (-3, [np.nan, 4])])
-def test_what_computes_something_else_agrees_in_no_picture(other, tmp_path):
-    errors, log = errors_of([SAME] * 3, [other] * 3, tmp_path)
-    assert not measuring._agree(errors)
-    assert len(log) == 6
+def test_what_computes_something_else_agrees_in_no_picture(other):
+    result, excluded, asked = compared([SAME] * 3, [other] * 3)
+    assert result is None
+    assert "its gradient by" in excluded[TORCH]
+    assert asked == 6
 
 
-@pytest.fixture
-def started(monkeypatch):
-    """Pretend to start processes whose passes take `seconds`. Returns the task of each, by name."""
-    monkeypatch.delenv(measuring.ONEDNN, raising=False)
-
-    def of(seconds, xla_is_open=True):
-        told = {}
-
-        class Program(Pretender):
-            def __init__(self, name, module, task):
-                super().__init__([], name, seconds=iter([9.0] + [seconds[name]] * 9))  # the first does not count
-                told[name] = task
-
-            def __enter__(self):
-                return self
-
-            def __exit__(self, *error):
-                self.log.append("ended")
-
-            def start(self):
-                return {"choices": told[self.name].get("choices", {"xla": False}), "xla_is_open": xla_is_open}
-
-        monkeypatch.setattr(measuring, "Worker", Program)
-        monkeypatch.delenv(measuring.ONEDNN, raising=False)
-        return told
-
-    return of
-
-
-def try_ways():
-    return measuring._try_ways({"side": 400}, lambda *step: None)
+LARGE = changed(SETTINGS, size=400)
+WAYS = ("dreamscripts without changes", "dreamscripts without oneDNN", "dreamscripts with XLA")
 
 
 @pytest.mark.parametrize(
@@ -136,27 +150,47 @@ def try_ways():
         ((1.0, 0.97, 0.96), True, False),  # too close to tell
     ],
 )
-def test_ours_takes_the_way_that_is_clearly_fastest(seconds, onednn, xla, started):
-    names = ("dreamscripts without changes", "dreamscripts without oneDNN", "dreamscripts with XLA")
-    told = started(dict(zip(names, seconds, strict=True)))
-    fastest, ways = try_ways()
-    assert fastest == {"onednn": onednn, "choices": {"xla": xla}}
-    assert list(ways.values()) == list(seconds)
-    assert [told[name]["onednn"] for name in names] == [True, False, True]
-    assert [told[name].get("choices") for name in names] == [None, {"xla": False}, {"xla": True}]
+def test_ours_takes_the_way_that_is_clearly_fastest(seconds, onednn, xla, monkeypatch):
+    monkeypatch.delenv(measuring.ONEDNN, raising=False)
+    machine = Machine({way: [9.0, *[one] * 9] for way, one in zip(WAYS, seconds, strict=True)})  # the first: no matter
+    scoreboard = machine.measure(LARGE)
+    assert (machine.told[OURS]["onednn"], machine.told[OURS]["choices"]) == (onednn, {"xla": xla})
+    assert list(scoreboard.about["ways"].values()) == list(seconds)
+    assert [machine.told[name]["onednn"] for name in WAYS] == [True, False, True]
+    assert [machine.told[name].get("choices") for name in WAYS] == [None, {"xla": False}, {"xla": True}]
 
 
-def test_onednn_is_not_tried_where_the_user_has_decided(started, monkeypatch):
-    told = started({"dreamscripts without changes": 1.0, "dreamscripts with XLA": 2.0})
+def test_small_pictures_do_not_tell_which_way_is_fastest():
+    machine = Machine()
+    assert machine.measure(SETTINGS).about["ways"] == {}
+    assert not machine.told.keys() & set(WAYS)
+
+
+def test_onednn_is_not_tried_where_the_user_has_decided(monkeypatch):
     monkeypatch.setenv(measuring.ONEDNN, "0")
-    assert list(try_ways()[1]) == ["without changes", "with XLA"]
-    assert len(told) == 2
+    machine = Machine()
+    assert list(machine.measure(LARGE).about["ways"]) == ["without changes", "with XLA"]
+    assert WAYS[1] not in machine.told
 
 
-def test_where_the_backend_leaves_nothing_open_there_is_one_way(started):
-    told = started({"dreamscripts without changes": 1.0}, xla_is_open=False)
-    assert try_ways()[1] == {"without changes": 1.0}
-    assert len(told) == 1
+def test_where_the_backend_leaves_nothing_open_there_is_one_way():
+    machine = Machine(xla_is_open=False)
+    assert machine.measure(LARGE).about["ways"] == {"without changes": 1.0}
+    assert machine.told.keys() & set(WAYS) == {WAYS[0]}
+
+
+def test_all_programs_are_measured_if_all_can():
+    scoreboard = Machine().measure()
+    assert scoreboard.excluded == {}
+    assert [result.name for result in scoreboard.results] == [OURS, *OTHERS]
+
+
+def test_excluded_programs_are_not_started():
+    machine = Machine()
+    scoreboard = machine.measure(changed(SETTINGS, penalties={"total_variation": 0.1}))
+    assert scoreboard.excluded.keys() == OTHERS.keys()
+    assert [result.name for result in scoreboard.results] == [OURS]
+    assert not machine.told.keys() & OTHERS.keys()
 
 
 def test_all_programs_run_if_all_can(settings, monkeypatch):
@@ -203,7 +237,8 @@ def test_programs_that_cannot_run_are_excluded_with_the_reason(prepared, torch, 
     assert excluded_programs(settings, PREPARED | prepared) == expected
 
 
-def test_a_size_whose_process_dies_is_reported(monkeypatch):
-    size = measuring._measure_size({"side": 64}, 0, 1, lambda *step: None)  # a task without settings
-    assert size.seconds == []
-    assert "the process of 64×64 died with exit code 1; its last message: KeyError" in size.died
+def test_a_size_whose_process_dies_is_reported_and_the_others_are_measured():
+    scoreboard = Machine(dies="96×96").measure(sizes=[48, 96])
+    small, large = scoreboard.sizes
+    assert (small.seconds, small.died) == ([1.0] * 3, "")
+    assert (large.seconds, large.died) == ([], "the process of 96×96 died")

@@ -5,7 +5,6 @@ import keras
 import pytest
 from conftest import BACKENDS, changed
 
-from dreamscripts.backends import cache
 from dreamscripts.dreams import prepare
 from dreamscripts.networks import tuning
 from dreamscripts.networks.loading import load_network
@@ -110,9 +109,11 @@ def test_an_answer_is_for_one_network_backend_and_version(network, timed, monkey
 
 
 @pytest.mark.parametrize("damaged", [None, [], {}, {"xla": 1}, {"xla": False, "winograd_from": "x", "trials": []}])
-def test_a_damaged_answer_is_tried_again(damaged, network, timed):
+def test_a_damaged_answer_is_tried_again(damaged, network, timed, home):
     kinds = kinds_of(network, *SIZE)
-    cache.keep(tuning._key(network, kinds), damaged)
+    tuning.keep(network, kinds, Choices())
+    (path,) = (path for path in home.rglob("*") if path.is_file())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"answer": damaged}))
     assert tuning.recall(network, kinds) is None
     assert choose(network, *SIZE, passes_of(network)).trials
 
