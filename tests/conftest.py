@@ -14,12 +14,14 @@ from backend_process import BackendProcess
 from PIL import Image
 
 from dreamscripts.backends import startup
+from dreamscripts.benchmarks.process import SHARING
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import main
 from dreamscripts.settings.schema import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compare its bytes with those made here
+os.environ.update(SHARING)  # the tests run in several processes, which may have one GPU
 NO_KERAS = {"KERAS_BACKEND": "none of them"}  # with it in its environment, a process fails that imports Keras
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
 
