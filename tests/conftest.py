@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from backend_process import BackendProcess
 from PIL import Image
+from xdist.scheduler import LoadFileScheduling
 
 from dreamscripts.backends import startup
 from dreamscripts.benchmarks.process import SHARING
@@ -24,6 +25,20 @@ os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compar
 os.environ.update(SHARING)  # the tests run in several processes, which may have one GPU
 NO_KERAS = {"KERAS_BACKEND": "none of them"}  # with it in its environment, a process fails that imports Keras
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
+
+
+class FilesAndBackends(LoadFileScheduling):
+    """Give a worker whole files, and give one of them all tests whose names speak of backends.
+
+    Only that one then starts a process for each backend.
+    """
+
+    def _split_scope(self, nodeid):
+        return "backends" if "backend" in nodeid.rpartition("::")[2] else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return FilesAndBackends(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
