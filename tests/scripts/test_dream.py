@@ -166,9 +166,9 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
     begun = Settings.load("caffe_guided", network="pocket", **changes)
     (tmp_path / "settings.toml").write_text(begun.to_toml())
     refuse_other(changes, begun, tmp_path)
-    with pytest.raises(SettingsError, match="begun with optimizer"):
+    with pytest.raises(SettingsError, match="started with optimizer"):
         refuse_other({"optimizer.iterations": 3}, begun, tmp_path)
-    with pytest.raises(SettingsError, match="begun with network = pocket"):
+    with pytest.raises(SettingsError, match="started with network = pocket"):
         refuse_other({"network": "vgg16"}, begun, tmp_path)
 
 
@@ -251,7 +251,7 @@ def test_a_picture_without_a_command_is_told_the_command(command_here, photo):
         (["--network", "vgg_16"], "did you mean 'vgg16'"),
         (["--set", "features.block2conv1=1"], "did you mean 'block2_conv1'"),
         (["--size", "8"], "at least"),
-        (["--weights", "nowhere.h5"], "nowhere.h5: there is no such file"),
+        (["--weights", "nowhere.h5"], "nowhere.h5: there is no such weights file"),
         (["--set", "tiles.size=8"], "tiles of 8 pixels are too small"),
         (["--settings", "caffe_guided", "--guide", "nowhere.jpg"], "nowhere.jpg: there is no such picture"),
     ],

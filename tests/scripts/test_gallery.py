@@ -95,7 +95,7 @@ def test_ctrl_c_is_answered_with_a_word(command):
     while process.poll() is None:  # Python drops an interrupt that falls into a destructor; a person presses again
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(5)
+            process.wait(60)
     out, err = process.communicate()
     assert process.returncode == 130
     assert err.endswith("dreamscripts: stopped\n")
