@@ -14,7 +14,7 @@ from dreamscripts.networks.family import Family, check_name, family_of, names
 from dreamscripts.networks.loading import build, load_network
 from dreamscripts.registry import FAMILIES
 from dreamscripts.scripts import app
-from dreamscripts.settings.layer_equivalents import stand_in
+from dreamscripts.settings.layer_equivalents import equivalent
 
 
 def tiny(name: str) -> keras.Model:
@@ -69,9 +69,9 @@ def test_a_new_family_is_loaded_dreamt_with_and_listed(family, rng):
 
 
 def test_layers_of_a_new_family_correspond_to_those_of_others(family):
-    assert stand_in("corners", "vgg16") == "block2_conv2"
-    assert stand_in("block2_conv2", "tiny") == "corners"
-    assert stand_in("mixed3", "tiny") is None
+    assert equivalent("corners", "vgg16") == "block2_conv2"
+    assert equivalent("block2_conv2", "tiny") == "corners"
+    assert equivalent("mixed3", "tiny") is None
 
 
 def test_a_new_family_takes_random_weights_and_files_and_no_imagenet(family, tmp_path):
