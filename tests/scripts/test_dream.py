@@ -231,7 +231,7 @@ def test_what_stands_in_and_what_is_left_out_is_said(command_here, photo):
     done = command_here("dream", photo, "-s", "inception.toml", "-n", "pocket", "-i", 1, "-o", "run", check=0)
     assert done.stderr == ""
     first, second, third, *lines, _ = done.stdout.splitlines()
-    assert first == "mixed3 is not a layer of pocket: block5_conv1 stands in for it"
+    assert first == "mixed3 is not a layer of pocket; using block5_conv1 instead"
     assert second == "photo.jpg → run/  (pocket, inception.toml)"
     assert third.startswith("octave 1 of 3 is skipped: 94×71 is too small for pocket at block5_conv1")
     places = ["octave 2/3, iteration 0/1", "octave 2/3, iteration 1/1", "octave 3/3, iteration 1/1"]
