@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -42,6 +43,15 @@ def test_a_module_that_fails_does_not_leave_half_a_registry(room):
     for _ in range(2):
         with pytest.raises(ImportError, match="not today"):
             len(ROOM)
+
+
+def test_a_thread_that_asks_during_discovery_gets_every_entry(room):
+    slow = (room / "first.py").read_text().replace("one", "two")
+    (room / "second.py").write_text(f"import time\ntime.sleep(0.1)\n{slow}")
+    from furnished import ROOM
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda _: list(ROOM), range(2))) == [["one", "two"]] * 2
 
 
 def test_a_name_that_is_taken_is_refused_when_it_is_added(room):

@@ -11,7 +11,7 @@ from keras import ops
 from dreamscripts.dreams import dream as dreaming
 from dreamscripts.dreams import prepare
 from dreamscripts.dreams.dream import dream
-from dreamscripts.dreams.prepare import build_evaluator, open_network
+from dreamscripts.dreams.prepare import BUILT_FROM, build_evaluator, open_network
 from dreamscripts.errors import Diverged, NetworkError, PictureError, SettingsError
 from dreamscripts.images.resizing import bilinear, fit, noise
 from dreamscripts.losses.layers import LayerMean
@@ -21,7 +21,7 @@ from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.fourier import FourierEvaluator
 from dreamscripts.optimizers.protocol import OptimizerResult
-from dreamscripts.settings.schema import Feature
+from dreamscripts.settings.schema import Feature, Settings
 
 
 @pytest.fixture
@@ -492,6 +492,10 @@ def test_settings_that_an_evaluator_would_ignore_are_refused(change, picture, as
     with pytest.raises(SettingsError, match=f"the evaluator was built with {key} = "):
         next(dream(picture, changed(ascent, **change), evaluator=used))
     next(dream(picture, changed(ascent, optimizer={"step": 3}, octaves={"count": 1}), evaluator=used))
+
+
+def test_an_evaluator_is_built_from_all_settings_but_those_of_the_optimizer_and_the_sizes():
+    assert set(Settings.model_fields) - set(BUILT_FROM) == {"start", "size", "octaves", "optimizer", "instead"}
 
 
 def test_what_else_an_evaluator_would_ignore_is_refused(picture, ascent):

@@ -97,6 +97,15 @@ def page(folder):
     return Page((folder / "index.html").read_text("utf-8"))
 
 
+def test_the_picture_of_each_optimizer_holds_the_settings_of_its_best_trial(folder):
+    ascent, adam, lbfgs = (
+        Settings.load(folder / f"{name}.png").optimizer for name in ("gradient_ascent", "adam", "lbfgs")
+    )
+    assert (ascent.name, ascent.step) == ("gradient_ascent", 1.5)
+    assert (adam.name, adam.step) == ("adam", 2)
+    assert (lbfgs.name, lbfgs.passes, lbfgs.iterations) == ("lbfgs", 4, 1)
+
+
 def test_the_verdict_names_the_best_and_its_numbers(comparison):
     assert verdict(comparison) == [
         "After 4 passes each, L-BFGS, 4 passes an iteration has the lowest loss: −1,234, from 200 at the start.",

@@ -296,6 +296,9 @@ def test_out_of_noise_a_run_needs_no_picture_and_resumes_to_the_same_files(chang
         for iterate in run(None, settings, stopped):
             if iterate.iteration == stop_after:
                 break
+        reopened = RunFolder.reopen(stopped)
+        np.testing.assert_array_equal(reopened.last.picture, iterate.picture)
+        reopened.release()
         rest = list(resume(stopped))
         assert [iterate.iteration for iterate in rest] == list(range(stop_after + 1, 5))
         assert names(stopped) == names(whole)
@@ -375,6 +378,18 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing(photo, settings, fold
     with pytest.raises(OutputError, match="the disk is full"):
         next(run(photo, settings, folder))
     assert not folder.exists()
+
+
+@pytest.mark.usefixtures("compiled_once")
+def test_a_report_that_fails_leaves_a_run_that_can_be_resumed(photo, settings, folder):
+    def fail(folder):
+        raise OutputError("loss.png: the disk is full")
+
+    settings = changed(settings, optimizer={"iterations": 1})
+    with pytest.raises(OutputError, match="the disk is full"):
+        list(run_module.run(photo, settings, folder, on_end=fail))
+    assert list(resume(folder)) == []
+    assert names(folder) == {"iteration_000.png", "iteration_001.png"} | ALWAYS
 
 
 def test_default_folders_are_numbered(tmp_path, monkeypatch):

@@ -13,9 +13,11 @@ import keras
 import pytest
 from conftest import NO_KERAS, mistake
 
-from dreamscripts.errors import SettingsError
+from dreamscripts.backends import startup
+from dreamscripts.errors import DreamError, SettingsError
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import fit
+from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.scripts.dream import EMBEDDED, refuse_other
 from dreamscripts.settings.schema import Settings
 
@@ -170,6 +172,16 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
         refuse_other({"optimizer.iterations": 3}, begun, tmp_path)
     with pytest.raises(SettingsError, match="started with network = pocket"):
         refuse_other({"network": "vgg16"}, begun, tmp_path)
+
+
+def test_a_resumed_run_starts_keras_as_it_began(command_here, picture, settings, monkeypatch):
+    def start_keras(onednn):
+        raise DreamError(f"started with oneDNN = {onednn}")
+
+    folder = command_here.folder / "run"
+    RunFolder.create(folder, settings, picture, {"picture": None, "choices": {"onednn": False}}).release()
+    monkeypatch.setattr(startup, "start_keras", start_keras)
+    assert "started with oneDNN = False" in mistake(command_here("dream", "--resume", "--output", folder))
 
 
 @pytest.mark.parametrize(
