@@ -8,6 +8,7 @@ import pytest
 from conftest import changed
 from keras import ops
 
+from dreamscripts.backends import compiling
 from dreamscripts.dreams import dream as dreaming
 from dreamscripts.dreams import prepare
 from dreamscripts.dreams.dream import dream
@@ -506,6 +507,15 @@ def test_what_else_an_evaluator_would_ignore_is_refused(picture, ascent):
     for more in ({"loss": ImageL2()}, {"choices": Choices()}):
         with pytest.raises(SettingsError, match="give them to build_evaluator"):
             next(dream(picture, ascent, evaluator=used, **more))
+
+
+@pytest.mark.parametrize(("precision", "xla"), [("float32", False), ("tf32", True), ("mixed_bfloat16", False)])
+def test_the_backend_is_told_of_xla_and_tf32(precision, xla, settings, monkeypatch):
+    told = []
+    monkeypatch.setattr(compiling, "compile_pass", lambda terms_of, variables, *how: told.append(how))
+    settings = changed(settings, precision=precision)
+    build_evaluator(open_network(settings), settings, 24, 32, choices=Choices(xla=xla))
+    assert told == [(xla, precision == "tf32")]
 
 
 def test_a_loss_takes_the_place_of_features_and_penalties(picture, ascent):

@@ -175,7 +175,7 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
 
 
 def test_a_resumed_run_starts_keras_as_it_began(command_here, picture, settings, monkeypatch):
-    def start_keras(onednn):
+    def start_keras(onednn=None):
         raise DreamError(f"started with oneDNN = {onednn}")
 
     folder = command_here.folder / "run"

@@ -150,6 +150,11 @@ def test_channels_cannot_be_carried_over():
     assert Settings.load("tutorial_simple", **chosen).features["mixed3"].channels == {3: 1}
 
 
+def test_a_layer_at_several_places_corresponds_to_the_first_of_them():
+    assert equivalent("fire9", "googlenet") == "mixed4d"
+    assert equivalent("relu_conv1", "pocket") == "block1_conv2"
+
+
 def test_what_the_table_does_not_know_is_left_alone(load):
     for layer, network in [("mixed3", "resnet50"), ("mixed3", "own.keras"), ("mixed", "pocket"), ("conv1", "pocket")]:
         assert equivalent(layer, network) is None

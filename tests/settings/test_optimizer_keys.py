@@ -66,6 +66,11 @@ def test_a_person_s_file_may_have_the_defaults_of_then_but_no_other_values(load)
         load(almost | {"step": 99})
 
 
+def test_an_old_name_beside_the_new_one_is_refused(load):
+    with pytest.raises(SettingsError, match=r"some\.toml: .*optimizer\.evaluations"):
+        load({"evaluations": 7, "passes": 3})
+
+
 def test_another_optimizer_on_the_command_line_says_which_keys_of_the_file_it_lacks(load):
     written = {"name": "lbfgs", "where": "device", "history": 7, "passes": 3}
     optimizer, said = load(written, **{"optimizer.name": "adam", "optimizer.step": 2})
