@@ -67,6 +67,7 @@ class RunFolder:
             run._write_array("start.npy", picture)
             run._write_record()
         except BaseException:
+            run.discard()
             run.release()
             raise
         return run

@@ -557,6 +557,12 @@ def test_a_dream_may_start_from_another_picture_than_the_photograph(kind, pictur
         next(dream(picture, settings, start=picture[:, :, 0]))
 
 
+def test_a_start_of_another_number_of_pictures_is_refused(out_of_noise):
+    both = noise(20, count=2)
+    with pytest.raises(PictureError, match="start has 1 pictures, not 2"):
+        next(dream(both, out_of_noise, start=both[0]))
+
+
 def test_two_threads_dream_at_once_as_each_would_alone(picture, ascent):
     several = [
         changed(ascent, seed=1, jitter={"noise": 4, "shift": 3}),

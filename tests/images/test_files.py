@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -192,3 +194,17 @@ def test_a_saved_picture_is_rounded_and_holds_its_settings(tmp_path):
 def test_a_picture_that_cannot_be_saved_is_an_output_error(tmp_path, picture):
     with pytest.raises(OutputError, match=r"nowhere/a\.png"):
         save_picture(picture, tmp_path / "nowhere" / "a.png")
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_one_before(tmp_path, picture, monkeypatch):
+    def fail_halfway(path, content):
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError("no space")
+
+    save_picture(picture, tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    monkeypatch.setattr(Path, "write_bytes", fail_halfway)
+    with pytest.raises(OutputError, match=r"a\.png"):
+        save_picture(picture[::-1], tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == before

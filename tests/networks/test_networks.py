@@ -12,7 +12,9 @@ from conftest import shared
 
 from dreamscripts.errors import NetworkError
 from dreamscripts.images.files import open_picture
+from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.images.resizing import fit
+from dreamscripts.networks.family import family_of
 from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.loading import build, load_network
 from dreamscripts.networks.weights import fill_at_random
@@ -91,6 +93,20 @@ def test_networks_of_keras_run_on_pictures_of_any_size(name, x):
     assert 0 < np.abs(features).mean() < 1e4
     again = load_network(name, "random", [layer], seed=3)
     np.testing.assert_array_equal(run(again, x)[layer], features)
+
+
+TRAINED_ON = {
+    **{"vgg16": "vgg16", "pocket": "vgg16", "squeezenet": "vgg16"},  # all three on BGR without the mean colour
+    **{"inception_v3": "inception_v3", "resnet50": "resnet", "resnet50_v2": "resnet_v2", "densenet121": "densenet"},
+    **{"mobilenet_v3_small": "mobilenet_v3", "efficientnet_b0": "efficientnet", "convnext_tiny": "convnext"},
+}
+
+
+@pytest.mark.parametrize("name", TRAINED_ON)
+def test_a_network_gets_pictures_as_its_weights_were_trained_on(name, picture):
+    ours = PREPROCESSINGS[family_of(name).preprocessing].normalise(picture)
+    theirs = getattr(keras.applications, TRAINED_ON[name]).preprocess_input(picture.copy())
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
 
 
 def test_only_what_is_needed_is_kept():

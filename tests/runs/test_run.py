@@ -366,15 +366,16 @@ def test_a_disk_that_fills_up_loses_nothing_written(photo, settings, folder, mon
     assert [iterate.iteration for iterate in resume(folder)] == [2, 3, 4]
 
 
-def test_a_disk_that_is_full_from_the_start_leaves_nothing(photo, settings, folder, monkeypatch):
+@pytest.mark.parametrize("last", ["settings.toml", "start.npy", "run.json", "loss.csv"])
+def test_a_disk_that_is_full_from_the_start_leaves_nothing(last, photo, settings, folder, monkeypatch):
     written = Path.write_bytes
 
-    def full_for_tables(self, content):
-        if "loss.csv" in self.name:
+    def full(self, content):
+        if last in self.name:
             raise OSError(errno.ENOSPC, "No space left on device")
         return written(self, content)
 
-    monkeypatch.setattr(Path, "write_bytes", full_for_tables)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="the disk is full"):
         next(run(photo, settings, folder))
     assert not folder.exists()
