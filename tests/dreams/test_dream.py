@@ -559,7 +559,7 @@ def test_a_dream_may_start_from_another_picture_than_the_photograph(kind, pictur
 
 def test_a_start_of_another_number_of_pictures_is_refused(out_of_noise):
     both = noise(20, count=2)
-    with pytest.raises(PictureError, match="start has 1 pictures, not 2"):
+    with pytest.raises(PictureError, match="`start` needs as many pictures as `picture`: 1 is not 2"):
         next(dream(both, out_of_noise, start=both[0]))
 
 
