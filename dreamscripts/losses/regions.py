@@ -64,8 +64,8 @@ class TileRegion(Region):
     def middle(self, f: Tensor) -> Tensor:
         """Return f at the middle of the whole picture, (N, c), or zeros if the middle is outside the core."""
         _, first, last, count = self._columns()
-        there = self._between(f, ops.maximum(first, count // 2), ops.minimum(last, count // 2 + 1))
-        return ops.sum(there, axis=(1, 2))
+        middle = self._between(f, ops.maximum(first, count // 2), ops.minimum(last, count // 2 + 1))
+        return ops.sum(middle, axis=(1, 2))
 
     def positions(self, f: Tensor) -> Tensor:
         """Return the number of positions in the whole picture, as a float32 scalar."""
