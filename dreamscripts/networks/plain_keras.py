@@ -1,4 +1,4 @@
-"""Keras with its default configuration for a while."""
+"""Use Keras temporarily with its default configuration."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def plain_keras() -> Iterator[None]:
     """Build channels-last in float32, and name layers as in a new session.
 
     Pictures here are (H, W, 3), and automatic names such as `conv2d_5` then mean the same layer in every session.
-    Other threads that build a network wait meanwhile.
+    Other threads that build a network wait.
     """
     with _CONFIG:
         saved = keras.config.image_data_format(), keras.config.floatx(), keras.config.dtype_policy()

@@ -72,7 +72,7 @@ def convolve(x: Any, transformed: Any, padding: int) -> Any:
 
 
 def _grid(*lengths: Any) -> list[Any]:
-    """The index along each axis of an array with these lengths, in shapes for broadcasting."""
+    """Return the index along each axis of an array with these lengths, in shapes for broadcasting."""
     axes = range(len(lengths))
     return [ops.reshape(ops.arange(lengths[i], dtype="int32"), [-1 if axis == i else 1 for axis in axes]) for i in axes]
 
@@ -110,7 +110,7 @@ class WinogradConv2D(keras.layers.Conv2D):
 
 
 def with_winograd(model: keras.Model, least: float) -> keras.Model:
-    """Replace the convolutions of `model` whose `gain` is at least `least`; layers keep their names."""
+    """Replace the convolutions of `model` whose `gain` is at least `least`. Layers keep their names."""
     if is_channels_first(model):
         return model
     replaced = {layer.name for layer in model.layers if 0 < gain(layer) >= least}
@@ -125,16 +125,16 @@ def _by_winograd(layer: keras.layers.Conv2D) -> Substitute:
 
 
 def transformed_weights(kernel: np.ndarray, *bias: np.ndarray) -> list[np.ndarray]:
-    """The weights of a `WinogradConv2D` that is equal to a plain convolution with this kernel and bias."""
+    """Return the weights of a `WinogradConv2D` that is equal to a plain convolution with this kernel and bias."""
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     return [*bias, transform_filter(kernel), transform_filter(turned)]  # in Keras's order: trainable weights first
 
 
 def gain(layer: keras.Layer) -> float:
-    """The possible gain of a layer: c·o / (c + o) for c input and o output channels.
+    """Return the possible gain of a layer: c·o / (c + o) for c input and o output channels.
 
-    It is 0 if the layer is not a plain 3×3 convolution of stride 1. The saved multiplications grow with c·o, the cost
-    of the transforms with c + o.
+    It is 0 if the layer is not a plain 3×3 convolution of stride 1. The saved multiplications grow with c·o, and the
+    cost of the transforms grows with c + o.
     """
     if type(layer) is not keras.layers.Conv2D:
         return 0
