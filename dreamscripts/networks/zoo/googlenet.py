@@ -123,7 +123,7 @@ def _constant(node: Any) -> np.ndarray:
 
 
 def _convolution(node: Any, x: keras.KerasTensor, kernel: np.ndarray) -> Callable:
-    """Return a function of name and bias, which belong to the convolution in Keras, but to the next node in the graph."""
+    """Return a function of name and bias. In Keras, both are in the convolution, but in the graph in the next node."""
     _, _, _, channels = kernel.shape
     window = {"kernel_size": kernel.shape[:2], **_window(node)}
     return lambda name, bias: _apply(keras.layers.Conv2D(channels, **window, **ZEROS, name=name), x, kernel, bias)
