@@ -56,7 +56,7 @@ def free_memory() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, a hash of its features, and the number of cores. Equally fast machines return the same."""
+    """Return the processor, a hash of its features, and the number of cores: equal for equally fast machines."""
     core = _cpuinfo()
     facts = " ".join(core.get(key, "") for key in ("cpu family", "model", "stepping", "flags"))
     return {

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import keras
 
-WINOGRAD_FROM = 150  # from this gain (networks/rewrite/winograd.py) on, Winograd's algorithm is never much slower
+WINOGRAD_FROM = 150  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
 
 
 def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:

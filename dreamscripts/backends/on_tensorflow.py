@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-WINOGRAD_FROM = 50  # from this gain (networks/rewrite/winograd.py) on, Winograd's algorithm is never much slower
+WINOGRAD_FROM = 50  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
 _PRECISION = RLock()  # TensorFlow has one precision for the whole process
 
 

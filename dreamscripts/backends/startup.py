@@ -16,7 +16,7 @@ from dreamscripts.backends import cache, host
 from dreamscripts.errors import DreamError
 
 BACKENDS = ("tensorflow", "jax", "torch")
-KEPT = 90 * 24 * 3600  # seconds after which compiled code is deleted; every picture size adds a file
+KEPT = 90 * 24 * 3600  # seconds after which compiled code is deleted, because every picture size adds a file
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 
 
@@ -24,7 +24,7 @@ def start_keras(onednn: bool | None = None) -> None:
     """Import Keras and its backend and find the device, without messages on stderr unless the import fails.
 
     `onednn` switches TensorFlow's oneDNN on or off. With None, the faster setting is used if `bench` measured it on
-    this machine; otherwise oneDNN is on. Raises DreamError if KERAS_BACKEND names a backend that cannot be used.
+    this machine. Otherwise oneDNN is on. Raises DreamError if KERAS_BACKEND names a backend that cannot be used.
     """
     _prepare(measured_onednn() if onednn is None else onednn)
     try:
@@ -64,7 +64,7 @@ def installed(package: str) -> str:
 
 
 def _prepare(onednn: bool) -> None:
-    """Set the variables that the backends read when they are imported. Values that the user has set are kept."""
+    """Set the variables that the backends read when they are imported. Values that the user has set are not changed."""
     os.environ.setdefault(ONEDNN, str(int(onednn)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _set_jax_cache()

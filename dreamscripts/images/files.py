@@ -80,7 +80,7 @@ def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> N
 
 
 def read_settings(path: Path) -> str:
-    """Read the settings (TOML) in a picture that `save_picture` wrote. Raises SettingsError if there are none."""
+    """Read the settings (TOML) in a picture that `save_picture` wrote. Raises SettingsError if they are missing."""
     try:
         with Image.open(path) as image:
             image.load()  # the chunk may come after the pixels

@@ -103,7 +103,7 @@ WHOLE = Regions(Region())
 
 
 def tile_regions(layers: Iterable[str], bounds: Tensor) -> Regions:
-    """Return the regions of an exact tile; `bounds` (1 + layers, 2, 4) are for the picture and then for each layer."""
+    """Return the regions of an exact tile. `bounds` (1 + layers, 2, 4) are for the picture, then for each layer."""
     by_layer = {layer: TileRegion(bounds[i]) for i, layer in enumerate(layers, start=1)}
     return Regions(TileRegion(bounds[0]), MappingProxyType(by_layer))
 

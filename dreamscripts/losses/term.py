@@ -69,7 +69,7 @@ class Term(_Arithmetic):
     def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
         """Return the value, a scalar: the sum over the pictures of the batch.
 
-        `x` (N, H, W, 3) are the preprocessed pictures, `features` {layer: (N, h, w, c)}; both are float32.
+        `x` (N, H, W, 3) are the preprocessed pictures, `features` {layer: (N, h, w, c)}. Both are float32.
         """
         return self.of_sums(self.sums(x, features, regions))
 

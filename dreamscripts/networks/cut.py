@@ -1,4 +1,4 @@
-"""The part of a network up to its deepest layer in use."""
+"""Cut a network after its deepest layer in use."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ def cut(model: keras.Model, layers: Iterable[str], name: str) -> keras.Model:
     """
     layers = list(layers)
     facts = describe_layers(model)
-    unchanged = {}  # layers by the given name; `split` has the layers whose ReLU is removed
+    unchanged = {}  # layers by the given name, except those whose ReLU is split off
     split = {}
     for layer in layers:
         if found := find_layer(facts, layer):

@@ -26,7 +26,7 @@ class Family:
     package). `preprocessing` is a name in images/preprocessing.py.
 
     `build(name)` makes a network without its top, for pictures (N, H, W, 3) of any size, with Keras's initial
-    weights. `trained(name)` makes it with trained weights. `imagenet` says whether settings may also call these weights
+    weights. `trained(name)` makes it with trained weights. `imagenet` is True if settings may also call these weights
     "imagenet". `from_weights(name, weights)` makes a network whose structure comes from the file of its
     weights. Without it, a file is loaded into the network that `build` makes.
 

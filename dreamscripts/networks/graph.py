@@ -21,7 +21,7 @@ WITHIN = "/"  # between the name of an inner model and that of its layer
 
 
 class RewriteError(Exception):
-    """A layer cannot be copied or called; `layer` is its public name, `reason` is a clause that follows it."""
+    """A layer cannot be copied or called. `layer` is its public name. `reason` is a clause that follows the name."""
 
     def __init__(self, layer: str, reason: str):
         super().__init__(f"the layer '{layer}' {reason}")
@@ -109,7 +109,7 @@ def unconnected_copy(operation: keras.Operation, name: str) -> keras.Operation:
 
 
 def shapes_at(model: keras.Model, shape: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
-    """Return {id: shape} of all tensors of `model` for pictures of `shape`; shapes include the batch.
+    """Return {id: shape} of all tensors of `model` for pictures of `shape`. Shapes include the batch.
 
     Raises RewriteError for the first layer that cannot be called on them, or that changes the number of pictures.
     """

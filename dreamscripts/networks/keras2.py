@@ -2,7 +2,7 @@
 
 Keras 2 counts the calls of an inner model from 1. It has a layer `TFOpLambda` for each operator such as `x / 255` or
 `tf.nn.relu(x)`, with the name of TensorFlow's function, and `SlicingOpLambda` for `x[…]`. A tensor among the arguments
-of an operator is written as `["layer", 0, 0]`; Keras 3 reads tensors in the first argument only.
+of an operator is written as `["layer", 0, 0]`. Keras 3 reads tensors in the first argument only.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -29,14 +29,14 @@ class Slot:
 
 
 class LegacyOperator(keras.Layer):
-    """An operator of Keras 2; `function` is TensorFlow's name for it, such as `math.truediv`."""
+    """An operator of Keras 2. `function` is TensorFlow's name for it, such as `math.truediv`."""
 
     def __init__(self, function: str, **options: Any) -> None:
         super().__init__(**options)
         self.function = function
 
     def call(self, inputs: Any, arguments: Mapping[str, Any]) -> Any:
-        """Compute the operator by keras.ops; `inputs` is a tensor or a list, for the slots in the arguments."""
+        """Compute the operator by keras.ops. `inputs` is a tensor or a list, for the slots in the arguments."""
         tensors = inputs if isinstance(inputs, list) else [inputs]
         first, *rest = (_filled(value, tensors) for value in arguments.values())
         names = [name for name in arguments if name != _FIRST]

@@ -24,7 +24,7 @@ LARGEST_SIDE = 20_000  # pixels, the limit of settings
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """A layer that a settings file can name; stride and receptive field are in pixels of the picture.
+    """A layer that a settings file can name. Stride and receptive field are in pixels of the picture.
 
     Both are infinite for a layer that depends on the whole picture. `operation` is the layer or operator.
     """
@@ -94,7 +94,7 @@ def feature_shapes(
 
 
 def grid(model: keras.Model) -> tuple[int, int]:
-    """Find (m, r): `model` takes pictures whose sides are a multiple of m, plus r; (1, 0) for pictures of any size.
+    """Find (m, r) such that `model` takes pictures whose sides are a multiple of m, plus r. (1, 0) means any size.
 
     An encoder–decoder joins maps that were halved and doubled with maps that were not, and their sizes must agree.
     """

@@ -51,7 +51,7 @@ def load_network(
         preprocessing = family_of(name).preprocessing
     model = cut(model, layers, name)
     with plain_keras():
-        # By layer, because `x_pre_relu` is the output of another layer.
+        # Names of layers, because `x_pre_relu` is the output of another layer.
         model = fold_normalisation(model, keep={maker(x).name for x in model.output.values()})
     model.trainable = False
     return Network(name, model, PREPROCESSINGS[preprocessing])

@@ -43,7 +43,7 @@ class Network:
 
     @property
     def channel_axis(self) -> int:
-        """The axis of the channels in the model's own tensors: 1 or -1."""
+        """The axis of the channels in the tensors of the model: 1 or -1."""
         return 1 if is_channels_first(self.model) else -1
 
     def features(self, x: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from threading import RLock
 import keras
 from keras.src.backend.common import global_state
 
-_COUNTERS = "object_name_uids"  # how many layers of each kind Keras has named, in this thread
+_COUNTERS = "object_name_uids"  # the number of layers of each kind that Keras has named, in this thread
 _CONFIG = RLock()  # Keras has one data format and one float type for all threads
 
 

@@ -93,7 +93,7 @@ def _through(
     output: keras.KerasTensor,
     problem: str,
 ) -> ReceptiveField:
-    """Return the receptive field of a layer that reads `inputs` through `window`. `widest` is one of the inputs."""
+    """Return the receptive field of a layer that reads `inputs` through `window`. `widest` is its widest input."""
     size = sizes.of(output) or widest.size if problem else window.positions(widest.size)
     extent, step = window.extent, window.step or _ratio(widest.size, size)
     if extent == math.inf or widest.stride == math.inf:

@@ -56,7 +56,7 @@ class Trial:
 class Choices:
     """The algorithms of a run. 3×3 convolutions with a gain of at least `winograd_from` use Winograd's algorithm.
 
-    With None, no convolution does. `trials` are the measurements behind the choice; it may be empty.
+    With None, no convolution uses it. `trials` are the measurements behind the choice, if they were made.
     """
 
     xla: bool = False
@@ -82,12 +82,12 @@ def choose(network: Network, height: int, width: int, passes: int) -> Choices:
     choices = recall(network, kinds)
     if choices is None:
         choices = measure(network, kinds) if long else safe()
-    # Compiling with XLA takes seconds.
+    # Short runs do not use XLA, because compiling takes seconds.
     return choices if long else Choices(False, choices.winograd_from, choices.trials)
 
 
 def safe() -> Choices:
-    """Return choices that were faster, or hardly slower, on all measured machines. A GPU's library chooses itself."""
+    """Return choices that were faster, or hardly slower, on all measured machines. On a GPU, its library chooses."""
     if host.on_gpu():
         return Choices()
     return Choices(winograd_from=host.backend().WINOGRAD_FROM)
@@ -107,7 +107,7 @@ def keep(network: Network, kinds: Sequence[Kind], choices: Choices) -> None:
 
 
 def measure(network: Network, kinds: Sequence[Kind]) -> Choices:
-    """Measure from which gain on Winograd's algorithm is faster, and save the result. On a GPU, return `safe()`."""
+    """Measure the gain above which Winograd's algorithm is faster, and save the result. On a GPU, return `safe()`."""
     if host.on_gpu() or not kinds:
         return safe()
     choices = decide(kinds, time_layer)

@@ -33,7 +33,7 @@ def free_for_passes() -> int:
 def bytes_per_pixel(network: Network) -> float:
     """Return the memory of a pass at its peak, in bytes per pixel of the pictures in the pass.
 
-    Most of this memory is activations stored for the gradient. Linear layers store none.
+    Most of this memory is activations stored for the gradient. Linear layers store no activations.
     """
     stored = sum(
         facts.channels / facts.stride**2 for facts in describe_layers(network.model) if _is_nonlinear(facts.operation)

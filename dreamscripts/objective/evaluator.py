@@ -144,7 +144,7 @@ class Evaluator:
             return
         if not ops.is_tensor(x):
             x = x.astype(np.float32)  # a copy, because the caller may change x in place
-        self._x = self._gradient = None  # free the old arrays first; two copies may not fit in memory
+        self._x = self._gradient = None  # free the old arrays first, because two copies may not fit in memory
         started = time.perf_counter()
         terms, gradient = self._pass(x)
         self.seconds += time.perf_counter() - started

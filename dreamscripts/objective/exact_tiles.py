@@ -32,7 +32,7 @@ class Axis:
     """One axis of a picture of `side` pixels, with the receptive fields along it.
 
     `fields` are the receptive fields of the picture itself and of each layer in use. `widest` is the layer with the
-    largest one. Crops start at a multiple of `stride` pixels, and end a multiple of it before the end of the picture.
+    largest field. Crops start at a multiple of `stride` pixels, and end a multiple of it before the end of the picture.
     """
 
     side: int

@@ -13,7 +13,7 @@ from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.objective.protocol import Objective
 
-# The square root of the covariance of ImageNet's colours, from lucid; its scale has no effect.
+# The square root of the covariance of ImageNet's colours, from lucid. Its scale has no effect.
 COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 COLOURS /= np.linalg.norm(COLOURS, axis=0).max()
 CONTRAST = 4  # lucid's divisor of the picture before the sigmoid

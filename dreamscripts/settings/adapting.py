@@ -17,7 +17,7 @@ S = TypeVar("S", bound="Settings")
 
 
 def refuse_other_channels(settings: "Settings", written_for: str, source: str, overrides: Mapping[str, Any]) -> None:
-    """Raise SettingsError if `source` chose channels for the network `written_for`, and the settings name another one.
+    """Raise SettingsError if `source` chose channels for the network `written_for`, but the settings name another.
 
     Two networks may have layers with the same name, but their channels with the same number are unrelated. Two model
     files may be copies of the same model, so their channels are accepted.

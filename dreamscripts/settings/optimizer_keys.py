@@ -14,7 +14,7 @@ DEFAULT = "lbfgs"
 RENAMED = {"evaluations": "passes"}
 
 SHARED = {"where": "scipy", "history": 5, "step": 1.5, "laplacian": 0, "normalise": "mean", "max_score": None}
-"""The keys, with their defaults, that every optimizer took in older versions, whether it used them or not."""
+"""The keys, with their defaults, that every optimizer accepted in older versions, even if it did not use them."""
 
 _WRITTEN = {"name", "iterations", "clip", "step", "normalise"}
 _COMPLETE = (  # a table that an older version wrote itself has all of these keys
@@ -37,10 +37,10 @@ def modernised(table: Mapping[str, Any]) -> dict[str, Any]:
     if not is_known(name):
         return new
     complete = any(keys <= table.keys() for keys in _COMPLETE)
-    own = OPTIMIZERS[name].settings.model_fields
+    fields = OPTIMIZERS[name].settings.model_fields
 
     def had_no_effect(key: str, value: Any) -> bool:
-        return key in SHARED and key not in own and (complete or value == SHARED[key])
+        return key in SHARED and key not in fields and (complete or value == SHARED[key])
 
     return {key: value for key, value in new.items() if not had_no_effect(key, value)}
 
@@ -58,14 +58,14 @@ def switched(table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]
 
 
 def refusal(key: str, name: Any) -> str:
-    """Return a message if the optimizer `name` does not have `key` but other optimizers have, otherwise ""."""
+    """Return a message if other optimizers have the key but the optimizer `name` does not, otherwise ""."""
     owners = [entry.name for entry in OPTIMIZERS.values() if key in entry.settings.model_fields]
     if not owners or name in owners or not is_known(name):
         return ""
-    own = [key for key in OPTIMIZERS[name].settings.model_fields if key != "name"]
+    keys = [key for key in OPTIMIZERS[name].settings.model_fields if key != "name"]
     return (
         f"{name} has no setting 'optimizer.{key}'; {' and '.join(owners)} "
-        f"{'has' if len(owners) == 1 else 'have'} it, and {name} has {', '.join(own)}"
+        f"{'has' if len(owners) == 1 else 'have'} it, and {name} has {', '.join(keys)}"
     )
 
 

@@ -184,7 +184,7 @@ class Tiles(Table):
     kind: Literal["tutorial", "notebook", "exact"] = "tutorial"
     """The kind of tiles: as in the TensorFlow tutorial, as in the feature-visualisation notebook, or exact."""
     size: int | None = Field(None, ge=1)
-    """Pixels per side, from 1. Default: 512; for exact tiles chosen from the free memory."""
+    """Pixels per side, from 1. Default: 512, but for exact tiles chosen from the free memory."""
 
     @model_validator(mode="before")
     @classmethod
@@ -196,7 +196,7 @@ class Tiles(Table):
 
 
 class OptimizerSettings(Table):
-    """The settings that all optimizers have; each optimizer adds its own (`dreamscripts.optimizers`)."""
+    """The settings that all optimizers have. Each optimizer adds more keys (`dreamscripts.optimizers`)."""
 
     name: str
     """The optimizer."""

@@ -58,8 +58,8 @@ def convolve(x: Any, transformed: Any, padding: int) -> Any:
     beyond = (padding, rows - height - 2 + padding), (padding, columns - width - 2 + padding)
     x = ops.reshape(ops.pad(x, ((0, 0), *beyond, (0, 0))), (count * rows * columns, channels))
 
-    # Tiles are cut from the picture, and put back, by gathering whole rows of channels. Extracting patches and
-    # transposing them takes twice as long.
+    # Tiles are cut out and joined by gathering whole rows of channels. Extracting patches and transposing them takes
+    # twice as long.
     row, column, picture, tile_down, tile_right = _grid(6, 6, count, down, right)
     places = (picture * rows + 4 * tile_down + row) * columns + 4 * tile_right + column
     tiles = ops.take(x, ops.reshape(places, [-1]), axis=0)
@@ -80,7 +80,7 @@ def _grid(*lengths: Any) -> list[Any]:
 class WinogradConv2D(keras.layers.Conv2D):
     """A 3×3 convolution with stride 1 whose weights are its transformed filters, forward and backward.
 
-    It has a gradient with respect to its input, but none with respect to its filters, so it cannot be trained.
+    It has a gradient with respect to its input, but not with respect to its filters, so it cannot be trained.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

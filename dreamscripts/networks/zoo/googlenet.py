@@ -1,6 +1,6 @@
 """GoogLeNet (Szegedy et al. 2014, arXiv:1409.4842), built from the frozen TensorFlow graph that Google published.
 
-Structure, names and weights come from the file: each layer is a node, with the node's padding and strides. The
+Structure, names and weights are those of the file. Each layer is a node, with the node's padding and strides. The
 classifier is applied at each position, so `softmax2` is a map of classes. The two training heads end at
 `head0_bottleneck` and `head1_bottleneck`. Their next layer flattens a map of 4×4 positions, which only pictures of
 224×224 have.
@@ -86,7 +86,7 @@ def _unzip(path: Path) -> bytes:
                     max(graphs, key=lambda entry: entry.file_size)
                 )  # a zip from a Mac also has small .pb files
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # RuntimeError: it has a password
-        raise NetworkError(f"{path}: cannot be unzipped, it may be damaged; googlenet is built from {FILES}") from None
+        raise NetworkError(f"{path}: cannot be unzipped and may be damaged; googlenet is built from {FILES}") from None
     raise NetworkError(f"{path}: is a zip without a .pb; googlenet is built from {FILES}")
 
 
@@ -123,7 +123,7 @@ def _constant(node: Any) -> np.ndarray:
 
 
 def _convolution(node: Any, x: keras.KerasTensor, kernel: np.ndarray) -> Callable:
-    """Return a function of name and bias. In Keras, both are in the convolution, but in the graph in the next node."""
+    """Return a function of name and bias, because in the graph they are in the next node, not in the convolution."""
     _, _, _, channels = kernel.shape
     window = {"kernel_size": kernel.shape[:2], **_window(node)}
     return lambda name, bias: _apply(keras.layers.Conv2D(channels, **window, **ZEROS, name=name), x, kernel, bias)
@@ -151,7 +151,7 @@ def _local_response_norm(node: Any, x: keras.KerasTensor) -> keras.KerasTensor:
 def _window(node: Any) -> dict[str, Any]:
     """Return padding and strides of a node, as arguments of a Keras layer."""
     if node.attr["data_format"].s not in (b"", b"NHWC"):
-        raise ValueError("its channels come first")
+        raise ValueError("its channels are the first axis")
     return {"strides": tuple(node.attr["strides"].list.i[1:3]), "padding": node.attr["padding"].s.decode().lower()}
 
 

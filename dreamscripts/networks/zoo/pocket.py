@@ -43,7 +43,7 @@ def weights(name: str) -> Path:
 
 
 def trained(name: str) -> keras.Model:
-    """Build the network with its own weights."""
+    """Build the network with its trained weights."""
     from dreamscripts.networks.weights import load_file
 
     model = build(name)
