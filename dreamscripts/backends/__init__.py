@@ -1,1 +1,1 @@
-"""Where passes run: a module for each backend, the machine, and the start of the command."""
+"""The backends that compute passes, facts about the machine, and the start-up of commands."""

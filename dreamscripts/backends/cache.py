@@ -1,4 +1,4 @@
-"""Measurements of this machine, kept from run to run: small JSON files under ~/.cache/dreamscripts."""
+"""Save measurements of this machine for later runs, in small JSON files under ~/.cache/dreamscripts."""
 
 import contextlib
 import hashlib
@@ -13,9 +13,9 @@ Key = Mapping[str, Any]
 
 
 def cache_folder() -> Path:
-    """The folder of the cache, in XDG_CACHE_HOME or ~/.cache. It may not exist. Raises OSError if there is no home."""
-    if place := os.environ.get("XDG_CACHE_HOME"):
-        return Path(place) / "dreamscripts"
+    """Return the cache folder, in XDG_CACHE_HOME or ~/.cache. It may not exist. Raises OSError if there is no home."""
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "dreamscripts"
     try:
         return Path.home() / ".cache" / "dreamscripts"
     except RuntimeError as error:
@@ -23,30 +23,30 @@ def cache_folder() -> Path:
 
 
 def recall(key: Key) -> Any:
-    """Return the answer that was kept under a key; None if there is none, or if its file is damaged."""
+    """Return the value saved under a key, or None if there is no such value or its file is damaged."""
     try:
-        kept = json.loads(_path(key).read_text("utf-8"))
-        return kept["answer"] if kept["key"] == key else None
+        saved = json.loads(_path(key).read_text("utf-8"))
+        return saved["answer"] if saved["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def keep(key: Key, answer: Any) -> None:
-    """Keep an answer under a key, both of JSON's types, and replace an older answer.
+def keep(key: Key, value: Any) -> None:
+    """Save a value under a key, and replace an older value. JSON must support both types.
 
-    Several processes can write at once, because the file is written beside its final name. If the home cannot be
-    written, nothing is kept.
+    Several processes can write at the same time, because each writes a temporary file first. If the folder cannot be
+    written, nothing is saved.
     """
     with contextlib.suppress(OSError):
         path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent)  # a separate name for each writer
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # a separate name for each writer
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"key": key, "answer": answer}, file, indent=1)
-            Path(beside).replace(path)
+                json.dump({"key": key, "answer": value}, file, indent=1)
+            Path(temporary).replace(path)
         except OSError:
-            Path(beside).unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
 
 

@@ -1,4 +1,4 @@
-"""The machine: device, memory, processor and versions."""
+"""Facts about the machine: device, memory, processor and versions."""
 
 import hashlib
 import importlib
@@ -19,30 +19,30 @@ CGROUPS = (  # limit, usage and its parts, of cgroup v2 and v1
 
 
 def backend() -> Any:
-    """The module for Keras's backend: on_tensorflow, on_jax or on_torch."""
+    """Return the module for Keras's backend: on_tensorflow, on_jax or on_torch."""
     return importlib.import_module(f"dreamscripts.backends.on_{keras.backend.backend()}")
 
 
 def device() -> str:
-    """The device of passes, in words: `GPU: …` or `CPU: …`."""
+    """Return the device that computes the passes, as text: `GPU: …` or `CPU: …`."""
     gpu = backend().gpu_name()
     return f"CPU: {processor()}" if gpu is None else f"GPU: {gpu}"
 
 
 @cache
 def on_gpu() -> bool:
-    """Whether passes run on a GPU. If not, tensors are in main memory, and NumPy reads them without a copy."""
+    """Return whether passes run on a GPU. If not, tensors are in main memory, and NumPy reads them without a copy."""
     return device().startswith("GPU")
 
 
 def free_on_gpu() -> int:
-    """The bytes of the GPU's memory that this process may still allocate."""
+    """Return the bytes of GPU memory that this process can still allocate."""
     return backend().free_on_gpu()
 
 
 def free_memory() -> int:
-    """The bytes of main memory that this process may still allocate, within its cgroup."""
-    from psutil import virtual_memory  # settings need not wait for it
+    """Return the bytes of main memory that this process can still allocate within its cgroup."""
+    from psutil import virtual_memory  # slow to import, and not needed to load settings
 
     free = virtual_memory().available
     for limit, usage, parts in CGROUPS:
@@ -56,9 +56,9 @@ def free_memory() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """The processor, a hash of its features, and the number of cores: equal for machines that are equally fast."""
-    about = _cpuinfo()
-    facts = " ".join(about.get(key, "") for key in ("cpu family", "model", "stepping", "flags"))
+    """Return the processor, a hash of its features, and the number of cores: equal for equally fast machines."""
+    core = _cpuinfo()
+    facts = " ".join(core.get(key, "") for key in ("cpu family", "model", "stepping", "flags"))
     return {
         "processor": processor(),
         "features": hashlib.sha256(facts.encode()).hexdigest()[:8],  # some virtual machines hide the name
@@ -67,12 +67,12 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The name of this machine's processor, or its architecture if the name is unknown."""
+    """Return the name of this machine's processor, or its architecture if the name is unknown."""
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
 def _cpuinfo() -> dict[str, str]:
-    """Linux's description of the first core; empty on other systems."""
+    """Return Linux's description of the first core. It is empty on other systems."""
     try:
         first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
     except OSError:
@@ -81,7 +81,7 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python, the backend, and the libraries that affect the numbers, for a run's record."""
+    """Return the versions of Python, the backend, and the libraries that affect the numbers, for a run's record."""
     import PIL
     import scipy
 

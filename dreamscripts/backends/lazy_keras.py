@@ -1,4 +1,4 @@
-"""Keras and keras.ops, imported when they are first used.
+"""Import keras and keras.ops when they are first used.
 
 Importing Keras and its backend takes seconds. Settings, terms and optimizers can be named and checked without them.
 """

@@ -8,15 +8,15 @@ from typing import Any
 
 import tensorflow as tf
 
-WINOGRAD_FROM = 50  # the gain (networks/rewrite/winograd.py) from which Winograd's algorithm is never much slower
-_PRECISION = RLock()  # TensorFlow's precision is that of the whole process
+WINOGRAD_FROM = 50  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
+_PRECISION = RLock()  # TensorFlow has one precision for the whole process
 
 
 def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
     """Compile a pass, as described in compiling.py."""
 
-    # Height and width are open, so that octaves and tiles share one trace; XLA compiles for each size. Each number of
-    # pictures has its own trace, because a pass takes 3 % longer if that is open, too.
+    # Height and width are open, so octaves and tiles share one trace. XLA compiles for each size. The number of
+    # pictures is fixed in each trace, because a pass takes 3 % longer if it is open, too.
     @cache
     def trace(count: int, *others: tf.TensorSpec) -> Callable[..., tuple]:
         picture = tf.TensorSpec((count, None, None, 3), tf.float32)
@@ -28,7 +28,7 @@ def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bo
                 loss = tf.reduce_sum(terms)
             return terms, tape.gradient(loss, x)
 
-        # A partial, because TensorFlow compares functions by their code, and warns if one is traced again and again.
+        # A partial object, because TensorFlow compares functions by code and warns if a function is traced repeatedly.
         return tf.function(
             partial(terms_and_gradient), input_signature=[picture, *others], jit_compile=xla, autograph=False
         )
@@ -43,7 +43,7 @@ def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bo
 
 @contextmanager
 def _precision(tf32: bool) -> Iterator[None]:
-    """Allow or forbid TF32 on a GPU for a while. Other threads wait, because the setting is the process's."""
+    """Allow or forbid TF32 on a GPU within a context. Other threads wait, because the whole process has one setting."""
     if gpu_name() is None:
         yield
         return
@@ -59,14 +59,14 @@ def _precision(tf32: bool) -> Iterator[None]:
 
 @cache
 def gpu_name() -> str | None:
-    """The name of the GPU; None if there is none."""
+    """Return the name of the GPU, or None without a GPU."""
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name) if gpus else None
 
 
 def free_on_gpu() -> int:
-    """The bytes of the GPU's memory that this process may still allocate."""
-    from tensorflow.python.client import device_lib  # TensorFlow tells its own limit nowhere else
+    """Return the bytes of GPU memory that this process can still allocate."""
+    from tensorflow.python.client import device_lib  # the only source of TensorFlow's limit
 
-    limit = next(one.memory_limit for one in device_lib.list_local_devices() if one.device_type == "GPU")
+    limit = next(device.memory_limit for device in device_lib.list_local_devices() if device.device_type == "GPU")
     return limit - tf.config.experimental.get_memory_info("GPU:0")["current"]

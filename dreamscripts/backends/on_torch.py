@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import torch
 
-WINOGRAD_FROM = 50  # the gain (networks/rewrite/winograd.py) from which Winograd's algorithm is never much slower
-_PRECISION = RLock()  # PyTorch's precision is that of the whole process
+WINOGRAD_FROM = 50  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
+_PRECISION = RLock()  # PyTorch has one precision for the whole process
 
 
 def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
-    """Make a pass, as described in compiling.py; it is not compiled."""
+    """Make a pass, as described in compiling.py. It is not compiled."""
 
     def terms_and_gradient(x: Any, *others: Any) -> tuple:
         x = keras.ops.convert_to_tensor(x).detach().requires_grad_()  # Keras chooses the device
@@ -27,7 +27,7 @@ def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bo
 
 @contextmanager
 def _precision(tf32: bool) -> Iterator[None]:
-    """Allow or forbid TF32 on a GPU for a while. Other threads wait, because the setting is the process's."""
+    """Allow or forbid TF32 on a GPU within a context. Other threads wait, because the whole process has one setting."""
     if gpu_name() is None:
         yield
         return
@@ -42,11 +42,11 @@ def _precision(tf32: bool) -> Iterator[None]:
 
 
 def gpu_name() -> str | None:
-    """The name of the GPU; None if there is none."""
+    """Return the name of the GPU, or None without a GPU."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def free_on_gpu() -> int:
-    """The bytes of the GPU's memory that this process may still allocate."""
+    """Return the bytes of GPU memory that this process can still allocate."""
     free, _ = torch.cuda.mem_get_info()
     return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()

@@ -1,6 +1,6 @@
 """Start Keras in the process of a command: set the environment, hide start-up messages, check the backend.
 
-Only commands use this module. The library does not change its process.
+Only commands use this module. The library does not change the process.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from dreamscripts.backends import cache, host
 from dreamscripts.errors import DreamError
 
 BACKENDS = ("tensorflow", "jax", "torch")
-KEPT = 90 * 24 * 3600  # seconds after which compiled code is deleted; every picture size adds a file
+KEPT = 90 * 24 * 3600  # seconds after which compiled code is deleted, because every picture size adds a file
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 
 
 def start_keras(onednn: bool | None = None) -> None:
     """Import Keras and its backend and find the device, without messages on stderr unless the import fails.
 
-    `onednn` switches TensorFlow's oneDNN on or off. None takes what `bench` measured on this machine; it is on if
-    nothing was measured. Raises DreamError if KERAS_BACKEND names a backend that cannot be used.
+    `onednn` switches TensorFlow's oneDNN on or off. With None, the faster setting is used if `bench` measured it on
+    this machine. Otherwise oneDNN is on. Raises DreamError if KERAS_BACKEND names a backend that cannot be used.
     """
     _prepare(measured_onednn() if onednn is None else onednn)
     try:
@@ -32,7 +32,7 @@ def start_keras(onednn: bool | None = None) -> None:
             import keras
 
             if keras.backend.backend() not in BACKENDS:
-                raise ValueError(f"it gives no gradients; there are {', '.join(BACKENDS)}")
+                raise ValueError(f"it gives no gradients; use {', '.join(BACKENDS)}")
             from dreamscripts.backends import host
 
             host.device()
@@ -42,7 +42,7 @@ def start_keras(onednn: bool | None = None) -> None:
 
 
 def measured_onednn() -> bool:
-    """Return whether TensorFlow is faster with oneDNN on this machine; True if `bench` has not measured it."""
+    """Return whether TensorFlow is faster with oneDNN on this machine. True if `bench` has not measured it."""
     return cache.recall(_onednn_key()) is not False
 
 
@@ -56,7 +56,7 @@ def _onednn_key() -> cache.Key:
 
 
 def installed(package: str) -> str:
-    """Return the version of a package without importing it; "unknown" if it is installed under another name."""
+    """Return the version of a package without importing it, or "unknown" if it is installed under another name."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -64,7 +64,7 @@ def installed(package: str) -> str:
 
 
 def _prepare(onednn: bool) -> None:
-    """Set the variables that the backends read when they are imported. Values that the user has set are kept."""
+    """Set the variables that the backends read when they are imported. Values that the user has set are not changed."""
     os.environ.setdefault(ONEDNN, str(int(onednn)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _set_jax_cache()
@@ -90,22 +90,22 @@ def _set_jax_cache() -> None:
 
 @contextmanager
 def _hidden_stderr() -> Iterator[None]:
-    """Hide what native code prints on stderr, and print it if an unexpected error is raised.
+    """Hide messages of native code on stderr, and print them if an unexpected error is raised.
 
     TensorFlow prints lines about CUDA and oneDNN at every start, some marked as errors, before its own log level takes
     effect.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
         try:
             yield
         except (ImportError, ValueError):
             raise  # becomes a one-line message
         except Exception:
-            kept.seek(0)
-            os.write(stderr, kept.read())
+            messages.seek(0)
+            os.write(stderr, messages.read())
             raise
         finally:
             os.dup2(stderr, 2)

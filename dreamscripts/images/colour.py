@@ -38,7 +38,7 @@ def to_rgb(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    # Phones save in Display P3. Read as sRGB, the colours would be pale.
+    # Phones save in Display P3. If it is read as sRGB, colours become pale.
     try:
         source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, source, target, outputMode="RGB") or image

@@ -31,7 +31,7 @@ def open_photo(path: str | Path) -> Photo:
     """Open a picture file in any of Pillow's formats and colour modes.
 
     It is rotated according to its EXIF data and converted to sRGB. Transparent areas become white. From an
-    animation, the first frame is used. Raises PictureError, which says what is wrong with the file.
+    animation, the first frame is used. Raises PictureError, which names the problem.
     """
     path = Path(path)
     try:
@@ -67,20 +67,20 @@ def _why_unidentified(path: Path) -> str:
 def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> None:
     """Save a (H, W, 3) RGB picture in 0..255 as PNG, rounded to 8 bits, with `settings` (TOML) in a text chunk.
 
-    Raises OutputError if the file cannot be written; an existing file then stays as it was.
+    Raises OutputError if the file cannot be written. An existing file is then unchanged.
     """
     chunks = PngImagePlugin.PngInfo()
     if settings:
         chunks.add_itxt(SETTINGS_CHUNK, settings)
     buffer = io.BytesIO()
     rounded = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
-    # The weakest compression takes half the time, and makes pictures with much detail 5 % larger.
+    # The weakest compression takes half the time. Files of pictures with much detail become 5 % larger.
     Image.fromarray(rounded).save(buffer, "PNG", pnginfo=chunks, compress_level=1)
     write_atomically(path, buffer.getvalue())
 
 
 def read_settings(path: Path) -> str:
-    """Read the settings (TOML) in a picture that `save_picture` wrote. Raises SettingsError if there are none."""
+    """Read the settings (TOML) in a picture that `save_picture` wrote. Raises SettingsError if they are missing."""
     try:
         with Image.open(path) as image:
             image.load()  # the chunk may come after the pixels
@@ -90,5 +90,5 @@ def read_settings(path: Path) -> str:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise SettingsError(f"{path}: is not a picture that can be read") from None
     if text is None:
-        raise SettingsError(f"{path}: contains no settings; only pictures saved by dreamscripts do")
+        raise SettingsError(f"{path}: contains no settings; use a picture that dreamscripts saved")
     return text

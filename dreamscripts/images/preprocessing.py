@@ -1,6 +1,6 @@
 """The preprocessing of pictures for each family of networks, and its inverse.
 
-Each is an affine map, x = (picture − mean) / scale, on RGB or BGR channels.
+Each preprocessing is an affine map, x = (picture − mean) / scale, on RGB or BGR channels.
 """
 
 from collections.abc import Iterator
@@ -40,20 +40,20 @@ class Preprocessing:
     def stretched(self, x: np.ndarray) -> np.ndarray:
         """Convert x to a picture with a grey mean and a standard deviation of a tenth of the range.
 
-        As in the feature-visualisation notebook, for x that started as noise. Float32, clipped to 0..255; each
-        picture of a batch has its own mean and deviation.
+        This is for x that started as noise, as in the feature-visualisation notebook. Returns float32, clipped to
+        0..255. The mean and the deviation are computed for each picture of a batch.
         """
         pixels = self.pixels(x)
-        mean, deviation = (of(pixels, axis=(-3, -2, -1), keepdims=True) for of in (np.mean, np.std))
+        mean, deviation = (average(pixels, axis=(-3, -2, -1), keepdims=True) for average in (np.mean, np.std))
         return (255 * ((pixels - mean) / np.maximum(deviation, 1e-4) * 0.1 + 0.5)).clip(0, 255).astype(np.float32)
 
     def beyond(self, x: np.ndarray) -> float:
-        """Return the share of values (0..1) that are outside 0..255 as pixels, and that `denormalise` clips."""
+        """Return the share (0..1) of pixel values that are outside 0..255, which `denormalise` clips."""
         return float(np.mean([((pixels < -0.5) | (pixels > 255.5)).mean() for pixels in self._by_channel(x)]))
 
     @property
     def limits(self) -> tuple[np.ndarray, np.ndarray]:
-        """The x of pixel values 0 and 255, by channel."""
+        """The values of x for pixel values 0 and 255: two arrays (3,)."""
         return (0 - np.array(self.mean)) / self.scale, (255 - np.array(self.mean)) / self.scale
 
     def _by_channel(self, x: np.ndarray) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Pictures as arrays: check them, make noise, resize."""
+"""Check arrays of pixels, make noise, and resize pictures."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
     is_array = isinstance(pixels, np.ndarray)
     if not is_array or pixels.ndim not in (3, 3 + batch) or pixels.shape[-1] != 3 or not pixels.size:
         found = f"array {pixels.shape}" if is_array else type(pixels).__name__
-        raise PictureError(f"a picture is an array (H, W, 3), RGB in 0..255, as open_picture reads it; got: {found}")
+        raise PictureError(f"a picture must be an array (H, W, 3), RGB in 0..255, as from open_picture; got: {found}")
     pixels = pixels.astype(np.float32, copy=False)
     if not np.isfinite(pixels).all():
         raise PictureError("the picture has values that are NaN or infinite")
@@ -23,27 +23,28 @@ def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
 
 
 def noise(side: int, seed: int = 0, count: int | None = None) -> np.ndarray:
-    """Make a start picture of noise: float32 (side, side, 3), uniform in [100, 101); with `count`, a batch of them.
+    """Make a start picture of noise: float32 (side, side, 3), uniform in [100, 101).
 
-    As in the feature-visualisation notebook (A. Mordvintsev, 2016).
+    With `count`, make a batch (count, side, side, 3). The range is that of the feature-visualisation notebook
+    (A. Mordvintsev, 2016).
     """
     shape = (side, side, 3) if count is None else (count, side, side, 3)
     return (np.random.default_rng(seed).random(shape) + 100).astype(np.float32)
 
 
 def fit(picture: np.ndarray, size: int | None) -> np.ndarray:
-    """Scale a picture so that its longer side is `size` pixels, and keep its aspect ratio. None does not scale it."""
+    """Scale a picture so that its longer side is `size` pixels, and keep its aspect ratio. None means no scaling."""
     return picture if size is None else resize(picture, *fitted(picture.shape[0], picture.shape[1], size))
 
 
 def fitted(height: int, width: int, size: int | None) -> tuple[int, int]:
-    """The height and width that `fit` scales a picture to."""
+    """Return the height and width that `fit` scales a picture to."""
     scale = size / max(height, width) if size else 1
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize a float32 (H, W, 3) picture with Lanczos, in float; overshoots are clipped to 0..255."""
+    """Resize a float32 (H, W, 3) picture by Lanczos interpolation in float. Values outside 0..255 are clipped."""
     if picture.shape[:2] == (height, width):
         return picture
     channels = [
@@ -54,12 +55,12 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def bilinear(x: np.ndarray, size: Size, keep: Literal["centres", "corners", "origin"] = "centres") -> np.ndarray:
-    """Resize x (..., H, W, 3) by bilinear interpolation without antialiasing; border pixels are repeated outside.
+    """Resize x (..., H, W, 3) by bilinear interpolation without antialiasing. Border pixels are repeated outside.
 
-    `keep` names the points of the pixel grid that stay in place: "centres" is TensorFlow 2's rule, "corners" that
-    of scipy.ndimage.zoom, "origin" that of TensorFlow 1.
+    `keep` names the points of the pixel grid that stay in place: "centres" as in TensorFlow 2, "corners" as in
+    scipy.ndimage.zoom, "origin" as in TensorFlow 1.
     """
-    from scipy import ndimage  # takes as long to import as all that settings need
+    from scipy import ndimage  # slow to import, and not needed to load settings
 
     if x.shape[-3:-1] == tuple(size):
         return x

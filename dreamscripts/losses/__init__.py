@@ -1,1 +1,1 @@
-"""What a dream maximises and penalises: terms, each with its formula in sight."""
+"""The terms of the loss: measures, which a dream maximises, and penalties."""

@@ -24,7 +24,7 @@ def build_loss(settings: Settings, network: Network) -> Loss:
     Raises SettingsError if a layer does not have a requested channel, and PictureError if the guide cannot be used.
     """
     penalties = dict(settings.penalties)
-    on_layers, on_picture = ([p for p in PENALTIES.values() if p.on == where] for where in ("layer", "picture"))
+    on_layers, on_picture = ([p for p in PENALTIES.values() if p.on == target] for target in ("layer", "picture"))
     guide: dict[str, np.ndarray] = {}
     weighted: list[tuple[float, Term]] = []
     for layer, feature in settings.features.items():
@@ -48,7 +48,7 @@ def build_loss(settings: Settings, network: Network) -> Loss:
 
 def _guide_features(settings: Settings, network: Network) -> dict[str, np.ndarray]:
     """Return {layer: (positions, c)} for the guide picture."""
-    from dreamscripts.images.files import open_picture  # Pillow: loading settings need not wait for it
+    from dreamscripts.images.files import open_picture  # imports Pillow, which is not needed to load settings
     from dreamscripts.images.resizing import fit
 
     guide = settings.guide
@@ -63,7 +63,7 @@ def _guide_features(settings: Settings, network: Network) -> dict[str, np.ndarra
     if not network.fits(*picture.shape[:2]):
         raise PictureError(
             f"{guide.picture}: at guide.size = {guide.size} the guide is too small for "
-            f"{network.name}, which needs {network.least_side} pixels a side: use a larger guide.size"
+            f"{network.name}, which needs {network.least_side} pixels per side: use a larger guide.size"
         )
     x = network.preprocessing.normalise(picture).astype("float32")
     features = network.features(ops.convert_to_tensor(x[None]))

@@ -1,7 +1,7 @@
 """The measures of a layer: formulas for its activation.
 
-F are the layer's features (N, h, w, c), whose size may differ from one pass to the next. Measures enter the loss with a
-minus sign.
+F are the layer's features (N, h, w, c). Their size may change from pass to pass. Measures enter the loss with a minus
+sign.
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class LayerEnergy(LayerTerm):
 
 @measure("neuron")
 class LayerNeuron(LayerTerm):
-    """The mean over channels of F at the middle position: the picture shows what one position responds to."""
+    """The mean over channels of F at the middle position: the picture shows the pattern that activates it."""
 
     tileable = True
 

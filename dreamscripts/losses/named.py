@@ -5,7 +5,7 @@
         "Variance between the colour channels of each pixel: 0 for a grey picture."
         return ops.sum(ops.var(region.core(x), axis=-1)) / region.positions(x)
 
-The module of a new measure or penalty goes into this folder, and nothing else changes.
+Put the module of a new measure or penalty into this folder. Nothing else needs to change.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from dreamscripts.registry import MEASURES, PENALTIES
 class LayerTerm(Term):
     """The activation of a layer, with a minus sign.
 
-    F (N, h, w, c) are all channels of the layer, or the given `channels` {channel: factor}, each times its factor.
+    F (N, h, w, c) are all channels of the layer, or only `channels` {channel: factor}, multiplied by their factors.
     """
 
     layer: str
@@ -93,8 +93,8 @@ class Measure:
 class Penalty:
     """An entry of the registry PENALTIES: a term on the picture, or on each layer under [features].
 
-    `make()` returns its term for a picture, `make(term)` its term for the layer of the layer term `term`. `label` names
-    it in loss.csv.
+    For a picture, `make()` returns its term. For a layer, `make(term)` does, with the layer term `term` of that layer.
+    `label` is its name in loss.csv.
     """
 
     name: str
@@ -109,16 +109,20 @@ class Penalty:
 def measure(name: str, *, tileable: bool | None = None, edge: int | None = None) -> Callable[[Any], type[LayerTerm]]:
     """Register a class derived from LayerTerm, or a function (f, region) -> activation, as the measure `name`.
 
-    The first line of its docstring is its description. `tileable` and `edge` are those of Term. A function becomes a
-    class, to be called with a layer and channels.
+    The first line of its docstring is its description. `tileable` and `edge` are those of Term. A function is replaced
+    by a class, which makes a term from a layer and channels.
     """
 
     def register(target: Any) -> type[LayerTerm]:
-        made = _class_of(target, LayerTerm, "activation", lambda self, f, region: target(f, region))
-        _set(made, tileable=tileable, edge=edge)
+        term_class = _class_of(target, LayerTerm, "activation", lambda self, f, region: target(f, region))
+        _set(term_class, tileable=tileable, edge=edge)
         described = _description(name, target)
-        MEASURES.add(Measure(name, described, made, made.tileable, made.edge, made.guided, target.__module__))
-        return made
+        MEASURES.add(
+            Measure(
+                name, described, term_class, term_class.tileable, term_class.edge, term_class.guided, target.__module__
+            )
+        )
+        return term_class
 
     return register
 
@@ -130,34 +134,34 @@ def penalty(
 
     A class on the picture is derived from Term, and a class on each layer from LayerPenalty. A function takes
     (x, region) or (f, region), and returns a scalar. The first line of the docstring is the description. `tileable` is
-    that of Term. `label` names it in loss.csv (default: `name`).
+    that of Term. `label` is its name in loss.csv (default: `name`).
     """
 
     def register(target: Any) -> type[Term]:
-        made: type[Term]
+        term_class: type[Term]
         if on == "layer":
 
             def of_layer(self: LayerPenalty, x: Tensor, features: Features, regions: Regions) -> Tensor:
                 return target(self.term.chosen(features), regions[self.term.layer])
 
-            made = _class_of(target, LayerPenalty, "__call__", of_layer)
-            _set(made, tileable=tileable, label=label or name)
+            term_class = _class_of(target, LayerPenalty, "__call__", of_layer)
+            _set(term_class, tileable=tileable, label=label or name)
         else:
 
             def of_picture(self: Term, x: Tensor, features: Features, regions: Regions) -> Tensor:
                 return target(x, regions.picture)
 
-            made = _class_of(target, Term, "__call__", of_picture)
-            _set(made, tileable=tileable, name=label or name)
+            term_class = _class_of(target, Term, "__call__", of_picture)
+            _set(term_class, tileable=tileable, name=label or name)
         described = _description(name, target)
-        PENALTIES.add(Penalty(name, described, on, label or name, made, made.tileable, target.__module__))
-        return made
+        PENALTIES.add(Penalty(name, described, on, label or name, term_class, term_class.tileable, target.__module__))
+        return term_class
 
     return register
 
 
 def _class_of(target: Any, base: type, method: str, function: Callable) -> Any:
-    """Return the class `target`, or a class derived from `base` with the function `target` as its method."""
+    """Return `target` if it is a class, otherwise a class derived from `base` with `function` as its method."""
     if isinstance(target, type):
         if not issubclass(target, base):
             raise TypeError(f"{target.__name__} is not derived from {base.__name__}")
@@ -166,10 +170,10 @@ def _class_of(target: Any, base: type, method: str, function: Callable) -> Any:
     return type(target.__name__, (base,), body)
 
 
-def _set(made: type, **attributes: Any) -> None:
+def _set(term_class: type, **attributes: Any) -> None:
     for key, value in attributes.items():
         if value is not None:
-            setattr(made, key, value)
+            setattr(term_class, key, value)
 
 
 def _description(name: str, target: Any) -> str:
@@ -179,7 +183,7 @@ def _description(name: str, target: Any) -> str:
 
 
 def selection(channels: Mapping[int, float], depth: int) -> np.ndarray:
-    """Return the matrix (depth, n) that selects n of `depth` channels, each times its factor."""
+    """Return the matrix (depth, n) that selects n of `depth` channels and multiplies them by their factors."""
     selection = np.zeros((depth, len(channels)), np.float32)
     selection[list(channels), range(len(channels))] = list(channels.values())
     return selection

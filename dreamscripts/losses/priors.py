@@ -23,7 +23,7 @@ class Continuity(Term):
 
 @cache
 def _sum_of_squares_to_five_fourths() -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the function (a² + b²)^(5/4). It uses square roots: a power takes several times as long."""
+    """Return the function (a² + b²)^(5/4). It uses square roots, which are several times as fast as a power."""
 
     @ops.custom_gradient
     def function(a: Tensor, b: Tensor) -> tuple[Tensor, Callable]:

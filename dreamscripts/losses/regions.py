@@ -64,8 +64,8 @@ class TileRegion(Region):
     def middle(self, f: Tensor) -> Tensor:
         """Return f at the middle of the whole picture, (N, c), or zeros if the middle is outside the core."""
         _, first, last, count = self._columns()
-        there = self._between(f, ops.maximum(first, count // 2), ops.minimum(last, count // 2 + 1))
-        return ops.sum(there, axis=(1, 2))
+        middle = self._between(f, ops.maximum(first, count // 2), ops.minimum(last, count // 2 + 1))
+        return ops.sum(middle, axis=(1, 2))
 
     def positions(self, f: Tensor) -> Tensor:
         """Return the number of positions in the whole picture, as a float32 scalar."""
@@ -103,7 +103,7 @@ WHOLE = Regions(Region())
 
 
 def tile_regions(layers: Iterable[str], bounds: Tensor) -> Regions:
-    """Return the regions of an exact tile; `bounds` (1 + layers, 2, 4) are for the picture and then for each layer."""
+    """Return the regions of an exact tile. `bounds` (1 + layers, 2, 4) are for the picture, then for each layer."""
     by_layer = {layer: TileRegion(bounds[i]) for i, layer in enumerate(layers, start=1)}
     return Regions(TileRegion(bounds[0]), MappingProxyType(by_layer))
 

@@ -55,9 +55,9 @@ class Term(_Arithmetic):
     `name` is its column in loss.csv. `layers` are the layers that it reads, `variables` the Keras variables. `edge` is
     the number of positions that it omits at each border of a layer.
 
-    A picture in exact tiles is computed tile by tile. A term can be computed so if `tileable` is True: then its value
-    is a sum over positions, and it sums only over `regions.picture.core(x)` and `regions[layer].core(features[layer])`.
-    A term can be computed so, too, if it is a function of such sums: then it has two methods, `sums` and `of_sums`.
+    Exact tiles compute a picture tile by tile. They support two kinds of terms. If `tileable` is True, the value is a
+    sum over the positions of `regions.picture.core(x)` and `regions[layer].core(features[layer])` only. Otherwise, the
+    value is a function of such sums, and the term has the methods `sums` and `of_sums`.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Term(_Arithmetic):
     def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
         """Return the value, a scalar: the sum over the pictures of the batch.
 
-        `x` (N, H, W, 3) are the preprocessed pictures, `features` {layer: (N, h, w, c)}; both are float32.
+        `x` (N, H, W, 3) are the preprocessed pictures, `features` {layer: (N, h, w, c)}. Both are float32.
         """
         return self.of_sums(self.sums(x, features, regions))
 
     def sums(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
-        """Return the sums over positions, of any shape, that the value is a function of."""
+        """Return the sums over positions, of any shape, from which `of_sums` computes the value."""
         raise NotImplementedError(f"{type(self).__name__} has neither __call__ nor sums and of_sums")
 
     def of_sums(self, sums: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class Term(_Arithmetic):
         return type(self).sums is not Term.sums
 
     def in_tile(self, x: Tensor, features: Features, regions: Regions, total: Tensor) -> Tensor:
-        """Return what an exact tile adds to the value, if `total` are the `sums` over all tiles."""
+        """Return the contribution of an exact tile to the value. `total` are the `sums` over all tiles."""
         sums = self.sums(x, features, regions)
         return count_once(self.of_sums(sums + ops.stop_gradient(total - sums)), regions)
 
@@ -109,7 +109,7 @@ class Loss(_Arithmetic):
 
     @property
     def names(self) -> list[str]:
-        """The names of the terms in their order, each of them unique: further terms of the same name get a number."""
+        """The names of the terms, in their order. A repeated name gets a number, so all names are different."""
         names: list[str] = []
         taken = {term.name for _, term in self.terms}
         for _, term in self.terms:
@@ -122,12 +122,12 @@ class Loss(_Arithmetic):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that the terms read, each of them once."""
+        """The layers that the terms read, without duplicates."""
         return tuple(dict.fromkeys(layer for _, term in self.terms for layer in term.layers))
 
     @property
     def variables(self) -> list[Any]:
-        """The Keras variables that the terms read, each of them once."""
+        """The Keras variables that the terms read, without duplicates."""
         found = (variable for _, term in self.terms for variable in term.variables)
         return list({id(variable): variable for variable in found}.values())
 
@@ -158,11 +158,11 @@ class Loss(_Arithmetic):
 
         In an exact tile, `totals` are the sums over all tiles of the terms `with_sums`.
         """
-        left = iter(totals)
+        remaining = iter(totals)
         values = []
         for weight, term in self.terms:
             if regions.is_tile and term.has_sums:
-                value = term.in_tile(x, features, regions, next(left))
+                value = term.in_tile(x, features, regions, next(remaining))
             else:
                 value = term(x, features, regions)
             if len(shape := tuple(ops.shape(value))):
@@ -202,7 +202,7 @@ def term(
     tileable: bool = False,
     name: str | None = None,
 ) -> FunctionTerm | Callable[[TermFunction], FunctionTerm]:
-    """Make a term of the decorated function (x, features, regions) -> scalar; see Term for the arguments.
+    """Make a term from the decorated function (x, features, regions) -> scalar. Term describes the arguments.
 
     Raises SettingsError if the function does not take three arguments.
     """
@@ -219,7 +219,7 @@ def term(
 
 
 def as_loss(loss: Any) -> Loss:
-    """Return a Loss, a Term or a plain function (x, features, regions) as a Loss. Raises SettingsError for others."""
+    """Convert a Loss, Term or function (x, features, regions) to a Loss. Raises SettingsError for any other object."""
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, type):

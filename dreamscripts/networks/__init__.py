@@ -1,1 +1,1 @@
-"""Networks: built or loaded, cut at layers, and described."""
+"""Build or load networks, cut them at layers, and describe them."""

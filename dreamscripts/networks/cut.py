@@ -1,4 +1,4 @@
-"""The part of a network up to its deepest layer in use."""
+"""Cut a network after its deepest layer in use."""
 
 from collections.abc import Iterable
 
@@ -13,36 +13,39 @@ from dreamscripts.networks.rewrite.pre_relu import SUFFIX, before_relu, has_relu
 
 
 def cut(model: keras.Model, layers: Iterable[str], name: str) -> keras.Model:
-    """Cut `model` (flat), called `name`, after the deepest of `layers`; it takes pictures of any size if it can.
+    """Cut `model` (flat), called `name`, after the deepest of `layers`.
 
-    Its output is {layer: output} by the names in `layers`. `x_pre_relu` is the input of the ReLU of layer `x`, and `x`
-    is also `inner/x` if there is only one. Raises NetworkError for a layer that `model` does not have.
+    The result takes pictures of any size if its layers do. Its output is {layer: output} by the names in `layers`.
+    `x_pre_relu` is the input of the ReLU of layer `x`. `x` can be short for `inner/x`, if only one inner model has a
+    layer `x`. Raises NetworkError for a layer that `model` does not have.
     """
     layers = list(layers)
     facts = describe_layers(model)
-    whole = {}  # layers by the given name; `split` has the layers whose ReLU is removed
+    unchanged = {}  # layers by the given name, except those whose ReLU is split off
     split = {}
     for layer in layers:
         if found := find_layer(facts, layer):
-            whole[layer] = found.operation
+            unchanged[layer] = found.operation
         elif (found := find_layer(facts, layer.removesuffix(SUFFIX))) and has_relu(found.operation):
             split[layer] = found.operation
         else:
             raise NetworkError(_no_layer(model, layer, name))
     with plain_keras():
         model = split_relu(model, list(split.values()))
-        now = {operation.name: operation for operation in model.operations}
+        operations = {operation.name: operation for operation in model.operations}
         outputs = {
-            layer: before_relu(now[split[layer].name]) if layer in split else now[whole[layer].name].output
+            layer: before_relu(operations[split[layer].name])
+            if layer in split
+            else operations[unchanged[layer].name].output
             for layer in layers
         }
     return for_any_size(keras.Model(model.inputs[0], outputs))
 
 
 def _no_layer(model: keras.Model, layer: str, name: str) -> str:
-    """The message for a layer that [features] cannot name."""
+    """Return the message for a layer that [features] cannot name."""
     known = [facts.name for facts in describe_layers(model)]
-    lists = f"`dreamscripts layers {name}` lists those that [features] can name"
+    lists = f"`dreamscripts layers {name}` lists the layers that [features] can name"
     if any(layer == public_name(operation) for operation in model.operations):
-        return f"{name}: the layer '{layer}' gives no map (rows, columns, channels) of the picture; {lists}"
+        return f"{name}: the layer '{layer}' does not output a map (rows, columns, channels) of the picture; {lists}"
     return f"{name} has no layer '{layer}'{did_you_mean(layer, known)}; {lists}"

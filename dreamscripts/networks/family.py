@@ -25,14 +25,14 @@ class Family:
     `networks` maps the name of each network to the size in MB of the download of its weights (0 if they are in the
     package). `preprocessing` is a name in images/preprocessing.py.
 
-    `build(name)` makes a network without its top, for pictures (N, H, W, 3) of any size, with the weights that Keras
-    initialises it with. `trained(name)` makes it with its own weights; `imagenet` says whether settings may also call
-    these "imagenet". `from_weights(name, weights)` makes a network whose structure comes from the file of its
-    weights; without it, a file is loaded into the network that `build` makes.
+    `build(name)` makes a network without its top, for pictures (N, H, W, 3) of any size, with Keras's initial
+    weights. `trained(name)` makes it with trained weights. `imagenet` is True if settings may also call these weights
+    "imagenet". `from_weights(name, weights)` makes a network whose structure comes from the file of its
+    weights. Without it, a file is loaded into the network that `build` makes.
 
     `equivalents` maps places to layers, so that settings for another family can use these networks. A place is
-    (stride, number): the layers of VGG with this stride, counted from the picture. Stride 16 has places 1 to 8, which
-    go on to the end of the deepest networks.
+    (stride, number): the layers of VGG with this stride, counted from the picture. Stride 16 has places 1 to 8, up to
+    the end of the deepest networks.
     """
 
     name: str
@@ -51,28 +51,28 @@ class Family:
 
 
 def names() -> tuple[str, ...]:
-    """The names of all networks, the smallest downloads first."""
+    """Return the names of all networks, smallest downloads first."""
     return tuple(_by_name())
 
 
 def family_of(name: str) -> Family:
-    """The family of the network called `name`. Raises NetworkError if there is no such network."""
+    """Return the family of the network called `name`. Raises NetworkError if there is no such network."""
     known = _by_name()
     if name not in known:
         raise NetworkError(
             f"there is no network called '{name}'{did_you_mean(name, known)}; "
-            f"there are {', '.join(list(known)[:6])}, … and any model saved as {FILES}"
+            f"use one of {', '.join(list(known)[:6])}, …, or a model saved as {FILES}"
         )
     return known[name]
 
 
 def is_file(name: str) -> bool:
-    """Whether `name` is the path of a model's file, and not the name of a network."""
+    """Return whether `name` is the path of a model file, and not the name of a network."""
     return is_model_file(name)
 
 
 def check_name(name: str) -> None:
-    """Raise NetworkError if `name` is neither the name of a network nor the path of a model's file."""
+    """Raise NetworkError if `name` is neither the name of a network nor the path of a model file."""
     if is_file(name):
         if not Path(name).is_file():
             raise NetworkError(f"{name}: there is no such model file")
@@ -85,7 +85,7 @@ def check_name(name: str) -> None:
 
 
 def unreachable_weights(name: str) -> str:
-    """The message for weights that cannot be downloaded."""
+    """Return the message for weights that cannot be downloaded."""
     known = _by_name()
     packaged = " or ".join(other for other, family in known.items() if not family.networks[other])
     size = known[name].networks[name] if name in known else 0
@@ -96,7 +96,7 @@ def unreachable_weights(name: str) -> str:
 
 
 def _by_name() -> dict[str, Family]:
-    """The family of each network."""
+    """Return {network: family}, smallest downloads first."""
     sizes = {name: size for family in FAMILIES.values() for name, size in family.networks.items()}
     found: dict[str, Family] = {}
     for family in FAMILIES.values():

@@ -2,8 +2,8 @@
 
 A graph here is *flat*: it has no models within models, and calls every layer once. `rewrite` makes a flat copy of any
 functional or Sequential model. A layer `conv` of an inner model `vgg16` gets the public name `vgg16/conv`. Keras
-does not allow a slash in names, and TensorFlow and PyTorch do not allow some other characters. So the layer's own name
-is `vgg16-x2f-conv`.
+does not allow a slash in names, and TensorFlow and PyTorch do not allow some other characters. So the layer's Keras
+name is `vgg16-x2f-conv`.
 """
 
 import copy
@@ -21,7 +21,7 @@ WITHIN = "/"  # between the name of an inner model and that of its layer
 
 
 class RewriteError(Exception):
-    """A layer cannot be copied or called; `layer` is its public name, `reason` is a clause that follows it."""
+    """A layer cannot be copied or called. `layer` is its public name. `reason` is a clause that follows the name."""
 
     def __init__(self, layer: str, reason: str):
         super().__init__(f"the layer '{layer}' {reason}")
@@ -41,7 +41,7 @@ class Call:
 
 
 def public_name(operation: keras.Operation) -> str:
-    """Return the name of a layer or operator for people: `inner/layer`."""
+    """Return the public name of a layer or operator: `inner/layer`."""
     return re.sub(r"-x([0-9a-f]+)-", lambda found: chr(int(found[1], 16)), operation.name)
 
 
@@ -67,20 +67,20 @@ def calls(model: keras.Model) -> list[Call]:
 
 
 def is_channels_first(model: keras.Model) -> bool:
-    """Whether the model was saved for pictures of shape (3, H, W)."""
+    """Return whether the model was saved for pictures of shape (3, H, W)."""
     _, first, _, last = model.inputs[0].shape
     return first == 3 and last != 3
 
 
 def fixed_size(model: keras.Model) -> tuple[int, int] | None:
-    """Return (height, width) of the only pictures that `model` takes; None if it takes any size."""
+    """Return (height, width) of the only pictures that `model` takes, or None if it takes any size."""
     _, *shape = model.inputs[0].shape
     height, width = shape[1:] if is_channels_first(model) else shape[:2]
     return (height, width) if height and width else None
 
 
 def has_graph(model: keras.Model) -> bool:
-    """Whether `model` has a graph. A model of a class that overrides `call` has none."""
+    """Return whether `model` has a graph. If its class overrides `call`, it does not."""
     if isinstance(model, keras.Sequential):
         return type(model).call is keras.Sequential.call and model._functional is not None
     return isinstance(model, Functional) and type(model).call is Functional.call
@@ -94,22 +94,22 @@ def why_no_graph(model: keras.Model) -> str:
 
 
 def is_flat(model: keras.Model) -> bool:
-    """Whether `model` is a functional model without inner models that calls each layer once."""
+    """Return whether `model` is a functional model without inner models that calls each layer once."""
     if not isinstance(model, Functional):
         return False
-    return all(not isinstance(one, keras.Model) and len(one._inbound_nodes) == 1 for one in model.operations)
+    return all(not isinstance(part, keras.Model) and len(part._inbound_nodes) == 1 for part in model.operations)
 
 
 def unconnected_copy(operation: keras.Operation, name: str) -> keras.Operation:
     """Copy an operator, which has no weights, under another name and without its calls."""
-    twin = copy.copy(operation)
-    twin.name = name
-    twin._inbound_nodes, twin._outbound_nodes = [], []
-    return twin
+    duplicate = copy.copy(operation)
+    duplicate.name = name
+    duplicate._inbound_nodes, duplicate._outbound_nodes = [], []
+    return duplicate
 
 
 def shapes_at(model: keras.Model, shape: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
-    """Return {id: shape} of all tensors of `model` for pictures of `shape`; shapes include the batch.
+    """Return {id: shape} of all tensors of `model` for pictures of `shape`. Shapes include the batch.
 
     Raises RewriteError for the first layer that cannot be called on them, or that changes the number of pictures.
     """
@@ -118,24 +118,24 @@ def shapes_at(model: keras.Model, shape: tuple[int, ...]) -> dict[int, tuple[int
     known = {id(before): keras.KerasTensor(shape, before.dtype)}
     for call in calls(model):
         args, kwargs = filled(call, known)
-        with blaming(call.operation):
+        with naming_layer(call.operation):
             outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
             _check_join(call.operation, tensors_of((args, kwargs)))
         known |= zip(map(id, call.outputs), outputs, strict=True)
-        shapes |= {id(tensor): tuple(one.shape) for tensor, one in zip(call.outputs, outputs, strict=True)}
+        shapes |= {id(tensor): tuple(output.shape) for tensor, output in zip(call.outputs, outputs, strict=True)}
     if any(shapes[id(tensor)][0] != shape[0] for tensor in model.outputs):  # a Reshape for one size only
         parts = (call for call in calls(model) if shapes[id(call.outputs[0])][0] != shape[0])
-        raise RewriteError(public_name(next(parts).operation), "takes one picture of this size for several")
+        raise RewriteError(public_name(next(parts).operation), "treats one picture of this size as several")
     return shapes
 
 
 def call_all(model: keras.Model, inputs: list[Any], call: Callable) -> list[Any]:
     """Compute the outputs of `model` for `inputs`, with `call(operation, args, kwargs)` instead of each call."""
     known = dict(zip(map(id, model.inputs), inputs, strict=False))
-    for one in calls(model):
-        with blaming(one.operation):
-            outputs = call(one.operation, *filled(one, known))
-        known |= zip(map(id, one.outputs), keras.tree.flatten(outputs), strict=True)
+    for node in calls(model):
+        with naming_layer(node.operation):
+            outputs = call(node.operation, *filled(node, known))
+        known |= zip(map(id, node.outputs), keras.tree.flatten(outputs), strict=True)
     return [known[id(tensor)] for tensor in model.outputs]
 
 
@@ -156,15 +156,13 @@ def tensors_of(arguments: Any) -> list[keras.KerasTensor]:
 def _check_join(operation: keras.Operation, inputs: list[keras.KerasTensor]) -> None:
     """Raise ValueError for a concatenation of maps of different sizes, which Keras does not check."""
     if type(operation).__name__ == "Concatenate":
-        sizes = {
-            tuple(size for i, size in enumerate(one.shape) if i != operation.axis % len(one.shape)) for one in inputs
-        }
+        sizes = {tuple(size for i, size in enumerate(x.shape) if i != operation.axis % len(x.shape)) for x in inputs}
         if len(sizes) > 1:
             raise ValueError(f"it joins maps of the sizes {' and '.join(map(str, sorted(sizes)))}")
 
 
 @contextmanager
-def blaming(operation: keras.Operation) -> Iterator[None]:
+def naming_layer(operation: keras.Operation) -> Iterator[None]:
     """Turn any error into a RewriteError that names the layer."""
     try:
         yield
@@ -175,8 +173,10 @@ def blaming(operation: keras.Operation) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of Keras's message that tells the reason."""
+    """Return the first line of Keras's message that gives the reason."""
     plain = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras prints in bold
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(("Exception encountered", "Could not automatically infer"))]
-    return (said or lines or [type(error).__name__])[0].removesuffix(".")
+    reasons = [
+        line for line in lines if not line.startswith(("Exception encountered", "Could not automatically infer"))
+    ]
+    return (reasons or lines or [type(error).__name__])[0].removesuffix(".")

@@ -2,7 +2,7 @@
 
 Keras 2 counts the calls of an inner model from 1. It has a layer `TFOpLambda` for each operator such as `x / 255` or
 `tf.nn.relu(x)`, with the name of TensorFlow's function, and `SlicingOpLambda` for `x[…]`. A tensor among the arguments
-of an operator is written as `["layer", 0, 0]`; Keras 3 reads tensors in the first argument only.
+of an operator is written as `["layer", 0, 0]`. Keras 3 reads tensors in the first argument only.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -18,7 +18,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 _OPERATORS = ("TFOpLambda", "SlicingOpLambda")
 _CONSTANT = "_CONSTANT_VALUE"
-_FIRST = ""  # the name of the first argument, whatever the function calls it
+_FIRST = ""  # stands for the name of the first argument, which depends on the function
 
 
 @dataclass(frozen=True)
@@ -29,31 +29,31 @@ class Slot:
 
 
 class LegacyOperator(keras.Layer):
-    """An operator of Keras 2; `function` is TensorFlow's name for it, such as `math.truediv`."""
+    """An operator of Keras 2. `function` is TensorFlow's name for it, such as `math.truediv`."""
 
     def __init__(self, function: str, **options: Any) -> None:
         super().__init__(**options)
         self.function = function
 
     def call(self, inputs: Any, arguments: Mapping[str, Any]) -> Any:
-        """Compute the operator by keras.ops; `inputs` is a tensor or a list, for the slots in the arguments."""
+        """Compute the operator by keras.ops. `inputs` is a tensor or a list, for the slots in the arguments."""
         tensors = inputs if isinstance(inputs, list) else [inputs]
         first, *rest = (_filled(value, tensors) for value in arguments.values())
         names = [name for name in arguments if name != _FIRST]
         return _FUNCTIONS[self.function](first, **dict(zip(names, rest, strict=True)))
 
     def compute_output_spec(self, inputs: Any, arguments: Mapping[str, Any]) -> keras.KerasTensor:
-        """The shape and type of the output for symbolic tensors."""
-        made = self.call(inputs, arguments)
-        return keras.KerasTensor(made.shape, made.dtype)
+        """Return the shape and type of the output for symbolic tensors."""
+        output = self.call(inputs, arguments)
+        return keras.KerasTensor(output.shape, output.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same layer."""
+        """Return the arguments that make the same layer."""
         return super().get_config() | {"function": self.function}
 
 
 def is_by_keras2(path: Path) -> bool:
-    """Whether Keras 2 saved this file as `.h5`."""
+    """Return whether Keras 2 saved this file as `.h5`."""
     if path.suffix == ".keras":
         return False
     with h5py.File(path) as file:
@@ -61,7 +61,7 @@ def is_by_keras2(path: Path) -> bool:
 
 
 def build_from(path: Path) -> keras.Model:
-    """Build the model in an `.h5` that Keras 2 saved, without its weights. Raises what Keras raises."""
+    """Build the model in an `.h5` that Keras 2 saved, without its weights. Raises the same errors as Keras."""
     with h5py.File(path) as file:
         config = file.attrs["model_config"]
     config = json_utils.decode(config.decode() if isinstance(config, bytes) else config)
@@ -75,21 +75,23 @@ def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:
     inside = config["config"]
     if not isinstance(inside, dict) or "layers" not in inside:
         return config
-    models = {one["config"]["name"]: one["class_name"] for one in inside["layers"] if "layers" in one["config"]}
+    models = {part["config"]["name"]: part["class_name"] for part in inside["layers"] if "layers" in part["config"]}
     sequential = {name for name, kind in models.items() if kind == "Sequential"}
     layers = []
-    for one in inside["layers"]:
-        function = one["config"].get("function") if one["class_name"] in _OPERATORS else None
+    for layer in inside["layers"]:
+        function = layer["config"].get("function") if layer["class_name"] in _OPERATORS else None
         if function and function not in _FUNCTIONS:
-            raise ValueError(f"the layer '{one['name']}' is TensorFlow's {function}, which is not supported")
-        layers.append(_for_keras3(one))
-        if "inbound_nodes" in one:
-            read = _as_layer_call if one["class_name"] in _OPERATORS else list
+            raise ValueError(f"the layer '{layer['name']}' is TensorFlow's {function}, which is not supported")
+        layers.append(_for_keras3(layer))
+        if "inbound_nodes" in layer:
+            read = _as_layer_call if layer["class_name"] in _OPERATORS else list
             layers[-1] = layers[-1] | {
-                "inbound_nodes": [[_counted(tensor, models) for tensor in read(call)] for call in one["inbound_nodes"]]
+                "inbound_nodes": [
+                    [_counted(tensor, models) for tensor in read(call)] for call in layer["inbound_nodes"]
+                ]
             }
     inside = inside | {"layers": layers}
-    if "output_layers" in inside:  # there, Keras 3 itself counts the calls of functional models from 1
+    if "output_layers" in inside:  # in this list, Keras 3 also counts the calls of functional models from 1
         inside["output_layers"] = _with_tensors(inside["output_layers"], lambda tensor: _counted(tensor, sequential))
     return config | {"config": inside}
 
@@ -120,26 +122,26 @@ def _with_tensors(value: Any, make: Callable[[list], Any]) -> Any:
         return value
     if len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(number, int) for number in value[1:3]):
         return make(value)
-    return [_with_tensors(one, make) for one in value]
+    return [_with_tensors(item, make) for item in value]
 
 
 def _filled(value: Any, tensors: list) -> Any:
     if isinstance(value, Slot):
         return tensors[value.number]
-    return [_filled(one, tensors) for one in value] if isinstance(value, (list, tuple)) else value
+    return [_filled(item, tensors) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _of_one(function: Callable) -> Callable:
+def _unary(function: Callable) -> Callable:
     return lambda x, name=None: function(x)
 
 
-def _of_two(function: Callable) -> Callable:
+def _binary(function: Callable) -> Callable:
     return lambda x, y, name=None: function(x, y)
 
 
 def _sliced(x: Any, slice_spec: list) -> Any:
     return index(
-        x, [slice(one["start"], one["stop"], one["step"]) if isinstance(one, dict) else one for one in slice_spec]
+        x, [slice(key["start"], key["stop"], key["step"]) if isinstance(key, dict) else key for key in slice_spec]
     )
 
 
@@ -149,10 +151,10 @@ def index(x: Any, key: Any) -> Any:
     if Ellipsis in parts:
         at = parts.index(Ellipsis)
         parts[at : at + 1] = [slice(None)] * (len(x.shape) + 1 - len(parts))
-    turned = [axis for axis, part in enumerate(parts) if part == slice(None, None, -1)]
-    left = tuple(slice(None) if axis in turned else part for axis, part in enumerate(parts))
-    x = ops.flip(x, axis=turned[0] if len(turned) == 1 else turned) if turned else x
-    return x if turned and all(part == slice(None) for part in left) else x[left]
+    reversed_axes = [axis for axis, part in enumerate(parts) if part == slice(None, None, -1)]
+    rest = tuple(slice(None) if axis in reversed_axes else part for axis, part in enumerate(parts))
+    x = ops.flip(x, axis=reversed_axes[0] if len(reversed_axes) == 1 else reversed_axes) if reversed_axes else x
+    return x if reversed_axes and all(part == slice(None) for part in rest) else x[rest]
 
 
 def _plus_bias(x: Any, bias: Any, data_format: str | None = None, name: str | None = None) -> Any:
@@ -168,16 +170,13 @@ _FUNCTIONS: dict[str, Callable] = {
     "nn.leaky_relu": lambda x, alpha=0.2, name=None: ops.leaky_relu(x, alpha),
     "nn.bias_add": _plus_bias,
     "__operators__.getitem": _sliced,
-    "__operators__.add": _of_two(ops.add),
-    "math.pow": _of_two(ops.power),
-    "math.truediv": _of_two(ops.true_divide),
-    **{f"math.{name}": _of_two(getattr(ops, name)) for name in ("add", "subtract", "multiply", "maximum", "minimum")},
+    "__operators__.add": _binary(ops.add),
+    "math.pow": _binary(ops.power),
+    "math.truediv": _binary(ops.true_divide),
+    **{f"math.{name}": _binary(getattr(ops, name)) for name in ("add", "subtract", "multiply", "maximum", "minimum")},
+    **{f"math.{name}": _unary(getattr(ops, name)) for name in ("sigmoid", "tanh", "softplus", "square", "sqrt", "exp")},
+    **{f"math.{name}": _unary(getattr(ops, name)) for name in ("abs", "negative")},
     **{
-        f"math.{name}": _of_one(getattr(ops, name)) for name in ("sigmoid", "tanh", "softplus", "square", "sqrt", "exp")
-    },
-    **{f"math.{name}": _of_one(getattr(ops, name)) for name in ("abs", "negative")},
-    **{
-        f"nn.{name}": _of_one(getattr(ops, name))
-        for name in ("relu", "relu6", "elu", "selu", "silu", "gelu", "softmax")
+        f"nn.{name}": _unary(getattr(ops, name)) for name in ("relu", "relu6", "elu", "selu", "silu", "gelu", "softmax")
     },
 }

@@ -1,4 +1,4 @@
-"""The layers of a network that settings can name, and the sizes of pictures that it takes."""
+"""List the layers of a network that settings can name, and find the picture sizes that it takes."""
 
 import math
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ LARGEST_SIDE = 20_000  # pixels, the limit of settings
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """A layer that a settings file can name; stride and receptive field are in pixels of the picture.
+    """A layer that a settings file can name. Stride and receptive field are in pixels of the picture.
 
     Both are infinite for a layer that depends on the whole picture. `operation` is the layer or operator.
     """
@@ -38,7 +38,7 @@ class LayerFacts:
 
 
 def describe_layers(model: keras.Model) -> list[LayerFacts]:
-    """List the layers and operators of `model` (flat) that output a map of the picture, from the input on."""
+    """List the layers and operators of `model` (flat) that output a map of the picture, in order from the input."""
     down, across = (fields_of_tensors(model, axis) for axis in (0, 1))
     facts = []
     for call in calls(model):
@@ -46,14 +46,14 @@ def describe_layers(model: keras.Model) -> list[LayerFacts]:
         if len(call.outputs) > 1 or len(output.shape) != 4 or id(output) not in down or down[id(output)].flat:
             continue
         stride = max(down[id(output)].stride, across[id(output)].stride)
-        seen = max(down[id(output)].field, across[id(output)].field)
+        extent = max(down[id(output)].field, across[id(output)].field)
         facts.append(
             LayerFacts(
                 public_name(call.operation),
                 type(call.operation).__name__,
                 output.shape[1 if is_channels_first(model) else -1],
                 math.inf if stride == math.inf else max(1, round(stride)),
-                math.inf if seen == math.inf else math.ceil(seen),
+                math.inf if extent == math.inf else math.ceil(extent),
                 call.operation,
             )
         )
@@ -61,13 +61,14 @@ def describe_layers(model: keras.Model) -> list[LayerFacts]:
 
 
 def find_layer(facts: list[LayerFacts], name: str) -> LayerFacts | None:
-    """Find the layer called `name`, or the only layer of an inner model called so: `conv` for `inner/conv`.
+    """Find the layer called `name`, or the only layer of an inner model with this name: `conv` for `inner/conv`.
 
-    Raises NetworkError if several inner models have one.
+    Raises NetworkError if several inner models have a layer with this name.
     """
-    found = [one for one in facts if one.name == name] or [one for one in facts if one.name.endswith(f"{WITHIN}{name}")]
+    inner = [layer for layer in facts if layer.name.endswith(f"{WITHIN}{name}")]
+    found = [layer for layer in facts if layer.name == name] or inner
     if len(found) > 1:
-        raise NetworkError(f"'{name}' is the name of {len(found)} layers: {', '.join(one.name for one in found)}")
+        raise NetworkError(f"'{name}' is the name of {len(found)} layers: {', '.join(layer.name for layer in found)}")
     return found[0] if found else None
 
 
@@ -76,7 +77,7 @@ def feature_shapes(
 ) -> dict[str, tuple[int, int, int]] | None:
     """Compute (h, w, c) of every output of a cut model for a picture of this size.
 
-    Returns None if any of them has no positions inside a border of `edge` positions.
+    Returns None if an output has no positions inside a border of `edge` positions.
     """
     if fixed_size(model) not in (None, (height, width)):
         return None
@@ -93,7 +94,7 @@ def feature_shapes(
 
 
 def grid(model: keras.Model) -> tuple[int, int]:
-    """Find (m, r): `model` takes pictures whose sides are a multiple of m, plus r; (1, 0) for pictures of any size.
+    """Find (m, r) such that `model` takes pictures whose sides are a multiple of m, plus r. (1, 0) means any size.
 
     An encoder–decoder joins maps that were halved and doubled with maps that were not, and their sizes must agree.
     """
@@ -106,17 +107,17 @@ def grid(model: keras.Model) -> tuple[int, int]:
     def joins(side: int) -> bool:
         return feature_shapes(model, side, side, 0) is not None
 
-    if joins(start - 1) and joins(start):  # one less than a multiple is odd at every depth
+    if joins(start - 1) and joins(start):  # start - 1 is odd at every depth
         return 1, 0
-    good = [side for side in range(start, start + period) if joins(side)]
-    if not good:
+    accepted = [side for side in range(start, start + period) if joins(side)]
+    if not accepted:
         return 1, 0
-    step = math.gcd(period, *(side - good[0] for side in good))
-    return step, good[0] % step
+    step = math.gcd(period, *(side - accepted[0] for side in accepted))
+    return step, accepted[0] % step
 
 
 def least_side(model: keras.Model, edge: int = EDGE) -> int | None:
-    """Find the side of the smallest square picture that is large enough; None if none is, as for maps of 1×1."""
+    """Find the side of the smallest square picture that is large enough, or None, as for maps of 1×1."""
     if only := fixed_size(model):
         return max(only)
     step, rest = grid(model)

@@ -1,4 +1,4 @@
-"""load_network(name, weights, layers): a network by name or from a file, with its weights, cut at layers."""
+"""Load a network by name or from a file, with its weights, and cut it at layers."""
 
 import logging
 from collections.abc import Iterable
@@ -33,9 +33,10 @@ def load_network(
 ) -> Network:
     """Build a network, load its weights, and cut it at `layers`.
 
-    `name` is a name in `family.names()` or the path of a model's file, `.keras` or `.h5`. For a file, `preprocessing`
-    ("caffe", "tf", "torch", "unit" or "none") is the format of its pictures; a model that preprocesses them itself
-    needs none. `weights` is "imagenet", a path, "random" (seeded), or None for the network's own. Raises NetworkError.
+    `name` is a name in `family.names()` or the path of a model file, `.keras` or `.h5`. For a file, `preprocessing`
+    ("caffe", "tf", "torch", "unit" or "none") is the format of its pictures. A model that preprocesses pictures
+    itself does not need it. `weights` is "imagenet", a path, "random" (seeded), or None for the usual weights. Raises
+    NetworkError.
     """
     check_name(name)
     if is_file(name):
@@ -50,22 +51,23 @@ def load_network(
         preprocessing = family_of(name).preprocessing
     model = cut(model, layers, name)
     with plain_keras():
-        # By layer, because `x_pre_relu` is the output of another layer.
+        # Names of layers, because `x_pre_relu` is the output of another layer.
         model = fold_normalisation(model, keep={maker(x).name for x in model.output.values()})
     model.trainable = False
     return Network(name, model, PREPROCESSINGS[preprocessing])
 
 
 def build(name: str, weights: str | None = None) -> keras.Model:
-    """Build the whole network called `name` without its top, with Keras's initial weights; a file's model with its own.
+    """Build the complete network called `name` without its top, with Keras's initial weights.
 
-    The model is flat (networks/graph.py). `weights` matters only for a network whose structure comes from the file of
-    its weights (googlenet): its path, or None or "imagenet" for the published file.
+    A model from a file keeps the weights in the file. The model is flat (networks/graph.py). `weights` has an effect
+    only for a network whose structure comes from the file of its weights (googlenet): it is the path of the file, or
+    None or "imagenet" for the published file.
     """
     check_name(name)
     with plain_keras():
         if is_file(name):
-            return _load_own(Path(name))
+            return _load_model(Path(name))
         family = family_of(name)
         if family.from_weights and weights not in (None, "imagenet"):
             return family.from_weights(name, weights)
@@ -85,7 +87,7 @@ def _from_family(name: str, weights: str | None, seed: int) -> keras.Model:
 
 
 def _weighted(model: keras.Model, weights: str | None, seed: int) -> keras.Model:
-    """Load the weights of a file into `model`, or random weights; None leaves its own."""
+    """Load the weights of a file into `model`, or random weights. None changes nothing."""
     if weights == "random":
         fill_at_random(model, seed)
     elif weights is not None:
@@ -98,7 +100,7 @@ def _no_imagenet(name: str) -> NetworkError:
 
 
 def _found_preprocessing(name: str, model: keras.Model) -> str:
-    """The preprocessing that a model's first layers leave to be done. Raises NetworkError if it cannot be known."""
+    """Return the preprocessing that a model needs before its first layer. Raises NetworkError if it is unknown."""
     found = preprocessing_inside(model)
     if found is None:
         raise NetworkError(
@@ -109,8 +111,8 @@ def _found_preprocessing(name: str, model: keras.Model) -> str:
     return found
 
 
-def _load_own(path: Path) -> keras.Model:
-    """Load a model's file as a flat model in float32."""
+def _load_model(path: Path) -> keras.Model:
+    """Load a model file as a flat model in float32."""
     model = load_whole(path)
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4 or 3 not in model.inputs[0].shape[1:]:
         raise NetworkError(f"{path}: the input of this model must be one RGB picture")

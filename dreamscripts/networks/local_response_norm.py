@@ -36,6 +36,6 @@ class LocalResponseNorm(keras.layers.Layer):
         return shape
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same layer."""
+        """Return the arguments that make the same layer."""
         parameters = {name: getattr(self, name) for name in ("depth_radius", "bias", "alpha", "beta")}
         return super().get_config() | parameters

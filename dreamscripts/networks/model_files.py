@@ -1,4 +1,4 @@
-"""Whole models in files: `.keras`, and the older `.h5` of Keras 2 and 3."""
+"""Load complete models from files: `.keras`, and the older `.h5` of Keras 2 and 3."""
 
 import json
 import re
@@ -17,37 +17,37 @@ from dreamscripts.networks.keras2 import build_from, is_by_keras2
 
 
 def load_whole(path: Path) -> keras.Model:
-    """Load a whole model that Keras saved. Raises NetworkError, which says why it cannot be read.
+    """Load a complete model that Keras saved. Raises NetworkError, with the reason, if it cannot be read.
 
-    A model that Keras 2 saved (`is_by_keras2`) comes without its weights.
+    A model that Keras 2 saved (`is_by_keras2`) is loaded without its weights.
     """
     if path.suffix != ".keras":
         _check_h5(path)
     try:
         model = build_from(path) if is_by_keras2(path) else keras.saving.load_model(path, compile=False)
-    except Exception as error:  # unknown layers, unsafe lambdas, damaged archives: Keras has an error for each
-        reason = _culprit(path, str(error)) or first_line(error)
+    except Exception as error:  # unknown layers, unsafe lambdas, damaged archives: each has a different error
+        reason = _unknown_layer(path, str(error)) or first_line(error)
         raise NetworkError(f"{path}: cannot be loaded as a Keras model: {reason}") from None
     if not has_graph(model):
         raise NetworkError(f"{path}: {why_no_graph(model)}")
     return model
 
 
-def _culprit(path: Path, complaint: str) -> str | None:
-    """Name the layer in Keras's message, and the reason, if the layer's class is unknown to Keras."""
+def _unknown_layer(path: Path, complaint: str) -> str | None:
+    """Return a message that names the layer, if Keras's message says that the class of a layer is unknown."""
     unknown = re.search(r"(?:Unknown layer: |Could not locate class )'(\w+)'", complaint)
     kind = unknown[1] if unknown else "Lambda" if "`Lambda` layer" in complaint else None
     config = _config(path) if kind else {}
-    layer = next((one for one in _objects(config) if one.get("class_name") == kind), None)
+    layer = next((part for part in _objects(config) if part.get("class_name") == kind), None)
     if layer is None:
         return None
     if layer is config:
         return f"it is a {kind}, {HIDDEN}"
     name = layer["config"].get("name", kind)
     if kind == "Lambda":
-        return f"the layer '{name}' is a Lambda: Python code in a file is not run, use operators instead"
+        return f"the layer '{name}' is a Lambda: Python code in a file is not run; use operators instead"
     return (
-        f"the layer '{name}' is of the class {kind}, which Keras does not know: "
+        f"the layer '{name}' is of the class {kind}, which is unknown to Keras: "
         "register it with @keras.saving.register_keras_serializable() and dream from Python"
     )
 
@@ -73,10 +73,10 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
 def _check_h5(path: Path) -> None:
     try:
         with h5py.File(path) as file:
-            whole = "model_config" in file.attrs
+            has_model = "model_config" in file.attrs
     except OSError:
         raise NetworkError(f"{path}: is not an HDF5 file, or is damaged") from None
-    if not whole:
+    if not has_model:
         raise NetworkError(
             f"{path}: contains weights without a network: use --network NAME with --weights and this file"
         )

@@ -29,9 +29,10 @@ log = logging.getLogger(__name__)
 class Network:
     """A network that ends at its deepest layer in use.
 
-    `model` takes pictures (N, H, W, 3), or (N, 3, H, W) if it was saved so, and returns {layer: features}.
+    `model` takes pictures (N, H, W, 3), or (N, 3, H, W) if it was saved for these, and returns {layer: features}.
     `preprocessing` converts pictures for it. `edge` is the number of positions at each border of the features that
-    the loss ignores; pictures must be large enough to leave some inside. `tf32` allows a GPU to round factors to TF32.
+    the loss ignores. Pictures must be large enough to leave positions inside. `tf32` allows a GPU to round
+    factors to TF32.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Network:
 
     @property
     def channel_axis(self) -> int:
-        """The axis of the channels in the model's own tensors: 1 or -1."""
+        """The axis of the channels in the tensors of the model: 1 or -1."""
         return 1 if is_channels_first(self.model) else -1
 
     def features(self, x: Any) -> dict[str, Any]:
@@ -72,22 +73,22 @@ class Network:
         return x
 
     def extended_size(self, height: int, width: int) -> tuple[int, int]:
-        """The size that `features` extends a picture to. It removes the features outside the picture again."""
+        """Return the size that `features` extends a picture to, before it removes the features outside the picture."""
         multiple, rest = self.grid
         return height + (rest - height) % multiple, width + (rest - width) % multiple
 
     def fits(self, height: int, width: int) -> bool:
-        """Whether the layers in use can be computed for a picture of this size."""
+        """Return whether the layers in use can be computed for a picture of this size."""
         return feature_shapes(self.model, *self.extended_size(height, width), self.edge) is not None
 
     @cached_property
     def only_size(self) -> tuple[int, int] | None:
-        """The height and width of the pictures that the network takes; None if it takes pictures of any size."""
+        """The height and width of the pictures that the network takes, or None if it takes pictures of any size."""
         return fixed_size(self.model)
 
     @cached_property
     def least_side(self) -> int | None:
-        """The side in pixels of the smallest square picture that fits; None if no picture does."""
+        """The side in pixels of the smallest square picture that fits, or None if no picture fits."""
         return least_side(self.model, self.edge)
 
     def check_size(self, height: int, width: int) -> None:
@@ -126,7 +127,7 @@ class Network:
     def multiplications(self, height: int, width: int) -> int:
         """Count the multiply-adds of the convolutions in a forward pass over a picture of this size.
 
-        The count is right to a few per cent. It is that of direct convolutions, also for other algorithms.
+        The count is accurate to a few per cent. It is that of direct convolutions, even if another algorithm is used.
         """
         return sum(
             int(height * width / facts.stride**2 * math.prod(shape))
@@ -137,8 +138,8 @@ class Network:
 
 def _within(f: Any, x: Any, extended: Any) -> Any:
     """Return the features (N, h, w, c) of an extended picture that are inside the picture x."""
-    kept = [(ops.shape(f)[i] * ops.shape(x)[i] + ops.shape(extended)[i] - 1) // ops.shape(extended)[i] for i in (1, 2)]
-    return ops.slice(f, (0, 0, 0, 0), (ops.shape(f)[0], *kept, ops.shape(f)[3]))
+    sizes = [(ops.shape(f)[i] * ops.shape(x)[i] + ops.shape(extended)[i] - 1) // ops.shape(extended)[i] for i in (1, 2)]
+    return ops.slice(f, (0, 0, 0, 0), (ops.shape(f)[0], *sizes, ops.shape(f)[3]))
 
 
 def _kernels(layer: keras.Operation) -> list[tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Keras with its default configuration for a while."""
+"""Use Keras temporarily with its default configuration."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from threading import RLock
 import keras
 from keras.src.backend.common import global_state
 
-_COUNTERS = "object_name_uids"  # how many layers of each kind Keras has named, in this thread
+_COUNTERS = "object_name_uids"  # the number of layers of each kind that Keras has named, in this thread
 _CONFIG = RLock()  # Keras has one data format and one float type for all threads
 
 
@@ -17,7 +17,7 @@ def plain_keras() -> Iterator[None]:
     """Build channels-last in float32, and name layers as in a new session.
 
     Pictures here are (H, W, 3), and automatic names such as `conv2d_5` then mean the same layer in every session.
-    Other threads that build a network wait meanwhile.
+    Other threads that build a network wait.
     """
     with _CONFIG:
         saved = keras.config.image_data_format(), keras.config.floatx(), keras.config.dtype_policy()

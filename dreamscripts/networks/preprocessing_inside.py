@@ -1,44 +1,45 @@
-"""The preprocessing that a model's first layers do themselves."""
+"""Find the preprocessing that the first layers of a model do."""
 
 import keras
 import numpy as np
 
 from dreamscripts.networks.graph import calls, fixed_size, is_channels_first
 
-# Layers and operators that map each value of a picture, and those that change nothing at inference.
+# Layers and operators that scale or shift the values of a picture, and those that keep the values at inference.
 _AFFINE = {"Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Add", "Subtract"}
 _PASSING = {
     *("Identity", "Dropout", "GaussianNoise", "Cast", "GetItem", "Flip", "Stack", "Resizing"),
-    *(f"Random{what}" for what in ("Flip", "Rotation", "Zoom", "Translation", "Contrast", "Brightness", "Shear")),
+    *(f"Random{change}" for change in ("Flip", "Rotation", "Zoom", "Translation", "Contrast", "Brightness", "Shear")),
 }
 _NORMALISED = 0.5, 20  # the distance of black and white after preprocessing: 1, 2, or some standard deviations
 _CENTRED = 100, 300  # the same if only the mean is subtracted
 
 
 def preprocessing_inside(model: keras.Model) -> str | None:
-    """Return the pictures that `model` (flat) preprocesses itself: "none" (0 to 255) or "unit" (0 to 1).
+    """Return the format of the pictures that `model` (flat) preprocesses: "none" (0 to 255) or "unit" (0 to 1).
 
-    Returns None if it does not preprocess pictures, or if this cannot be known.
+    Returns None if it does not preprocess pictures, or if this is uncertain.
     """
     end = _preprocessed(model)
     if end is None:
         return None
     height, width = fixed_size(model) or (8, 8)
     shape = (1, 3, height, width) if is_channels_first(model) else (1, height, width, 3)
-    way = keras.Model(model.inputs[0], end)
+    first_layers = keras.Model(model.inputs[0], end)
     black, white = (
-        keras.ops.convert_to_numpy(way(np.full(shape, value, np.float32), training=False)) for value in (0, 255)
+        keras.ops.convert_to_numpy(first_layers(np.full(shape, value, np.float32), training=False))
+        for value in (0, 255)
     )
-    apart, moved = np.abs(white - black).max(), max(np.abs(black).max(), np.abs(white - 255).max())
-    if _NORMALISED[0] <= apart <= _NORMALISED[1]:
+    distance, change = np.abs(white - black).max(), max(np.abs(black).max(), np.abs(white - 255).max())
+    if _NORMALISED[0] <= distance <= _NORMALISED[1]:
         return "none"
-    if _CENTRED[0] <= apart <= _CENTRED[1] and moved > 2:  # a smaller mean is subtracted from values of 0 to 1
+    if _CENTRED[0] <= distance <= _CENTRED[1] and change > 2:  # a smaller mean is subtracted from values of 0 to 1
         return "none"
-    return "unit" if _NORMALISED[0] <= apart / 255 <= _NORMALISED[1] and moved > 0 else None
+    return "unit" if _NORMALISED[0] <= distance / 255 <= _NORMALISED[1] and change > 0 else None
 
 
 def _preprocessed(model: keras.Model) -> keras.KerasTensor | None:
-    """The preprocessed picture, the only tensor that the rest of the model reads; None without preprocessing."""
+    """Return the preprocessed picture, the only tensor that the other layers read, or None without preprocessing."""
     prepared = {id(model.inputs[0]): model.inputs[0]}
     read: dict[int, keras.KerasTensor] = {}
     kinds = set()

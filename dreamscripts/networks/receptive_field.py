@@ -1,4 +1,4 @@
-"""Receptive fields: which pixels of a picture a position of a layer depends on, along one axis at a time.
+"""Receptive fields: the pixels that one position of a layer depends on, along one axis of the picture.
 
 If all layers are local and translation-invariant, a position has the same value in a crop as in the whole picture.
 Conditions: the crop starts at a multiple of the total stride, its distance to the picture's end is also a multiple,
@@ -27,8 +27,8 @@ class ReceptiveField:
     positions from pixel a to pixel b (both multiples of all strides), a crop must span from a − `before` to
     b + `after`, or to the edge of the picture. One position depends on at most `field` pixels.
 
-    Stride and field are infinite for a layer that depends on the whole picture; `flat` if it has no positions left.
-    `problem` is a clause that explains why crops of the picture cannot be used; the other numbers are then estimates.
+    Stride and field are infinite for a layer that depends on the whole picture. `flat` means that it has no positions.
+    `problem` is a clause that explains why crops of the picture cannot be used. The other numbers are then estimates.
     """
 
     size: int
@@ -43,8 +43,8 @@ class ReceptiveField:
 def receptive_fields(model: keras.Model, axis: int, side: int, name: str) -> tuple[int, dict[str, ReceptiveField]]:
     """Compute the least common multiple of all strides, and {layer: receptive field} of the outputs of `model`.
 
-    The picture has `side` pixels along the axis (0 down, 1 right). Raises SettingsError, which calls the network
-    `name`, for the first layer that gives other values in a crop than in the picture.
+    The picture has `side` pixels along the axis (0 down, 1 right). Raises SettingsError, which names the network
+    `name` and the first layer whose values in a crop differ from those in the picture.
     """
     fields = fields_of_tensors(model, axis, side)
     for field in fields.values():
@@ -55,11 +55,11 @@ def receptive_fields(model: keras.Model, axis: int, side: int, name: str) -> tup
 
 
 def fields_of_tensors(model: keras.Model, axis: int, side: int | None = None) -> dict[int, ReceptiveField]:
-    """Compute the receptive field of every tensor of `model` (flat), by its id, from the input on.
+    """Compute the receptive field of every tensor of `model` (flat), by its id, in order from the input.
 
-    By the recursion r ← r + (k − 1)·j and j ← j·s, the widest over a layer's inputs. Gates of squeeze-and-excitation,
-    which depend on the whole picture, do not count. Without `side`, the picture is large, or of the only size that
-    `model` takes.
+    It uses the recursion r ← r + (k − 1)·j and j ← j·s, with the widest of a layer's inputs. Gates of
+    squeeze-and-excitation, which depend on the whole picture, do not count. Without `side`, the picture has 1024
+    pixels, or the only size that `model` takes.
     """
     first = is_channels_first(model)
     sizes = _Sizes(model, axis, side)
@@ -69,19 +69,19 @@ def fields_of_tensors(model: keras.Model, axis: int, side: int | None = None) ->
         inputs = [fields[id(tensor)] for tensor in call.inputs if id(tensor) in fields]
         if not inputs:
             continue
-        local = [one for one in inputs if one.field < math.inf] or inputs
-        widest = max(local, key=lambda one: (one.field, one.stride))
-        problem = next((one.problem for one in inputs if one.problem), "")
+        local = [field for field in inputs if field.field < math.inf] or inputs
+        widest = max(local, key=lambda field: (field.field, field.stride))
+        problem = next((field.problem for field in inputs if field.problem), "")
         window = window_of(call, axis, widest.size, first)
         reason = window.problem or ("joins maps of different sizes" if _joins_sizes(inputs) else "")
         for output in call.outputs:
             flat = _is_flat(call, output, widest, window, first)
             reason = reason or ("outputs no map of the picture" if flat else "")
-            said = problem or (reason and f"the layer '{public_name(call.operation)}' {reason}")
+            clause = problem or (reason and f"the layer '{public_name(call.operation)}' {reason}")
             if flat:
-                fields[id(output)] = ReceptiveField(widest.size, *4 * (math.inf,), flat=True, problem=said)
+                fields[id(output)] = ReceptiveField(widest.size, *4 * (math.inf,), flat=True, problem=clause)
             else:
-                fields[id(output)] = _through(window, local, widest, sizes, output, said)
+                fields[id(output)] = _through(window, local, widest, sizes, output, clause)
     return fields
 
 
@@ -93,56 +93,56 @@ def _through(
     output: keras.KerasTensor,
     problem: str,
 ) -> ReceptiveField:
-    """The receptive field of what reads its inputs, the `widest` among them, through a window."""
+    """Return the receptive field of a layer that reads `inputs` through `window`. `widest` is its widest input."""
     size = sizes.of(output) or widest.size if problem else window.positions(widest.size)
     extent, step = window.extent, window.step or _ratio(widest.size, size)
     if extent == math.inf or widest.stride == math.inf:
         return ReceptiveField(size, *4 * (math.inf,), problem=problem)
-    stride = _whole(widest.stride * step)
+    stride = _as_int(widest.stride * step)
     return ReceptiveField(
         size,
         stride,
         # The crop must contain everything that each layer reads, and the core in the last layer.
-        before=max(0, *(one.before + window.before * one.stride for one in inputs)),
+        before=max(0, *(field.before + window.before * field.stride for field in inputs)),
         after=max(
             sizes.side - size * stride,
-            *(one.after + (extent - window.before) * one.stride - stride for one in inputs),
+            *(field.after + (extent - window.before) * field.stride - stride for field in inputs),
         ),
-        field=max(one.field for one in inputs) + (extent - 1) * widest.stride,
+        field=max(field.field for field in inputs) + (extent - 1) * widest.stride,
         problem=problem,
     )
 
 
 def _joins_sizes(inputs: list[ReceptiveField]) -> bool:
-    return len({(one.size, one.stride) for one in inputs}) > 1
+    return len({(field.size, field.stride) for field in inputs}) > 1
 
 
 def _is_flat(
     call: Call, output: keras.KerasTensor, widest: ReceptiveField, window: Window, channels_first: bool
 ) -> bool:
-    """Whether a tensor has no positions, as after global pooling. A single channel (N, h, w) of a map has positions."""
+    """Return whether a tensor has no positions, as after global pooling. A single channel (N, h, w) has positions."""
     if len(output.shape) >= 4:
         shape = output.shape[2:] if channels_first else output.shape[1:3]
         return widest.flat and tuple(shape) == (1, 1)
     kinds = ("GetItem", "Squeeze", "Stack", "TrueDivide", "Multiply", "Add", "Subtract")
     keeps_positions = not window.problem or type(call.operation).__name__ in kinds
-    alike = (tuple(one.shape[1:3]) == tuple(output.shape[1:3]) for one in call.inputs)
-    return not (keeps_positions and len(output.shape) == 3 and any(alike))
+    same_size = (tuple(x.shape[1:3]) == tuple(output.shape[1:3]) for x in call.inputs)
+    return not (keeps_positions and len(output.shape) == 3 and any(same_size))
 
 
 def _ratio(before: int, after: int) -> Fraction:
-    """The step of a layer, from the sizes of its input and output."""
+    """Return the step of a layer, from the sizes of its input and output."""
     if not before or not after:
         return Fraction(1)
     return Fraction(round(before / after)) if before >= after else Fraction(1, round(after / before))
 
 
-def _whole(number: int | float | Fraction) -> int | float | Fraction:
+def _as_int(number: int | float | Fraction) -> int | float | Fraction:
     return int(number) if number == int(number) else number
 
 
 class _Sizes:
-    """The sizes of the maps along an axis, which are computed only if a layer's window does not tell them."""
+    """The sizes of the maps along an axis. They are computed only if the window of a layer does not give them."""
 
     def __init__(self, model: keras.Model, axis: int, side: int | None):
         only = fixed_size(model)
@@ -153,7 +153,7 @@ class _Sizes:
         self._shapes: dict[int, tuple[int, ...]] | None = None
 
     def of(self, tensor: keras.KerasTensor) -> int:
-        """The size of a tensor's map; 0 if it is not known."""
+        """Return the size of a tensor's map, or 0 if it is unknown."""
         if self._shapes is None:
             height, width = fixed_size(self._model) or (self.side, self.side)
             try:

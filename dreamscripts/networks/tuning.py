@@ -1,9 +1,9 @@
-"""The fastest way to compute on this machine: which convolutions use Winograd's algorithm, and TensorFlow's XLA.
+"""Find the fastest way to compute on this machine: direct or Winograd convolutions, with or without TensorFlow's XLA.
 
 All ways give the same numbers to six digits. The fastest depends on processor, backend, version and network, so it is
-measured, and the answer is kept for later runs (backends/cache.py). A long run measures by itself, in seconds, from
-how many channels Winograd's algorithm is faster. Only `bench` tries XLA, because compiling takes too long. A run that
-is too short for a trial uses a kept answer, or a safe choice.
+measured, and the result is saved for later runs (backends/cache.py). A long run measures, in some seconds, the number
+of channels from which Winograd's algorithm is faster. Only `bench` tries XLA, because compiling takes too long. A run
+that is too short for a trial uses a saved result, or a safe choice.
 """
 
 import time
@@ -21,16 +21,16 @@ from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D, gain, transformed_weights
 
-# A trial is worth its time from so many multiplications in a run's forward passes: 14 passes of VGG16 at 800×800, or
-# 56 at 400×400. It takes about as long as one pass at 800×800, once for all runs.
+# Smallest number of multiplications in a run's forward passes for which a trial is made: 14 passes of VGG16 at 800×800,
+# or 56 at 400×400. A trial takes about as long as one pass at 800×800, once for all runs.
 LONG = 2.5e12
-PROBED = 6e8  # multiplications of a layer in a trial, forward: enough to tell which is faster
+PROBED = 6e8  # multiplications of a layer in the forward pass of a trial: enough to find the faster algorithm
 REPEATS = 3
 
 
 @dataclass(frozen=True)
 class Kind:
-    """3×3 convolutions with `channels` inputs and `filters` outputs, and the largest map in the network for them."""
+    """3×3 convolutions with `channels` inputs and `filters` outputs, and the size of their largest map."""
 
     channels: int
     filters: int
@@ -45,7 +45,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Trial:
-    """The seconds of a kind of layer, forward and backward over a strip of its map, by either algorithm."""
+    """The seconds of each algorithm for a kind of layer, forward and backward over a strip of its map."""
 
     layer: str
     direct: float
@@ -54,9 +54,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choices:
-    """How a run computes. 3×3 convolutions with a gain of at least `winograd_from` use Winograd's algorithm.
+    """The algorithms of a run. 3×3 convolutions with a gain of at least `winograd_from` use Winograd's algorithm.
 
-    With None, no convolution does. `trials` are the measurements behind the choice, if there are any.
+    With None, no convolution uses it. `trials` are the measurements behind the choice, if they were made.
     """
 
     xla: bool = False
@@ -66,35 +66,35 @@ class Choices:
     @classmethod
     def read(cls, record: Mapping) -> "Choices":
         """Make choices from a `record()`. Raises KeyError, TypeError or ValueError if it is not valid."""
-        least = record["winograd_from"]
+        smallest = record["winograd_from"]
         trials = tuple(Trial(**trial) for trial in record["trials"])
-        return cls(bool(record["xla"]), None if least is None else float(least), trials)
+        return cls(bool(record["xla"]), None if smallest is None else float(smallest), trials)
 
     def record(self) -> dict:
-        """These choices for JSON."""
+        """Return these choices for JSON."""
         return asdict(self)
 
 
 def choose(network: Network, height: int, width: int, passes: int) -> Choices:
-    """Choose how a run of `passes` passes computes: from the cache, by a trial, or safely."""
+    """Choose the algorithms of a run of `passes` passes: from the cache, by a trial, or the safe choice."""
     kinds = kinds_of(network, height, width)
     long = network.multiplications(height, width) * passes >= LONG
     choices = recall(network, kinds)
     if choices is None:
         choices = measure(network, kinds) if long else safe()
-    # Compiling with XLA takes seconds.
+    # Short runs do not use XLA, because compiling takes seconds.
     return choices if long else Choices(False, choices.winograd_from, choices.trials)
 
 
 def safe() -> Choices:
-    """Choices that were faster, or hardly slower, on all machines measured. A GPU's library chooses itself."""
+    """Return choices that were faster, or hardly slower, on all measured machines. On a GPU, its library chooses."""
     if host.on_gpu():
         return Choices()
     return Choices(winograd_from=host.backend().WINOGRAD_FROM)
 
 
 def recall(network: Network, kinds: Sequence[Kind]) -> Choices | None:
-    """Return the answer of an earlier trial on this machine; None if there is none."""
+    """Return the result of an earlier trial on this machine, or None without a trial."""
     try:
         return Choices.read(cache.recall(_key(network, kinds)))
     except (KeyError, TypeError, ValueError):
@@ -102,12 +102,12 @@ def recall(network: Network, kinds: Sequence[Kind]) -> Choices | None:
 
 
 def keep(network: Network, kinds: Sequence[Kind], choices: Choices) -> None:
-    """Keep choices for later runs on this machine."""
+    """Save choices for later runs on this machine."""
     cache.keep(_key(network, kinds), choices.record())
 
 
 def measure(network: Network, kinds: Sequence[Kind]) -> Choices:
-    """Try from where Winograd's algorithm is faster, and keep the answer; on a GPU, the answer is `safe`."""
+    """Measure the gain above which Winograd's algorithm is faster, and save the result. On a GPU, return `safe()`."""
     if host.on_gpu() or not kinds:
         return safe()
     choices = decide(kinds, time_layer)
@@ -146,9 +146,9 @@ def kinds_of(network: Network, height: int, width: int) -> list[Kind]:
 
 
 def time_layer(kind: Kind, clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
-    """Measure a layer with its ReLU, forward and backward over a strip: seconds of direct and of Winograd's algorithm.
+    """Measure a layer with its ReLU, forward and backward over a strip, by both algorithms.
 
-    Both are the best of a few passes, made alternately.
+    Returns the seconds of direct convolution and of Winograd's algorithm: the best of a few alternating passes.
     """
     width = min(kind.width, 512)
     height = min(kind.height, max(16, int(PROBED / (9 * kind.channels * kind.filters * width))))
@@ -166,7 +166,7 @@ def time_layer(kind: Kind, clock: Callable[[], float] = time.perf_counter) -> tu
 
 
 def _compiled(layer: keras.Layer, kind: Kind) -> compiling.Pass:
-    """Compile a pass through one layer; all its input channels are the first channel of the picture."""
+    """Compile a pass through one layer. All its input channels are the first channel of the picture."""
 
     def terms_of(x: Any) -> Any:
         features = layer(keras.ops.multiply(x[..., :1], np.ones(kind.channels, np.float32)))
@@ -185,7 +185,7 @@ def _both_ways(kind: Kind) -> tuple[keras.Layer, keras.Layer]:
             activation="relu",
             data_format="channels_last",
             dtype="float32",
-            kernel_initializer="zeros",  # uses no random numbers of Keras
+            kernel_initializer="zeros",  # so that Keras draws no random numbers
             name="tried",
         )
         for layer in (keras.layers.Conv2D, WinogradConv2D)

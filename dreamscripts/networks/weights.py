@@ -43,9 +43,9 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such weights file{did_you_mean(str(path), ['imagenet', 'random'])}")
     if path.suffix == ".keras":
-        whole = load_whole(path)
+        complete = load_whole(path)
         try:
-            flat = rewrite(whole) if len(whole.inputs) == 1 else whole
+            flat = rewrite(complete) if len(complete.inputs) == 1 else complete
         except RewriteError as error:
             raise NetworkError(f"{path}: {error}") from None
         _assign(model, {public_name(layer): layer.get_weights() for layer in flat.layers if layer.weights}, path)
@@ -70,7 +70,7 @@ def load_file(model: keras.Model, path: str | Path) -> None:
 
 
 def _load_in_order(model: keras.Model, path: Path) -> str | None:
-    """Load a file in Keras 3's format, which depends on the order of layers; return why it does not fit, or None."""
+    """Load a file in Keras 3's format, which depends on the order of layers. Returns the reason if it does not fit."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns if it leaves a layer unchanged
@@ -108,7 +108,7 @@ def _read_by_name(group: h5py.Group, within: str = "") -> Iterator[tuple[str, li
 
 
 def _as_array(data: h5py.Dataset) -> np.ndarray:
-    if data.attrs.get("dtype") == "bfloat16":  # HDF5 does not have it: Keras writes the bits
+    if data.attrs.get("dtype") == "bfloat16":  # HDF5 has no bfloat16, so Keras writes its bits
         return keras.ops.convert_to_numpy(keras.ops.cast(np.asarray(data).view("bfloat16"), "float32"))
     return np.asarray(data)
 
@@ -146,48 +146,48 @@ def _read_npz(model: keras.Model, path: Path) -> dict[str, list[np.ndarray]]:
 
 def _assign(model: keras.Model, by_layer: Mapping[str, list[np.ndarray]], path: Path) -> None:
     """Set the weights of `model` (flat) by layer name. Raises NetworkError if they do not fit."""
-    ours = {public_name(layer): layer for layer in model.layers if layer.weights}
-    expected = {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in ours.items()}
+    layers = {public_name(layer): layer for layer in model.layers if layer.weights}
+    expected = {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in layers.items()}
     found = _by_name(expected, by_layer)
     if not _fits(expected, found, by_layer):
         found = next(
-            (numbered for numbered in _by_number(ours, by_layer) if _fits(expected, numbered, by_layer)), found
+            (numbered for numbered in _by_number(layers, by_layer) if _fits(expected, numbered, by_layer)), found
         )
     for name, shapes in expected.items():
         if len(found[name]) > 1:
             raise NetworkError(
-                f"{path}: does not fit {model.name}: the layer '{name}' may be any of {', '.join(found[name])}"
+                f"{path}: does not fit {model.name}: the layer '{name}' matches several: {', '.join(found[name])}"
             )
         if not found[name]:
             raise NetworkError(
                 f"{path}: does not fit {model.name}: it has no weights for the layer '{name}'"
                 f"{did_you_mean(name, by_layer)}"
             )
-        given = [weight.shape for weight in by_layer[found[name][0]]]
-        if given != shapes:
+        actual = [weight.shape for weight in by_layer[found[name][0]]]
+        if actual != shapes:
             raise NetworkError(
                 f"{path}: does not fit {model.name}: the weights of '{name}' have the shapes "
-                f"{_shapes(given)}, not {_shapes(shapes)}"
+                f"{_shapes(actual)}, not {_shapes(shapes)}"
             )
-    for name, layer in ours.items():
+    for name, layer in layers.items():
         give_weights(layer, by_layer[found[name][0]])
 
 
-def _by_name(names: Iterable[str], theirs: Iterable[str]) -> dict[str, list[str]]:
-    """Map each of our layers to layers in the file: of the same name, or of the same name within an inner model."""
+def _by_name(names: Iterable[str], in_file: Iterable[str]) -> dict[str, list[str]]:
+    """Map names to the layers in the file with this name, or else to layers of inner models with this name."""
     last: dict[str, list[str]] = {}
-    for other in theirs:
+    for other in in_file:
         last.setdefault(other.rpartition(WITHIN)[2], []).append(other)
-    return {name: [name] if name in theirs else last.get(name.rpartition(WITHIN)[2], []) for name in names}
+    return {name: [name] if name in in_file else last.get(name.rpartition(WITHIN)[2], []) for name in names}
 
 
 def _by_number(
     ours: Mapping[str, keras.Layer], by_layer: Mapping[str, list[np.ndarray]]
 ) -> Iterator[dict[str, list[str]]]:
-    """Do the same for automatic names: conv2d to conv2d_93 here may be conv2d_94 to conv2d_187 in the file.
+    """Yield a mapping for each model in the file, with automatic names matched in order.
 
-    Keras counts them through a session, so layers before the network shift the numbers. Yields a mapping for each
-    model in the file.
+    Keras numbers automatic names through a session. If other layers were made before, conv2d to conv2d_93 may be
+    called conv2d_94 to conv2d_187 in the file.
     """
     kinds: dict[str, list[str]] = {}  # our numbered names, in order, by the name before the number
     for name in sorted(ours, key=_number):
@@ -197,13 +197,13 @@ def _by_number(
         inside = [other for other in by_layer if other.rpartition(WITHIN)[0] == scope]
         chosen = _by_name(ours, inside)
         for kind, names in kinds.items():
-            there = [other for other in inside if _NUMBER.sub("", other.rpartition(WITHIN)[2]) == kind]
-            there.sort(key=_number)
+            candidates = [other for other in inside if _NUMBER.sub("", other.rpartition(WITHIN)[2]) == kind]
+            candidates.sort(key=_number)
             shapes = [[tuple(weight.shape) for weight in ours[name].weights] for name in names]
-            theirs = [[weight.shape for weight in by_layer[other]] for other in there]
-            starts = [i for i in range(len(there) - len(names) + 1) if theirs[i : i + len(names)] == shapes]
+            theirs = [[weight.shape for weight in by_layer[other]] for other in candidates]
+            starts = [i for i in range(len(candidates) - len(names) + 1) if theirs[i : i + len(names)] == shapes]
             if starts:
-                chosen |= {name: [there[starts[0] + i]] for i, name in enumerate(names)}
+                chosen |= {name: [candidates[starts[0] + i]] for i, name in enumerate(names)}
         yield chosen
 
 

@@ -1,4 +1,4 @@
-"""The window of a layer: which positions of its input one position of its output reads, along one axis of a picture."""
+"""The window of a layer: the input positions that one output position reads, along one axis of the picture."""
 
 import math
 from dataclasses import dataclass, replace
@@ -45,9 +45,9 @@ _CONVOLUTIONS = ("Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose")  # o
 class Window:
     """A window of `extent` positions, dilation included (infinite for the whole picture), every `step` positions.
 
-    A step below 1 enlarges; it is None if only the sizes of maps tell it. `before` and `after` are the positions of
-    padding at each end (negative for cropping). `problem` is a clause that explains why a crop of the picture gives
-    other values than the picture; it is empty if a crop gives the same.
+    A step below 1 enlarges the map. The step is None if only the sizes of maps determine it. `before` and `after` are
+    the positions of padding at each end (negative for cropping). `problem` is a clause that explains why values in a
+    crop of the picture differ from those in the picture. It is empty if they are the same.
     """
 
     extent: int | float
@@ -57,12 +57,12 @@ class Window:
     problem: str = ""
 
     def positions(self, size: int) -> int:
-        """The size of the output for an input of `size` positions, if the window has no problem."""
+        """Return the size of the output for an input of `size` positions, if the window has no problem."""
         return int((size + self.before + self.after - self.extent) // (self.step or 1)) + 1
 
 
 def window_of(call: Call, axis: int, size: int, channels_first: bool) -> Window:
-    """The window of a call along an axis of the picture (0 down, 1 right), for an input of `size` positions."""
+    """Return the window of a call along an axis of the picture (0 down, 1 right), for an input of `size` positions."""
     layer = call.operation
     problem = _tensor_problem(layer, channels_first)
     if isinstance(layer, _WINDOWS) or type(layer).__name__ in _WINDOW_OPERATORS:
@@ -104,7 +104,7 @@ def _estimated(call: Call, axis: int, channels_first: bool) -> Window:
 
 
 def _tensor_problem(layer: keras.Operation, channels_first: bool) -> str:
-    """A clause for a layer with another order of axes, or an activation that is not pointwise."""
+    """Return a clause for a layer with another order of axes, or an activation that is not pointwise."""
     activation = getattr(layer, "activation", None) or keras.activations.linear
     if getattr(layer, "data_format", None) == ("channels_last" if channels_first else "channels_first"):
         return "has its channels along another axis than the picture"
@@ -116,7 +116,7 @@ def _tensor_problem(layer: keras.Operation, channels_first: bool) -> str:
 
 
 def _is_pointwise(call: Call, channels_first: bool) -> bool:
-    """Whether each position of the output depends only on the same position of the inputs, everywhere alike."""
+    """Return whether each output position depends only on the same input position, in the same way everywhere."""
     layer, kind = call.operation, type(call.operation).__name__
     maps = all(len(tensor.shape) == 4 for tensor in call.inputs)  # not single channels (N, h, w)
     pointwise = (
@@ -129,11 +129,11 @@ def _is_pointwise(call: Call, channels_first: bool) -> bool:
     )
     # A constant in a sum or product may be a map itself.
     constants = [] if isinstance(layer, keras.Layer) else keras.tree.flatten((call.args, call.kwargs))
-    return pointwise and all(_same_everywhere(one, channels_first) for one in constants)
+    return pointwise and all(_same_everywhere(constant, channels_first) for constant in constants)
 
 
 def _same_everywhere(argument: Any, channels_first: bool) -> bool:
-    """Whether an argument of an operator is a tensor of the graph, or a constant with one value for all positions."""
+    """Return whether an argument is a tensor of the graph, or a constant with the same value at all positions."""
     if isinstance(argument, keras.KerasTensor):
         return True
     shape = getattr(argument, "shape", ())
@@ -142,7 +142,7 @@ def _same_everywhere(argument: Any, channels_first: bool) -> bool:
 
 
 def _only_channels(key: Any, channels_first: bool) -> bool:
-    """Whether an index keeps all positions of a map (N, h, w, c), such as [..., ::-1] or [..., 0]."""
+    """Return whether an index keeps all positions of a map (N, h, w, c), such as [..., ::-1] or [..., 0]."""
     parts = list(key) if isinstance(key, (tuple, list)) else [key]
     if not all(isinstance(part, (slice, int)) or part is Ellipsis for part in parts):
         return False

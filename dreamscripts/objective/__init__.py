@@ -1,1 +1,1 @@
-"""What an optimizer asks: the loss of a picture and its gradient."""
+"""The objective of an optimizer: the loss of a picture and its gradient."""

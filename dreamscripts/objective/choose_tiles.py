@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # A fit to measurements with TensorFlow on a CPU (VGG16 1.6 kB per pixel, pocket 0.6, SqueezeNet 0.4, ResNet50 0.9):
 # 1.2 times the stored activations, and 220 bytes for pixels, gradients and penalties. The estimate is 1.3 times that.
 FEATURES, PIXELS, SAFETY = 1.2, 220, 1.3
-SLOW = 2  # all exact tiles together have more than twice the pixels of the picture
+SLOW = 2  # a warning is logged if all exact tiles together have more than twice the pixels of the picture
 LINEAR = ("Add", "Subtract", "Concatenate", "GetItem", "Cast", "Reshape", "Transpose", "Pad", "Mean")  # operators
 NONLINEAR = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU, keras.layers.MaxPooling2D)
 
@@ -33,7 +33,7 @@ def free_for_passes() -> int:
 def bytes_per_pixel(network: Network) -> float:
     """Return the memory of a pass at its peak, in bytes per pixel of the pictures in the pass.
 
-    Most of this memory is activations stored for the gradient. Linear layers store none.
+    Most of this memory is activations stored for the gradient. Linear layers store no activations.
     """
     stored = sum(
         facts.channels / facts.stride**2 for facts in describe_layers(network.model) if _is_nonlinear(facts.operation)
@@ -52,16 +52,16 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
     """Return the tiles to use for a batch of `pictures` pictures of this size.
 
     If the settings have exact tiles without a size, the size is chosen from the free memory. If the settings have no
-    tiles and the batch does not fit in memory, exact tiles are returned and a warning is logged, or None if the network
-    does not support them. Raises PictureError if exact tiles do not fit in memory, too.
+    tiles and the batch does not fit in memory, exact tiles are returned and a warning is logged. Returns None if the
+    batch fits, or if the network does not support exact tiles. Raises PictureError if exact tiles do not fit either.
     """
     tiles = settings.tiles
     if tiles and tiles.kind != "exact":
         return tiles
-    free, each = free_for_passes(), pictures * bytes_per_pixel(network)
-    elsewhere = host.on_gpu() and not settings.optimizer.on_device  # the optimizer's vectors are in main memory
-    kept = 0 if elsewhere else height * width * pictures * of_run(settings.optimizer)
-    if tiles is None and kept + height * width * each <= free:
+    free, per_pixel = free_for_passes(), pictures * bytes_per_pixel(network)
+    separate = host.on_gpu() and not settings.optimizer.on_device  # the optimizer's vectors are in main memory
+    of_optimizer = 0 if separate else height * width * pictures * of_run(settings.optimizer)
+    if tiles is None and of_optimizer + height * width * per_pixel <= free:
         return None
     try:
         axes = axes_of(network, height, width)
@@ -69,22 +69,22 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
         if tiles:
             raise
         return None
-    said = tiles.size if tiles else None
-    needed = kept + each * math.prod(min(said or axis.minimum, axis.side) for axis in axes)
+    fixed = tiles.size if tiles else None
+    needed = of_optimizer + per_pixel * math.prod(min(fixed or axis.minimum, axis.side) for axis in axes)
     if needed > free:
-        how = f"in exact tiles of {said} pixels" if said else "even in the smallest exact tiles"
+        how = f"in exact tiles of {fixed} pixels" if fixed else "even in the smallest exact tiles"
         advice = f", or --set {lighter}" if (lighter := settings.optimizer.lighter) else ""
         raise PictureError(
             f"{need(height, width, pictures)} {needed / 1e9:.1f} GB of memory with {network.name} {how}, "
             f"and {free / 1e9:.1f} GB are free: use a smaller --size{advice}"
         )
     minimum, recommended = (max(getattr(axis, side) for axis in axes) for side in ("minimum", "recommended"))
-    largest = math.isqrt(int((free - kept) / each))
-    size = said or max(minimum, min(recommended, largest))
+    largest = math.isqrt(int((free - of_optimizer) / per_pixel))
+    size = fixed or max(minimum, min(recommended, largest))
     if tiles is None:
         log.warning("%d×%d does not fit in memory: using exact tiles of %d pixels", width, height, size)
-    if said and said >= minimum:  # smaller tiles raise an error in exact_crops
-        _warn_if_slow(axes, said, recommended)
+    if fixed and fixed >= minimum:  # smaller tiles raise an error in exact_crops
+        _warn_if_slow(axes, fixed, recommended)
     return Tiles(kind="exact", size=size)
 
 

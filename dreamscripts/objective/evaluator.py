@@ -22,7 +22,7 @@ OnPass = Callable[[int, float], None]  # (passes, loss)
 
 
 class Evaluator:
-    """Computes loss and gradient for an optimizer.
+    """Compute loss and gradient for an optimizer.
 
     Pictures are arrays (H, W, 3) of any size, normalised for the network, or a batch of them (N, H, W, 3). The loss of
     a batch is the sum over its pictures. Gradients are float32 and have the shape of the picture. The loss is that of
@@ -36,9 +36,10 @@ class Evaluator:
     tiles, rotation or scaling, only the loss terms are copied to the host. The cache recognizes a tensor by object
     identity, so do not change it in place.
 
-    `loss` is a Loss, a Term or a function (x, features, regions). `exact` are the tiles if they are exact. `passes` is
-    the number of passes so far and `seconds` their time. `on_pass(passes, loss)` is called after each pass. `settings`
-    are those that the evaluator was built from, if any. Two threads can compute at once if each has its own Evaluator.
+    `loss` is a Loss, a Term or a function (x, features, regions). `exact` are the tiles, if they are exact tiles.
+    `passes` is the number of passes so far and `seconds` their time. `on_pass(passes, loss)` is called after each pass.
+    `settings` are those that the evaluator was built from, if any. Two threads can compute at the same time if each has
+    a separate evaluator.
 
     Raises SettingsError if a term reads a layer that the network does not output, and at the first pass if exact tiles
     do not support a term or the network.
@@ -96,7 +97,7 @@ class Evaluator:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """The preprocessing of the network: the map from pixel values to those of x."""
+        """The preprocessing of the network: the map from pixel values to values of x."""
         return self.network.preprocessing
 
     def draw(self, number: int) -> None:
@@ -115,9 +116,9 @@ class Evaluator:
         self.passes, self.seconds, self.drawn, self._x = 0, 0.0, 0, None
 
     def is_cached(self, x: Picture) -> bool:
-        """Whether the result for x is cached."""
+        """Return whether the result for x is cached."""
         if not isinstance(self._x, np.ndarray):
-            return x is self._x  # a tensor, which nobody changes in place
+            return x is self._x  # a tensor, which must not be changed in place
         return np.array_equal(ops.convert_to_numpy(x).astype(np.float32, copy=False), self._x)
 
     def loss(self, x: Picture) -> float:
@@ -142,8 +143,8 @@ class Evaluator:
         if self.is_cached(x):
             return
         if not ops.is_tensor(x):
-            x = x.astype(np.float32)  # a copy, as the caller may change x in place
-        self._x = self._gradient = None  # free the old arrays first; two copies may not fit in memory
+            x = x.astype(np.float32)  # a copy, because the caller may change x in place
+        self._x = self._gradient = None  # free the old arrays first, because two copies may not fit in memory
         started = time.perf_counter()
         terms, gradient = self._pass(x)
         self.seconds += time.perf_counter() - started
@@ -223,11 +224,11 @@ class Evaluator:
         return self._crops[height, width]
 
     def _drawn_transform(self, shape: tuple[int, ...]) -> Transform:
-        """Return the transform of the current draw; L-BFGS uses each draw for many passes."""
-        wanted = (self.drawn, shape)
-        if self._transform is None or self._transform[0] != wanted:
+        """Return the transform of the current draw. It is cached, because L-BFGS uses each draw for many passes."""
+        key = (self.drawn, shape)
+        if self._transform is None or self._transform[0] != key:
             # The generator is seeded with the draw number, so a resumed run gets the same transforms.
             rng = np.random.default_rng([self._seed, self.drawn])
             scale = np.array(self.network.preprocessing.scale)
-            self._transform = wanted, draw_transform(rng, self._jitter, self._tiles, scale, shape)
+            self._transform = key, draw_transform(rng, self._jitter, self._tiles, scale, shape)
         return self._transform[1]

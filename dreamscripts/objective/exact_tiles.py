@@ -1,8 +1,8 @@
 """Exact tiles: overlapping crops of a picture, each with a core.
 
 In the core, the result is the same as in one pass over the whole picture, because the crop is larger than the core by
-the receptive field. The cores cover the picture without overlap. All crops of a picture have the same shape, so that
-they share one compiled pass, and they are as small as their number allows.
+the receptive field. The cores cover the picture without overlap. All crops of a picture have the same shape, so
+they share one compiled pass. They are as small as their number allows.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Axis:
     """One axis of a picture of `side` pixels, with the receptive fields along it.
 
     `fields` are the receptive fields of the picture itself and of each layer in use. `widest` is the layer with the
-    largest one. Crops start at a multiple of `stride` pixels, and end a multiple of it before the end of the picture.
+    largest field. Crops start at a multiple of `stride` pixels, and end a multiple of it before the end of the picture.
     """
 
     side: int
@@ -43,9 +43,9 @@ class Axis:
     @property
     def margins(self) -> tuple[int, int]:
         """The number of pixels in a crop before the core and after it."""
-        over = self.side % self.stride
-        before, after = (max(getattr(field, where) for field in self.fields) for where in ("before", "after"))
-        return -(-before // self.stride) * self.stride, over - (over - after) // self.stride * self.stride
+        remainder = self.side % self.stride
+        before, after = (max(getattr(field, end) for field in self.fields) for end in ("before", "after"))
+        return -(-before // self.stride) * self.stride, remainder - (remainder - after) // self.stride * self.stride
 
     @property
     def minimum(self) -> int:
@@ -97,10 +97,10 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
     size = size or max(axis.recommended for axis in axes)
     for axis in axes:
         if axis.minimum > size < axis.side:
-            field = max(one.field for one in axis.fields)
+            widest = max(field.field for field in axis.fields)
             raise SettingsError(
                 f"tiles.size = {size} is too small for exact tiles of {network.name} at {axis.widest}, whose receptive "
-                f"field is {field} pixels: use at least {axis.minimum} (recommended: {axis.recommended})"
+                f"field is {widest} pixels: use at least {axis.minimum} (recommended: {axis.recommended})"
             )
     return [
         Crop(slice(*rows[:2]), slice(*columns[:2]), np.stack([down.bounds(rows), across.bounds(columns)], axis=1))
@@ -110,6 +110,6 @@ def exact_crops(network: Network, height: int, width: int, size: int | None) -> 
 
 
 def _along(network: Network, axis: int, side: int) -> Axis:
-    stride, seen = receptive_fields(network.model, axis, side, network.name)
-    pixels = ReceptiveField(size=side, stride=1, before=0, after=1, field=2)  # penalties compare a pixel with the next
-    return Axis(side, stride, (pixels, *seen.values()), max(seen, key=lambda layer: seen[layer].field))
+    stride, fields = receptive_fields(network.model, axis, side, network.name)
+    pixels = ReceptiveField(size=side, stride=1, before=0, after=1, field=2)  # penalties compare neighbouring pixels
+    return Axis(side, stride, (pixels, *fields.values()), max(fields, key=lambda layer: fields[layer].field))

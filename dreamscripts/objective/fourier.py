@@ -1,6 +1,6 @@
-"""A picture as scaled Fourier coefficients with decorrelated colours, for an optimizer to change.
+"""A picture as scaled Fourier coefficients with decorrelated colours, which an optimizer changes.
 
-Coefficients are scaled like the spectra of photographs, and colours are along axes that vary independently in
+Coefficients are scaled like the spectra of photographs. The colour axes are those that vary independently in
 photographs. Steps of equal length in all coefficients then make shapes and surfaces, but steps in pixels make grain
 (Olah et al. 2017, "Feature Visualization"; Mordvintsev et al. 2018, "Differentiable Image Parameterizations"). A
 sigmoid keeps the pixels within 0..255.
@@ -13,7 +13,7 @@ from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.objective.protocol import Objective
 
-# The square root of the covariance of ImageNet's colours, from lucid; its scale has no effect.
+# The square root of the covariance of ImageNet's colours, from lucid. Its scale has no effect.
 COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 COLOURS /= np.linalg.norm(COLOURS, axis=0).max()
 CONTRAST = 4  # lucid's divisor of the picture before the sigmoid
@@ -31,7 +31,7 @@ class FourierEvaluator:
     preprocessing = PREPROCESSINGS["none"]  # coefficients have no unit
 
     def __init__(self, objective: Objective, height: int, width: int):
-        """Make it for pictures of this size in pixels."""
+        """Make an evaluator for pictures of `height`×`width` pixels."""
         self.draw, self.is_random = objective.draw, objective.is_random
         self._objective = objective
         self._of_pictures = objective.preprocessing
@@ -39,7 +39,7 @@ class FourierEvaluator:
         frequency = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width))
         scale = np.sqrt(height * width) / np.maximum(frequency, 1 / max(height, width)) / CONTRAST
         self._scale = np.tile(scale, 2)[:, :, None].astype(np.float32)
-        # Columns of the half spectrum stand for two, except the first column and, for an even width, the last.
+        # Each column of the half spectrum counts twice, except the first column and, for an even width, the last.
         mirrored = np.arange(1, width // 2 + 2) <= (width + 1) // 2
         mirrored[0] = False
         self._times = np.where(mirrored, 2, 1)[:, None].astype(np.float32)
@@ -53,7 +53,7 @@ class FourierEvaluator:
 
     def picture(self, z: np.ndarray) -> np.ndarray:
         """Compute the picture of coefficients: float32 (..., H, W, 3), preprocessed."""
-        return self._developed(z)[1]
+        return self._pixels_and_picture(z)[1]
 
     def loss(self, z: np.ndarray) -> float:
         """Compute the loss of the picture."""
@@ -61,7 +61,7 @@ class FourierEvaluator:
 
     def gradient(self, z: np.ndarray) -> np.ndarray:
         """Compute the gradient of the loss with respect to the coefficients: float32, of their shape."""
-        share, x = self._developed(z)
+        share, x = self._pixels_and_picture(z)
         g = self._of_pictures.pull(self._objective.gradient(x))
         g = (255 * g * share * (1 - share)).astype(np.float32) @ COLOURS
         spectrum = fft.rfft2(g, axes=ROWS_AND_COLUMNS) * (self._times / np.prod(self._size))
@@ -71,8 +71,8 @@ class FourierEvaluator:
         """Compute the weighted terms of the loss of the picture."""
         return self._objective.terms(self.picture(z))
 
-    def _developed(self, z: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Compute the pixels in 0..1 and the picture; kept, because the same coefficients are evaluated repeatedly."""
+    def _pixels_and_picture(self, z: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Compute the pixels in 0..1 and the picture. Cached, because coefficients are evaluated repeatedly."""
         z = ops.convert_to_numpy(z)
         if self._last is None or not np.array_equal(z, self._last[0]):
             real, imaginary = np.split(z.astype(np.float32) * self._scale, 2, axis=-2)

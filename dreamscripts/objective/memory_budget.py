@@ -10,13 +10,13 @@ COPIES = 8  # of the picture in float32, while it is resized, and normalised in 
 
 def of_run(optimizer: OptimizerSettings) -> float:
     """Return the memory of the optimizer in bytes per pixel of the whole picture, without the network passes."""
-    return (optimizer.pictures_kept + 4) * 3 * FLOAT32  # 4 are the evaluator's: its picture, noise and gradients
+    return (optimizer.pictures_kept + 4) * 3 * FLOAT32  # 4 for the evaluator: picture, noise and gradients
 
 
 def check_memory(height: int, width: int, optimizer: OptimizerSettings, pictures: int = 1) -> None:
-    """Raise PictureError if that many pictures of this size do not fit in main memory with this optimizer.
+    """Raise PictureError if `pictures` pictures of this size do not fit in main memory with this optimizer.
 
-    The check does not depend on the network, or on the device that computes it.
+    The check does not depend on the network or its device.
     """
     free, pixels = free_memory(), pictures * height * width
     to_normalise = pixels * 3 * FLOAT32 * COPIES

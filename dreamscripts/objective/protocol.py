@@ -6,7 +6,7 @@ from dreamscripts.images.preprocessing import Preprocessing
 
 
 class Objective(Protocol):
-    """The loss of a picture x (..., H, W, 3), float, and its gradient, both under the current draw of the jitter.
+    """The loss of a picture x (..., H, W, 3), float, and its gradient, both for the current draw of the jitter.
 
     x is an array or a tensor of the backend, in the units of `preprocessing`.
     """
@@ -26,7 +26,7 @@ class Objective(Protocol):
         """Compute the loss at x. Raises Diverged if it is not a finite number."""
 
     def gradient(self, x: Any) -> Any:
-        """Compute the gradient of the loss at x: float32, of the shape of x, an array or a tensor as x is."""
+        """Compute the gradient of the loss at x: float32, with the shape and the type (array or tensor) of x."""
 
     def terms(self, x: Any) -> dict[str, float]:
         """Compute the weighted terms of the loss at x, by name. The loss is their sum."""

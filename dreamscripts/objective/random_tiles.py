@@ -1,6 +1,6 @@
-"""Random tiles: a large picture is shifted at random with wrap-around and cut into tiles, one pass for each.
+"""Random tiles: a large picture is shifted at random with wrap-around and cut into tiles. Each tile is one pass.
 
-There are two kinds: those of the TensorFlow tutorial and those of the feature-visualisation notebook. Both omit some
+There are two kinds, of the TensorFlow tutorial and of the feature-visualisation notebook. Both omit some
 pixels at the edges of the shifted picture. The shift is drawn again for every pass, so these pixels change.
 """
 
@@ -30,7 +30,7 @@ def _starts(side: int, tiles: Tiles) -> range | list[int]:
     size = _size(tiles)
     if tiles.kind == "notebook":
         return range(0, max(side - size // 2, size), size)
-    return range(0, side, size)[:-1] or [0]  # the last start is dropped unless it is the only one
+    return range(0, side, size)[:-1] or [0]  # without the last start, unless there is only one
 
 
 def draw_shift(rng: np.random.Generator, tiles: Tiles | None) -> np.ndarray:
@@ -43,5 +43,5 @@ def draw_shift(rng: np.random.Generator, tiles: Tiles | None) -> np.ndarray:
 
 
 def _size(tiles: Tiles) -> int:
-    assert tiles.size is not None  # only exact tiles may have no size
+    assert tiles.size is not None  # only exact tiles can be without a size
     return tiles.size

@@ -39,24 +39,24 @@ class Transform:
         return _shifted(x, self.shift)
 
     def pull_back(self, g: Picture) -> Picture:
-        """Return the gradient for the picture, if g is the gradient for the transformed picture."""
+        """Convert g, the gradient for the transformed picture, to the gradient for the original picture."""
         g = _shifted(g, (-self.shift[0], -self.shift[1]))
         return g if self.warp is None else _mixed(self.warp.T, g)
 
     def crop(self, x: Picture, rows: slice, columns: slice) -> np.ndarray:
-        """Return rows and columns of the transformed picture, without a copy of the whole. There must be no warp."""
+        """Return rows and columns of the transformed picture, without copying all of it. `warp` must be None."""
         crop = np.empty((*x.shape[:-3], rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
-        for here, there in self._pieces(x.shape, rows, columns):
-            piece = x[..., *there, :]
-            crop[..., *here, :] = ops.convert_to_numpy(piece) if ops.is_tensor(x) else piece
+        for in_crop, in_picture in self._pieces(x.shape, rows, columns):
+            piece = x[..., *in_picture, :]
+            crop[..., *in_crop, :] = ops.convert_to_numpy(piece) if ops.is_tensor(x) else piece
             if self.noise is not None:
-                crop[..., *here, :] += self.noise[there]
+                crop[..., *in_crop, :] += self.noise[in_picture]
         return crop
 
     def pull_back_crop(self, total: np.ndarray, g: np.ndarray, rows: slice, columns: slice) -> None:
         """Add g, the gradient for rows and columns of the transformed picture, to the gradient `total`, in place."""
-        for here, there in self._pieces(total.shape, rows, columns):
-            total[..., *there, :] += g[..., *here, :]
+        for in_crop, in_picture in self._pieces(total.shape, rows, columns):
+            total[..., *in_picture, :] += g[..., *in_crop, :]
 
     def _pieces(self, shape: tuple[int, ...], rows: slice, columns: slice) -> Iterator[tuple]:
         """Yield the contiguous pieces of a crop: rows and columns in the crop, and in the picture before the shift."""
@@ -79,7 +79,7 @@ def draw_transform(
     """Draw the transforms of pictures of this shape.
 
     `scale` (3,) is the number of pixel values in a unit of each channel of the normalised picture. The shift is the sum
-    of that of the jitter and that of random tiles.
+    of the jitter's shift and the shift of random tiles.
     """
     noise = _draw_noise(rng, jitter.noise, scale, shape[-3:]) if jitter.noise else None
     shift = rng.integers(-jitter.shift, jitter.shift, 2, endpoint=True) if jitter.shift else np.zeros(2, int)
@@ -107,15 +107,15 @@ def warp_matrix(height: int, width: int, angle: float, scale: float) -> sparse.c
     """
     centre = np.array([height - 1, width - 1])[:, None] / 2
     back = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / scale
-    places = back @ (np.indices((height, width)).reshape(2, -1) - centre) + centre
-    first = np.floor(places).astype(int)
-    beyond = places - first
+    sources = back @ (np.indices((height, width)).reshape(2, -1) - centre) + centre
+    first = np.floor(sources).astype(int)
+    fraction = sources - first
     weights, columns = [], []
     for down in (0, 1):
         for right in (0, 1):
             row, column = first[0] + down, first[1] + right
             columns.append(row % height * width + column % width)
-            weights.append(np.abs(1 - down - beyond[0]) * np.abs(1 - right - beyond[1]))
+            weights.append(np.abs(1 - down - fraction[0]) * np.abs(1 - right - fraction[1]))
     pixels = height * width
     stacked = np.stack(weights, 1).ravel().astype(np.float32), np.stack(columns, 1).ravel()
     return sparse.csr_array((*stacked, np.arange(0, 4 * pixels + 1, 4)), shape=(pixels, pixels))
@@ -140,4 +140,4 @@ def _mixed(matrix: sparse.sparray, x: Picture) -> Picture:
     if ops.is_tensor(x):
         return ops.convert_to_tensor(_mixed(matrix, ops.convert_to_numpy(x)))
     pixels = matrix.shape[0]
-    return np.stack([matrix @ one for one in x.reshape(-1, pixels, 3)]).reshape(x.shape)
+    return np.stack([matrix @ picture for picture in x.reshape(-1, pixels, 3)]).reshape(x.shape)

@@ -1,4 +1,4 @@
-"""Settings that were written for one network, adapted to another."""
+"""Adapt settings that were written for one network to another network."""
 
 import logging
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ S = TypeVar("S", bound="Settings")
 
 
 def refuse_other_channels(settings: "Settings", written_for: str, source: str, overrides: Mapping[str, Any]) -> None:
-    """Raise SettingsError if `source` chose channels for the network `written_for`, and the settings name another one.
+    """Raise SettingsError if `source` chose channels for the network `written_for`, but the settings name another.
 
-    Two networks may have layers of the same name; channel 7 of one has nothing to do with channel 7 of the other. Two
-    model files may be copies of the same model, so their channels are accepted.
+    Two networks may have layers with the same name, but their channels with the same number are unrelated. Two model
+    files may be copies of the same model, so their channels are accepted.
     """
     network = settings.network
     both_files = is_model_file(written_for) and is_model_file(network)
@@ -30,7 +30,7 @@ def refuse_other_channels(settings: "Settings", written_for: str, source: str, o
         set_by = f"features.{layer}", f"features.{layer}.channels"
         if feature.channels and not any(key in overrides for key in set_by):
             raise SettingsError(
-                f"{source}: the channels of {layer} were chosen for {written_for}, and {network} has others; "
+                f"{source}: the channels of {layer} were chosen for {written_for}, not for {network}; "
                 f"choose channels of {network} in a table [instead.{network}], or with "
                 f"--set 'features={{LAYER={{weight=1, channels=[N]}}}}'"
             )
@@ -39,7 +39,7 @@ def refuse_other_channels(settings: "Settings", written_for: str, source: str, o
 def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
     """Replace the layers of another network by the corresponding layers of this network, with a warning for each.
 
-    Layers that correspond to the same layer add their weights. Then `optimizer.max_score` is replaced by
+    If several layers correspond to the same layer, their weights are added. Then `optimizer.max_score` is replaced by
     `optimizer.clip`, because scores of two networks differ. Raises SettingsError for a layer with channels.
     """
     features: dict[str, Feature] = {}
@@ -57,7 +57,7 @@ def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
         features[layer] = feature
     optimizer = settings.optimizer
     if features.keys() != settings.features.keys() and getattr(optimizer, "max_score", None) is not None:
-        # max_score ends an octave before the strongest spot is clipped. Half the iterations do about the same.
+        # max_score ends an octave before the strongest spot is clipped. Half the iterations have about the same effect.
         instead: dict[str, Any] = {"max_score": None, "clip": True}
         if "optimizer.iterations" not in overrides:
             instead["iterations"] = max(1, optimizer.iterations // 2)

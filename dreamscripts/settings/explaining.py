@@ -1,4 +1,4 @@
-"""Mistakes in settings, explained in one line."""
+"""Explain mistakes in settings in one line."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
@@ -11,8 +11,8 @@ from dreamscripts.registry import OPTIMIZERS, PENALTIES
 
 def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], model: type[BaseModel]) -> str:
     """Explain the first mistake that pydantic found in settings of the type `model`, read from `source`."""
-    complaints = error.errors()
-    first = next((one for one in complaints if one["type"] == "extra_forbidden"), complaints[0])
+    mistakes = error.errors()
+    first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
     dotted = ".".join(str(key) for key in first["loc"] if key != "[key]")
     if any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
         source = f"{source} with {dotted} overridden"
@@ -29,7 +29,7 @@ def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], m
 
 
 def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """List every key that a settings file can have, dotted, and the names of its tables."""
+    """Yield every key that a settings file can have, with dots, and the names of its tables."""
     for name, field in table.model_fields.items():
         yield prefix + name
         kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if get_origin(kind) is not dict]

@@ -1,6 +1,6 @@
 """Corresponding layers of different networks, for settings that are used with another network.
 
-Layers correspond by their stride first, then by their place in the depth of the network. They make patterns of about
+Layers correspond by their stride first, then by their depth in the network. Corresponding layers make patterns of about
 the same size, but not the same patterns. Each family of networks lists its own layers (networks/zoo/).
 """
 
@@ -13,9 +13,9 @@ def equivalent(layer: str, network: str) -> str | None:
     Returns None if `network` itself has the layer, or if no layer corresponds.
     """
     families = FAMILIES.values()
-    none: dict[tuple[int, int], str] = {}
-    own = next((family.equivalents for family in families if network in family.networks), none)
-    if layer in own.values():
+    no_layers: dict[tuple[int, int], str] = {}
+    layers = next((family.equivalents for family in families if network in family.networks), no_layers)
+    if layer in layers.values():
         return None
     places = [place for family in families for place, other in family.equivalents.items() if other == layer]
-    return own.get(min(places)) if places else None
+    return layers.get(min(places)) if places else None

@@ -54,12 +54,12 @@ def _override_optimizer(table: dict[str, Any], overrides: Mapping[str, Any], sou
 
 
 def read_table(name: str | Path) -> dict[str, Any]:
-    """Read the table of the settings called `name`, or in the file `name`, with the keys of today. Not checked."""
+    """Read the table of the settings called `name`, or in the file `name`, with current keys. It is not checked."""
     return parse_table(read_text(name), str(name))
 
 
 def parse_table(text: str, source: str) -> dict[str, Any]:
-    """Parse the text of settings into a table with the keys of today. Raises SettingsError if it is not TOML."""
+    """Parse the text of settings into a table with current keys. Raises SettingsError if it is not TOML."""
     table = parse_toml(text, source)
     if isinstance(optimizer := table.get("optimizer"), dict):
         table["optimizer"] = modernised(optimizer)
@@ -69,14 +69,15 @@ def parse_table(text: str, source: str) -> dict[str, Any]:
 def choose_features(table: dict[str, Any], network: str | None, default: str) -> str:
     """If the table [instead] has features for this network, use them.
 
-    Returns the network that the features are written for. `default` is the network if none is named.
+    Returns the network that the features are written for. `default` is the network if the
+    settings do not name a network.
     """
-    own = str(table.get("network", default))
-    instead, network = table.get("instead"), network or own
+    written_for = str(table.get("network", default))
+    instead, network = table.get("instead"), network or written_for
     if isinstance(instead, dict) and isinstance(network, str) and network in instead:
         table["features"] = instead[network]
         return network
-    return own
+    return written_for
 
 
 def folder() -> Path:
@@ -87,12 +88,12 @@ def folder() -> Path:
 
 
 def named() -> dict[str, str]:
-    """List the named settings, each with the first line of comment in its file."""
+    """List the named settings, each with the first comment line of its file."""
     return {path.stem: path.read_text("utf-8").splitlines()[0].lstrip("# ") for path in sorted(folder().glob("*.toml"))}
 
 
 def read_text(name: str | Path) -> str:
-    """Read the text of the settings called `name`, or in the file `name`: TOML, or a PNG that a dream was saved as."""
+    """Read the text of the settings called `name`, or in the file `name`: TOML, or a PNG that dreamscripts saved."""
     path = folder() / f"{name}.toml"
     if not path.is_file():
         path = Path(name)
@@ -126,10 +127,10 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         raise SettingsError(f"{source}: is not valid TOML: {error}{_hint(text, str(error))}") from None
 
 
-def _hint(text: str, complaint: str) -> str:
-    """Suggest quotes for a word without quotes, if the line that the parser complains about has one."""
-    found = re.search(r"at line (\d+)", complaint)
-    line = text.splitlines()[int(found[1]) - 1] if found else ""
+def _hint(text: str, message: str) -> str:
+    """Suggest quotes if the line that the parser names has a word without quotes."""
+    position = re.search(r"at line (\d+)", message)
+    line = text.splitlines()[int(position[1]) - 1] if position else ""
     word = re.match(r"\s*([\w.-]+)\s*=\s*([A-Za-z][\w./-]*)\s*(#.*)?$", line)
     if not word:
         return ""
@@ -139,7 +140,7 @@ def _hint(text: str, complaint: str) -> str:
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Parse `key=value` into a dotted key and a value; a value that is not valid TOML is a string."""
+    """Parse `key=value` into a dotted key and a value. A value that is not valid TOML is a string."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise SettingsError(f"--set {text}: write it as key=value, such as optimizer.iterations=5")
@@ -150,13 +151,13 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def assign(table: dict[str, Any], key: str, value: Any) -> None:
-    """Put a value at a dotted key. Raises SettingsError if a part of the key is a value and not a table."""
+    """Set the value of a dotted key. Raises SettingsError if a part of the key is a value and not a table."""
     *parents, last = key.split(".")
     if parents == ["optimizer"]:
         last = RENAMED.get(last, last)
     for parent in parents:
         if parent == "tiles" and isinstance(table.get(parent), str):
-            table[parent] = {"kind": table[parent]}  # which may be written as a bare word
+            table[parent] = {"kind": table[parent]}  # the table may be written as a word
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
             raise SettingsError(f"--set {key}: '{parent}' is a value, not a table")

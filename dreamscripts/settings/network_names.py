@@ -1,4 +1,4 @@
-"""Names of networks in settings: that of a registered network, or the file of a Keras model."""
+"""Names of networks in settings: a registered network, or the file of a Keras model."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ MODEL_FILES = (".keras", ".h5", ".hdf5")
 
 
 def is_model_file(network: str) -> bool:
-    """Whether a network is named by the file of a Keras model."""
+    """Return whether `network` is the file of a Keras model."""
     return network.endswith(MODEL_FILES)
 
 
 def refuse_unknown_network(network: str, source: str) -> None:
-    """Raise SettingsError, which names `source`, if a name is neither that of a network nor that of a file."""
+    """Raise SettingsError, which names `source`, if `network` is neither a registered network nor a file."""
     known = [name for family in FAMILIES.values() for name in family.networks]
     if not (network in known or is_model_file(network) or Path(network).is_file()):
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""The keys of the table [optimizer]: each optimizer has its own, and older versions had one set for all."""
+"""The keys of the table [optimizer]. They depend on the optimizer, but in older versions all had the same keys."""
 
 import logging
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from dreamscripts.registry import OPTIMIZERS
 log = logging.getLogger(__name__)
 
 DEFAULT = "lbfgs"
-"""The optimizer if none is named."""
+"""The optimizer if the settings do not name it."""
 
 RENAMED = {"evaluations": "passes"}
 
 SHARED = {"where": "scipy", "history": 5, "step": 1.5, "laplacian": 0, "normalise": "mean", "max_score": None}
-"""The keys, with their defaults, that every optimizer took in older versions, whether it used them or not."""
+"""The keys, with their defaults, that every optimizer accepted in older versions, even if it did not use them."""
 
 _WRITTEN = {"name", "iterations", "clip", "step", "normalise"}
 _COMPLETE = (  # a table that an older version wrote itself has all of these keys
@@ -24,10 +24,10 @@ _COMPLETE = (  # a table that an older version wrote itself has all of these key
 
 
 def modernised(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a table [optimizer] of an older version the keys of today.
+    """Convert a table [optimizer] of an older version to the current keys.
 
-    A key in SHARED that the optimizer does not have is removed if its value is the default of that time. If the older
-    version wrote the table itself, with all its keys, such a key is always removed. It never had an effect.
+    A key in SHARED that the optimizer does not have is removed if its value was the default. If the older version wrote
+    the table itself, with all its keys, such a key is always removed. It never had an effect.
     """
     new = dict(table)
     for old, key in RENAMED.items():
@@ -37,38 +37,38 @@ def modernised(table: Mapping[str, Any]) -> dict[str, Any]:
     if not is_known(name):
         return new
     complete = any(keys <= table.keys() for keys in _COMPLETE)
-    own = OPTIMIZERS[name].settings.model_fields
+    fields = OPTIMIZERS[name].settings.model_fields
 
     def had_no_effect(key: str, value: Any) -> bool:
-        return key in SHARED and key not in own and (complete or value == SHARED[key])
+        return key in SHARED and key not in fields and (complete or value == SHARED[key])
 
     return {key: value for key, value in new.items() if not had_no_effect(key, value)}
 
 
 def switched(table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
-    """Remove the keys that the optimizer `name` does not have, but that of the table has; log a warning about them."""
+    """Remove the keys of the table's optimizer that the optimizer `name` does not have, and log a warning."""
     before = table.get("name", DEFAULT)
     if before == name or not is_known(before) or not is_known(name):
         return dict(table)
-    own, other = (OPTIMIZERS[one].settings.model_fields for one in (before, name))
-    lost = [key for key in table if key in own and key not in other]
+    old_keys, new_keys = (OPTIMIZERS[optimizer].settings.model_fields for optimizer in (before, name))
+    lost = [key for key in table if key in old_keys and key not in new_keys]
     if lost:
         log.warning("%s: %s of %s is ignored, because %s has no such setting", source, ", ".join(lost), before, name)
     return {key: value for key, value in table.items() if key not in lost}
 
 
 def refusal(key: str, name: Any) -> str:
-    """Explain that the optimizer `name` does not have a key that others have; nothing if it has, or if none has."""
+    """Return a message if other optimizers have the key but the optimizer `name` does not, otherwise ""."""
     owners = [entry.name for entry in OPTIMIZERS.values() if key in entry.settings.model_fields]
     if not owners or name in owners or not is_known(name):
         return ""
-    own = [key for key in OPTIMIZERS[name].settings.model_fields if key != "name"]
+    keys = [key for key in OPTIMIZERS[name].settings.model_fields if key != "name"]
     return (
         f"{name} has no setting 'optimizer.{key}'; {' and '.join(owners)} "
-        f"{'has' if len(owners) == 1 else 'have'} it, and {name} has {', '.join(own)}"
+        f"{'has' if len(owners) == 1 else 'have'} it, and {name} has {', '.join(keys)}"
     )
 
 
 def is_known(name: Any) -> bool:
-    """Whether a value of `optimizer.name` is the name of an optimizer."""
+    """Return whether a value of `optimizer.name` is the name of an optimizer."""
     return isinstance(name, str) and name in OPTIMIZERS

@@ -38,7 +38,7 @@ MeasureName = Annotated[str, AfterValidator(_known_measure)]
 class Table(BaseModel):
     """A table of a settings file: its keys are these fields and no others.
 
-    The word "none" unsets a value that may be unset, because TOML has no other word for it.
+    In a file, "none" means None for a value that may be None, because TOML has no null.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -48,7 +48,7 @@ class Table(BaseModel):
     def _none_unsets(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        return {key: None if one == "none" and cls._may_be_unset(key) else one for key, one in value.items()}
+        return {key: None if item == "none" and cls._may_be_unset(key) else item for key, item in value.items()}
 
     @classmethod
     def _may_be_unset(cls, key: str) -> bool:
@@ -61,41 +61,41 @@ class Feature(Table):
     """A layer in the loss. In a file, a single number is its weight, and the other fields keep their defaults."""
 
     weight: Weight
-    """Weight of the layer in the loss, from 0; a layer of weight 0 is ignored."""
+    """Weight of the layer in the loss, at least 0. A layer with weight 0 is ignored."""
     measure: MeasureName | None = None
-    """The measure of this layer; without it, the `measure` of the settings."""
+    """The measure of this layer. Default: the `measure` of the settings."""
     channels: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
         None, min_length=1
     )
-    """Channel numbers, each with a factor; a list means a factor of 1 each, and without it all channels count.
+    """Channel numbers, each with a factor. In a list, each factor is 1. Default: all channels.
 
-    The sign of a factor has no effect on measures that square.
+    The sign of a factor has no effect on measures that square the features.
     """
 
     @model_validator(mode="before")
     @classmethod
-    def _a_number_is_a_weight(cls, value: Any) -> Any:
+    def _number_to_weight(cls, value: Any) -> Any:
         return value if isinstance(value, (dict, Feature)) else {"weight": value}
 
     @field_validator("channels", mode="before")
     @classmethod
-    def _a_list_weighs_all_the_same(cls, channels: Any) -> Any:
-        if isinstance(channels, (list, tuple)) and not any(isinstance(one, (list, dict)) for one in channels):
+    def _list_to_factors(cls, channels: Any) -> Any:
+        if isinstance(channels, (list, tuple)) and not any(isinstance(channel, (list, dict)) for channel in channels):
             return dict.fromkeys(channels, 1.0)
         return channels
 
     @model_serializer
-    def _as_a_person_would_write_it(self) -> Any:
-        said = {key: value for key, value in self if value is not None}
+    def _shortest_form(self) -> Any:
+        fields = {key: value for key, value in self if value is not None}
         if self.channels and all(weight == 1 for weight in self.channels.values()):
-            said["channels"] = list(self.channels)
+            fields["channels"] = list(self.channels)
         elif self.channels:
-            said["channels"] = {str(channel): weight for channel, weight in self.channels.items()}  # TOML has no others
-        return self.weight if len(said) == 1 else said
+            fields["channels"] = {str(channel): weight for channel, weight in self.channels.items()}  # for TOML
+        return self.weight if len(fields) == 1 else fields
 
 
 class Penalties(Table):
-    """Penalty weights, from 0; each penalty of `dreamscripts.losses` is a key, and its weight is 0 if it is not set."""
+    """Penalty weights, at least 0. Each penalty of `dreamscripts.losses` is a key. Its weight is 0 if it is not set."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -103,7 +103,7 @@ class Penalties(Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _each_penalty_has_a_weight(cls, value: Any) -> Any:
+    def _fill_weights(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
         for key in value:
@@ -126,12 +126,12 @@ class Guide(Table):
 
     @field_validator("picture")
     @classmethod
-    def _from_anywhere(cls, picture: str) -> str:
-        return str(Path(picture).absolute())  # a run may be resumed from another folder
+    def _absolute_path(cls, picture: str) -> str:
+        return str(Path(picture).absolute())  # because a run may be resumed from another folder
 
 
 class Jitter(Table):
-    """Random transforms of the picture before each pass, which keep the optimizer from fitting one pixel grid.
+    """Random transforms of the picture before each pass, so that the optimizer does not fit one pixel grid.
 
     They are drawn once for each iteration of L-BFGS, and once for each pass of the other optimizers.
     """
@@ -156,39 +156,39 @@ class Octaves(Table):
     scale: float = Field(1.4, gt=1, le=8)
     """Factor between one size and the next, above 1 and up to 8."""
     above: int = Field(0, ge=0, le=8)
-    """Number of octaves that are larger than the original, 0 to 8; at the end the picture is resized back."""
+    """Number of octaves that are larger than the original, 0 to 8. At the end the picture is resized back."""
 
     @field_validator("kind")
     @classmethod
-    def _there_is_such_a_schedule(cls, kind: str) -> str:
+    def _known_schedule(cls, kind: str) -> str:
         if kind not in SCHEDULES:
             raise unknown_name(kind, SCHEDULES)
         return kind
 
     @model_validator(mode="after")
-    def _above_is_possible(self) -> Self:
+    def _check_above(self) -> Self:
         if self.above >= self.count:
-            raise ValueError(f"octaves.above = {self.above} is too many of octaves.count = {self.count}")
+            raise ValueError(f"octaves.above = {self.above} must be less than octaves.count = {self.count}")
         if self.above and not SCHEDULES[self.kind].returns:
             raise ValueError(f'octaves.above cannot be used with kind = "{self.kind}"')
         return self
 
 
 class Tiles(Table):
-    """Square parts of a picture that is too large for one pass. In a file you can write `tiles = "exact"` instead.
+    """Square parts of a picture that is too large for one pass. `tiles = "exact"` in a file is short for the table.
 
     Exact tiles overlap, and give the loss and gradient of the whole picture. The other two kinds cut the picture after
     a random shift, and ignore some of its edges.
     """
 
     kind: Literal["tutorial", "notebook", "exact"] = "tutorial"
-    """The kind of tiles: of the TensorFlow tutorial, of the feature-visualisation notebook, or exact."""
+    """The kind of tiles: as in the TensorFlow tutorial, as in the feature-visualisation notebook, or exact."""
     size: int | None = Field(None, ge=1)
-    """Pixels per side, from 1; 512 if it is not set, and chosen from the free memory for exact tiles."""
+    """Pixels per side, from 1. Default: 512, but for exact tiles chosen from the free memory."""
 
     @model_validator(mode="before")
     @classmethod
-    def _a_word_is_a_kind(cls, value: Any) -> Any:
+    def _word_to_kind(cls, value: Any) -> Any:
         table = {"kind": value} if isinstance(value, str) else value
         if isinstance(table, dict) and table.get("kind") != "exact":
             return {"size": 512} | table
@@ -196,18 +196,18 @@ class Tiles(Table):
 
 
 class OptimizerSettings(Table):
-    """The settings that all optimizers have; each optimizer adds its own (`dreamscripts.optimizers`)."""
+    """The settings that all optimizers have. Each optimizer adds more keys (`dreamscripts.optimizers`)."""
 
     name: str
     """The optimizer."""
     iterations: int = Field(15, ge=1)
     """Iterations in each octave, from 1."""
     passes: int = Field(7, ge=1)
-    """Passes through the network in each iteration, from 1; L-BFGS makes a few more to finish its line search."""
+    """Passes through the network in each iteration, from 1. L-BFGS may use a few more to finish its line search."""
     clip: bool = False
     """Keep the pixels within 0..255."""
     max_change: float | None = Field(None, gt=0, le=255)
-    """How far a pixel may move in an iteration, in pixel values, up to 255; pixels then stay within 0..255, too."""
+    """Largest change of a pixel in one iteration, in pixel values, up to 255. Pixels then also stay within 0..255."""
     parameters: Literal["pixels", "fourier"] = "pixels"
     """The values that the optimizer changes: pixels, or Fourier coefficients of a picture that is always in 0..255."""
 
@@ -223,24 +223,24 @@ class OptimizerSettings(Table):
 
     @property
     def couples_pictures(self) -> bool:
-        """Whether a picture of a batch would change with the others of the batch, by way of their common loss."""
+        """Whether the result for a picture depends on the other pictures of its batch, through their common loss."""
         return False
 
     @property
     def lighter(self) -> str:
-        """The override that makes the optimizer need less memory, such as `optimizer.where=device`; or nothing."""
+        """The override that reduces the memory of the optimizer, such as `optimizer.where=device`, or ""."""
         return ""
 
     def switched_to(self, name: str) -> "OptimizerSettings":
-        """Make the settings of another optimizer, with the values of the keys that both have."""
+        """Make settings for another optimizer, and copy the values of the keys that both have."""
         other = OPTIMIZERS[name].settings
         return other(**{key: value for key, value in self if key in other.model_fields and key != "name"})
 
     @model_validator(mode="after")
-    def _coefficients_are_not_pixels(self) -> Self:
+    def _check_parameters(self) -> Self:
         for key in ("laplacian", "max_change"):
             if self.parameters == "fourier" and getattr(self, key, None):
-                raise ValueError(f'optimizer.{key} is for pixels: leave it out with parameters = "fourier"')
+                raise ValueError(f'optimizer.{key} is for pixels: remove it, or parameters = "fourier"')
         return self
 
 
@@ -250,25 +250,25 @@ class Settings(Table):
     network: str = "pocket"
     """Name of a network, or the file of a Keras model."""
     weights: str | None = None
-    """Weights: "imagenet", "random" or a file; without it, the weights that belong to the network."""
+    """Weights: "imagenet", "random" or a file. Default: the usual weights of the network."""
     preprocessing: Literal["caffe", "tf", "torch", "unit", "none"] | None = None
-    """Preprocessing of a model file (.keras, .h5); not needed if the model preprocesses pictures itself."""
+    """Preprocessing of a model file (.keras, .h5). Not needed if the model preprocesses pictures itself."""
     start: Literal["photograph", "noise"] = "photograph"
     """The picture to start with: the photograph, or grey noise of pixel values 100 to 101."""
     size: int | None = Field(None, ge=1, le=20_000)
-    """Longest side of the picture in pixels, 1 to 20000; without it, that of the photograph."""
+    """Longest side of the picture in pixels, 1 to 20000. Default: that of the photograph."""
     seed: int = Field(0, ge=0)
     """Seed of all random numbers, from 0."""
     convolutions: Literal["auto", "direct", "winograd"] = "auto"
-    """How 3×3 convolutions are computed; "auto" uses the Winograd algorithm for the layers that it makes faster."""
+    """Algorithm of 3×3 convolutions. "auto" uses Winograd's algorithm for the layers that it makes faster."""
     precision: Literal["float32", "tf32", "mixed_bfloat16"] = "float32"
-    """Precision of the network; "tf32" and "mixed_bfloat16" are for GPUs."""
+    """Precision of the network. "tf32" and "mixed_bfloat16" are for GPUs."""
     measure: MeasureName = "l2"
-    """The measure of every layer that does not set its own."""
+    """The measure of every layer whose `measure` is not set."""
     features: dict[str, Feature]
     """Layers of the network and their weights in the loss."""
     instead: dict[str, dict[str, Feature]] | None = None
-    """Features to use instead, by the name of another network."""
+    """Features for other networks, by the name of the network."""
     guide: Guide | None = None
     """The guide picture of `measure = "guide"`."""
     penalties: Penalties = Field(default_factory=Penalties)
@@ -278,13 +278,13 @@ class Settings(Table):
     octaves: Octaves = Field(default_factory=Octaves)
     """The sizes of the picture."""
     tiles: Tiles | None = None
-    """Tiles, for a picture that is too large for one pass; without it, exact tiles if the memory is too small."""
+    """Tiles for a picture that is too large for one pass. Default: exact tiles if the memory is too small."""
     optimizer: SerializeAsAny[OptimizerSettings] = Field(default_factory=lambda: OPTIMIZERS[DEFAULT].settings())
     """The optimizer and its settings."""
 
     @field_validator("optimizer", mode="before")
     @classmethod
-    def _each_optimizer_has_its_own_keys(cls, value: Any) -> Any:
+    def _validate_optimizer(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
         table = modernised(value)
@@ -299,14 +299,14 @@ class Settings(Table):
 
     @field_validator("features")
     @classmethod
-    def _without_zero_weights(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+    def _drop_zero_weights(cls, features: dict[str, Feature]) -> dict[str, Feature]:
         used = {layer: feature for layer, feature in features.items() if feature.weight > 0}
         if not used:
             raise ValueError("name at least one layer with a weight above 0")
         return used
 
     @model_validator(mode="after")
-    def _a_guided_dream_has_a_guide(self) -> Self:
+    def _check_guide(self) -> Self:
         guided = any(MEASURES[feature.measure or self.measure].guided for feature in self.features.values())
         if self.guide and not guided:
             raise ValueError(
@@ -318,13 +318,13 @@ class Settings(Table):
         return self
 
     @model_validator(mode="after")
-    def _noise_has_a_size(self) -> Self:
+    def _check_noise_size(self) -> Self:
         if self.start == "noise" and self.size is None:
             raise ValueError('start = "noise" needs a size; set size (pixels per side)')
         return self
 
     @model_validator(mode="after")
-    def _winograd_needs_float32(self) -> Self:
+    def _check_convolutions(self) -> Self:
         if self.convolutions == "winograd" and self.precision == "mixed_bfloat16":
             raise ValueError(
                 'convolutions = "winograd" is too inexact in bfloat16; remove it, or precision = "mixed_bfloat16"'
@@ -333,22 +333,22 @@ class Settings(Table):
 
     @classmethod
     def load(cls, name: str | Path, /, **overrides: Any) -> Self:
-        """Read the settings called `name`, or in the file `name`: a TOML file, or a PNG that a dream was saved as.
+        """Read the settings called `name`, or in the file `name`: a TOML file, or a PNG that dreamscripts saved.
 
         `overrides` replace single values: `network="pocket"`, `**{"optimizer.iterations": 5}`.
-        Raises SettingsError, in one line that names the file, the key and what was expected.
+        Raises SettingsError with one line that names the file, the key and the expected value.
         """
         return load_settings(cls, name, overrides)
 
     @property
     def side(self) -> int:
-        """The side of a picture out of noise, in pixels. Raises SettingsError if `size` is missing."""
+        """The side of a picture that starts from noise, in pixels. Raises SettingsError if `size` is missing."""
         if self.size is None:
             raise SettingsError('start = "noise" needs a size; set size (pixels per side)')
         return self.size
 
     def value(self, key: str) -> Any:
-        """Get the value at a dotted key; None if there is none."""
+        """Return the value of a dotted key, or None if the key does not exist."""
         value: Any = self.model_dump()
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
@@ -365,15 +365,15 @@ def penalty_names() -> list[str]:
 
 
 def unknown_name(name: Any, known: Iterable[str]) -> PydanticCustomError:
-    """Make the error for a name that is not in a registry."""
-    *most, last = (f"'{one}'" for one in known)
+    """Return the error for a name that is not in a registry."""
+    *most, last = (f"'{option}'" for option in known)
     meant = did_you_mean(name, known) if isinstance(name, str) else ""
-    # Pydantic fills in {…} itself, and there may be some in the name.
+    # Pydantic replaces {…} in a message, and the name may contain braces.
     return PydanticCustomError(
         "unknown_name", "{expected}", {"expected": f"should be {', '.join(most)} or {last}{meant}"}
     )
 
 
 def _at(key: str, value: Any, error: PydanticCustomError | str) -> ValidationError:
-    """Make the error of one key of a table; a string is the type of one of pydantic's errors."""
+    """Return the error for one key of a table. If `error` is a string, it is the type of a pydantic error."""
     return ValidationError.from_exception_data("table", [InitErrorDetails(type=error, loc=(key,), input=value)])

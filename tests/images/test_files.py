@@ -117,7 +117,7 @@ def test_what_others_read_is_a_picture_if_it_looks_like_one(picture):
     assert as_picture(whole).dtype == np.float32
     np.testing.assert_array_equal(as_picture(whole), whole)
     for other, says in [
-        ("a.jpg", "as open_picture reads it; got: str"),
+        ("a.jpg", "as from open_picture; got: str"),
         (picture[:, :, 0], r"got: array \(\d+, \d+\)$"),
         (picture[None], r"got: array \(1, "),
         (picture[:0], r"got: array \(0, "),

@@ -251,7 +251,7 @@ class Own(layers.Layer):
 @pytest.mark.parametrize(
     ("layer", "says"),
     [
-        (Own(name="mine"), "the layer 'mine' is of the class Own, which Keras does not know: register it"),
+        (Own(name="mine"), "the layer 'mine' is of the class Own, which is unknown to Keras: register it"),
         (layers.Lambda(lambda x: x / 2, name="half"), "the layer 'half' is a Lambda: Python code"),
     ],
 )
@@ -291,7 +291,7 @@ def test_where_only_one_size_will_do_that_is_said(saved, x):
 
     reshaped = layers.Conv2D(2, 1, name="last")(ops.reshape(conv("one")(inputs), (-1, 16, 64, 4)))
     network = load_network(saved(keras.Model(inputs, reshaped)), layers=["last"], preprocessing="none")
-    with pytest.raises(PictureError, match=r"32×32 only.*'reshape.*' takes one picture of this size for several"):
+    with pytest.raises(PictureError, match=r"32×32 only.*'reshape.*' treats one picture of this size as several"):
         network.check_size(64, 64)
 
 

@@ -1,4 +1,4 @@
-"""`rewrite`: a flat copy of a Keras model with some layers changed."""
+"""Make flat copies of Keras models, with some layers changed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,10 +42,10 @@ def rewrite(
     shape: tuple[int | None, ...] | None = None,
     dtype: str | None = None,
 ) -> keras.Model:
-    """Make a flat copy of `model`, which has one input. The copy has its own layers and weights.
+    """Make a flat copy of `model`, which has one input. The copy has separate layers and weights.
 
     `substitutes` maps the Keras names of layers in a flat model to their replacements. `shape` is another shape of
-    the input, without the batch. `dtype` is the policy of all layers, such as "float32"; without it, each layer keeps
+    the input, without the batch. `dtype` is the policy of all layers, such as "float32". Without it, each layer keeps
     its policy. Raises RewriteError for the first layer that cannot be copied, or cannot be called on its new input.
     """
     (before,) = model.inputs
@@ -72,21 +72,21 @@ def rewrite(
             if not isinstance(operation, keras.Layer):
                 return _copied_operator(operation, name, dtype)(*_constants(args, dtype), **_constants(kwargs, dtype))
             change = substitutes.get(operation.name) or Substitute(_copied_layer(operation, name, dtype))
-            alike = isinstance(change.layer, type(operation))  # takes the same arguments, such as `training`
-            output = change.layer(*args, **(kwargs if alike else {}))
+            same_arguments = isinstance(change.layer, type(operation))  # takes the same arguments, such as `training`
+            output = change.layer(*args, **(kwargs if same_arguments else {}))
             give_weights(change.layer, operation.get_weights() if change.weights is None else change.weights)
             return output if change.then is None else change.then(output)
 
         return call
 
-    made = dict(zip(map(id, model.outputs), call_all(model, [picture], within("")), strict=True))
+    copies = dict(zip(map(id, model.outputs), call_all(model, [picture], within("")), strict=True))
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-    outputs = keras.tree.map_structure(lambda one: made[id(one)], outputs)
+    outputs = keras.tree.map_structure(lambda tensor: copies[id(tensor)], outputs)
     return keras.Model(picture, outputs, name=keras_name(model.name))
 
 
 def give_weights(layer: keras.Layer, weights: list[np.ndarray]) -> None:
-    """Set a layer's weights, and let it compute values that depend on them (`Normalization`)."""
+    """Set a layer's weights, and update the values that the layer computes from them (`Normalization`)."""
     layer.set_weights(weights)
     if hasattr(layer, "finalize_state"):
         layer.finalize_state()
@@ -112,14 +112,14 @@ def _with_policy(config: Any, dtype: str) -> Any:
 
 def _copied_operator(operation: keras.Operation, name: str, dtype: str | None) -> keras.Operation:
     """Copy an operator."""
-    twin = unconnected_copy(operation, name)
+    duplicate = unconnected_copy(operation, name)
     if dtype and _is_float(getattr(operation, "dtype", None)):
-        twin.dtype = keras.DTypePolicy(dtype).compute_dtype
-    return twin
+        duplicate.dtype = keras.DTypePolicy(dtype).compute_dtype
+    return duplicate
 
 
 def _constants(arguments: Any, dtype: str | None) -> Any:
-    """Return the arguments of an operator; if the model gets a new `dtype`, constant floats become float32."""
+    """Return the arguments of an operator. If the model gets a new `dtype`, constant floats become float32."""
 
     def convert(value: Any) -> Any:
         if dtype and not isinstance(value, keras.KerasTensor) and _is_float(getattr(value, "dtype", None)):
@@ -134,8 +134,8 @@ def _is_float(dtype: Any) -> bool:
 
 
 def _unused(name: str, taken: set[str]) -> str:
-    """Return `name`, or `name_2` and so on: a layer that is called twice becomes two layers in the copy."""
+    """Return `name` if it is unused, otherwise `name_2` and so on: a layer that is called twice is copied twice."""
     number, free = 2, name
-    while free in taken or any(one.startswith(free + WITHIN) for one in taken):
+    while free in taken or any(used.startswith(free + WITHIN) for used in taken):
         free, number = f"{name}_{number}", number + 1
     return free

@@ -1,4 +1,4 @@
-"""A network that was saved for pictures of one size, on pictures of any size."""
+"""Change a network that was saved for pictures of one size, so that it takes pictures of any size."""
 
 import keras
 
@@ -8,7 +8,7 @@ from dreamscripts.networks.rewrite.clone import rewrite
 
 
 def for_any_size(model: keras.Model) -> keras.Model:
-    """Give the input of `model` an open height and width. Returns `model` itself if a layer needs its size."""
+    """Give the input of `model` an open height and width. Returns `model` itself if a layer needs the fixed size."""
     size = fixed_size(model)
     if size is None:
         return model
@@ -24,7 +24,7 @@ def why_fixed(model: keras.Model) -> str:
         _opened(model, fixed_size(model) or (0, 0))
     except RewriteError as error:
         return str(error)
-    return "it was saved so"
+    return "it was saved for this size"
 
 
 def _opened(model: keras.Model, size: tuple[int, int]) -> keras.Model:

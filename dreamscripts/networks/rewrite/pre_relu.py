@@ -1,4 +1,4 @@
-"""The output of layers before their ReLU, with the layer's name and `_pre_relu`, as in GoogLeNet's graph.
+"""Outputs of layers before their ReLU. They are named `<layer>_pre_relu`, as in GoogLeNet's graph.
 
 A channel that is zero everywhere after its ReLU has no gradient, so no picture of it can be made from noise. Half of
 SqueezeNet's channels are zero for a grey picture. Before the ReLU they have a gradient (as in A. Mordvintsev's
@@ -14,14 +14,14 @@ SUFFIX = "_pre_relu"
 
 
 def has_relu(layer: keras.Operation) -> bool:
-    """Whether a layer's output comes from a ReLU: its own, or those of all layers that it concatenates."""
+    """Return whether a layer ends with a ReLU, or concatenates only layers that do."""
     if _joins(layer):
         return all(has_relu(maker(tensor)) for tensor in layer.input)
     return _is_relu(layer) or getattr(layer, "activation", None) is keras.activations.relu
 
 
 def name_before_relu(layer: keras.Operation) -> str:
-    """The name of a layer's output before its ReLU, or of the layer if it has none."""
+    """Return the name of a layer's output before its ReLU, or of the layer if it has no ReLU."""
     return public_name(layer) + SUFFIX if has_relu(layer) else public_name(layer)
 
 
@@ -37,7 +37,7 @@ def _split(layer: keras.Layer) -> Substitute:
 
 
 def _joins(layer: keras.Operation) -> bool:
-    """Whether a layer or operator is a concatenation."""
+    """Return whether a layer or operator is a concatenation."""
     return type(layer).__name__ == "Concatenate"
 
 
@@ -46,14 +46,14 @@ def _is_relu(layer: keras.Operation) -> bool:
 
 
 def _fused(layer: keras.Operation) -> list[keras.Layer]:
-    """The layers with a ReLU inside: the layer itself, or those that it concatenates."""
+    """Return the layers with a ReLU inside: the layer itself, or the layers that it concatenates."""
     if _joins(layer):
         return [fused for tensor in layer.input for fused in _fused(maker(tensor))]
     return [] if _is_relu(layer) or isinstance(layer, keras.layers.Activation) else [layer]
 
 
 def before_relu(layer: keras.Operation) -> keras.KerasTensor:
-    """The input of a layer's ReLU, or of the ReLUs that it concatenates, in a model from `split_relu`."""
+    """Return the input of a layer's ReLU, or of the ReLUs that it concatenates, in a model from `split_relu`."""
     if _joins(layer):
         parts = [before_relu(maker(tensor)) for tensor in layer.input]
         return keras.layers.Concatenate(axis=layer.axis, name=layer.name + SUFFIX)(parts)

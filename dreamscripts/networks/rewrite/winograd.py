@@ -58,8 +58,8 @@ def convolve(x: Any, transformed: Any, padding: int) -> Any:
     beyond = (padding, rows - height - 2 + padding), (padding, columns - width - 2 + padding)
     x = ops.reshape(ops.pad(x, ((0, 0), *beyond, (0, 0))), (count * rows * columns, channels))
 
-    # Tiles are cut from the picture, and put back, by gathering whole rows of channels. Extracting patches and
-    # transposing them takes twice as long.
+    # Tiles are cut out and joined by gathering whole rows of channels. Extracting patches and transposing them takes
+    # twice as long.
     row, column, picture, tile_down, tile_right = _grid(6, 6, count, down, right)
     places = (picture * rows + 4 * tile_down + row) * columns + 4 * tile_right + column
     tiles = ops.take(x, ops.reshape(places, [-1]), axis=0)
@@ -72,7 +72,7 @@ def convolve(x: Any, transformed: Any, padding: int) -> Any:
 
 
 def _grid(*lengths: Any) -> list[Any]:
-    """The index along each axis of an array with these lengths, in shapes for broadcasting."""
+    """Return the index along each axis of an array with these lengths, in shapes for broadcasting."""
     axes = range(len(lengths))
     return [ops.reshape(ops.arange(lengths[i], dtype="int32"), [-1 if axis == i else 1 for axis in axes]) for i in axes]
 
@@ -80,7 +80,7 @@ def _grid(*lengths: Any) -> list[Any]:
 class WinogradConv2D(keras.layers.Conv2D):
     """A 3×3 convolution with stride 1 whose weights are its transformed filters, forward and backward.
 
-    It has a gradient with respect to its input, but none with respect to its filters, so it cannot be trained.
+    It has a gradient with respect to its input, but not with respect to its filters, so it cannot be trained.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -110,7 +110,7 @@ class WinogradConv2D(keras.layers.Conv2D):
 
 
 def with_winograd(model: keras.Model, least: float) -> keras.Model:
-    """Replace the convolutions of `model` whose `gain` is at least `least`; layers keep their names."""
+    """Replace the convolutions of `model` whose `gain` is at least `least`. Layers keep their names."""
     if is_channels_first(model):
         return model
     replaced = {layer.name for layer in model.layers if 0 < gain(layer) >= least}
@@ -125,16 +125,16 @@ def _by_winograd(layer: keras.layers.Conv2D) -> Substitute:
 
 
 def transformed_weights(kernel: np.ndarray, *bias: np.ndarray) -> list[np.ndarray]:
-    """The weights of a `WinogradConv2D` that is equal to a plain convolution with this kernel and bias."""
+    """Return the weights of a `WinogradConv2D` that is equal to a plain convolution with this kernel and bias."""
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     return [*bias, transform_filter(kernel), transform_filter(turned)]  # in Keras's order: trainable weights first
 
 
 def gain(layer: keras.Layer) -> float:
-    """The possible gain of a layer: c·o / (c + o) for c input and o output channels.
+    """Return the possible gain of a layer: c·o / (c + o) for c input and o output channels.
 
-    It is 0 if the layer is not a plain 3×3 convolution of stride 1. The saved multiplications grow with c·o, the cost
-    of the transforms with c + o.
+    It is 0 if the layer is not a plain 3×3 convolution of stride 1. The saved multiplications grow with c·o, and the
+    cost of the transforms grows with c + o.
     """
     if type(layer) is not keras.layers.Conv2D:
         return 0

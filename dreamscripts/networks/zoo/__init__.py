@@ -1,1 +1,1 @@
-"""The networks that have a name, a module for each family."""
+"""The named networks, with one module for each family."""

@@ -1,4 +1,4 @@
-"""The networks of keras.applications, by names that are easy to type."""
+"""The networks of keras.applications, with names that are easy to type."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ CLASSES = {name: cls for _, networks in _NETWORKS.values() for name, (cls, _) in
 
 
 def build(name: str, imagenet: bool = False) -> keras.Model:
-    """Build a flat network without its top (networks/graph.py); with `imagenet`, Keras downloads its weights once."""
+    """Build a flat network without its top (networks/graph.py). With `imagenet`, Keras downloads its weights once."""
     from dreamscripts.networks.graph import is_flat
     from dreamscripts.networks.rewrite.clone import rewrite
 

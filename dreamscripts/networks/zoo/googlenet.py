@@ -1,6 +1,6 @@
 """GoogLeNet (Szegedy et al. 2014, arXiv:1409.4842), built from the frozen TensorFlow graph that Google published.
 
-Structure, names and weights come from the file: each layer is a node, with the node's padding and strides. The
+Structure, names and weights are those of the file. Each layer is a node, with the node's padding and strides. The
 classifier is applied at each position, so `softmax2` is a map of classes. The two training heads end at
 `head0_bottleneck` and `head1_bottleneck`. Their next layer flattens a map of 4×4 positions, which only pictures of
 224×224 have.
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/models/inception5h.zip"
 SHA256 = "d13569f6a98159de37e92e9c8ec4dae8f674fbf475f69fe6199b514f756d4364"  # as in TensorFlow's WORKSPACE file of 2017
 LANDMARKS = ("conv2d0_pre_relu/conv", "mixed5b", "input")  # every GoogLeNet graph has these nodes
-ZEROS = {"kernel_initializer": "zeros"}  # until the file is loaded: JAX needs half a minute for random numbers
-FILES = "tensorflow_inception_graph.pb, or the inception5h.zip that holds it"
+ZEROS = {"kernel_initializer": "zeros"}  # until the file is loaded, because random numbers take half a minute with JAX
+FILES = "tensorflow_inception_graph.pb, or the inception5h.zip that contains it"
 
 
 def trained(name: str = "googlenet") -> keras.Model:
@@ -82,14 +82,16 @@ def _unzip(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             graphs = [entry for entry in archive.infolist() if entry.filename.endswith(".pb")]
             if graphs:
-                return archive.read(max(graphs, key=lambda entry: entry.file_size))  # a Mac's zip has small twins
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # the last for one with a password
-        raise NetworkError(f"{path}: cannot be unzipped, it may be damaged; googlenet is built from {FILES}") from None
+                return archive.read(
+                    max(graphs, key=lambda entry: entry.file_size)
+                )  # a zip from a Mac also has small .pb files
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # RuntimeError: it has a password
+        raise NetworkError(f"{path}: cannot be unzipped and may be damaged; googlenet is built from {FILES}") from None
     raise NetworkError(f"{path}: is a zip without a .pb; googlenet is built from {FILES}")
 
 
 def _assemble(nodes: dict, path: Path) -> keras.Model:
-    """Build the Keras model of the nodes; its outputs are the nodes that no other node reads."""
+    """Build the Keras model of the nodes. Its outputs are the nodes that no other node reads."""
     sources = {}
     for name, node in nodes.items():
         if node.op not in _MAKERS:
@@ -101,9 +103,11 @@ def _assemble(nodes: dict, path: Path) -> keras.Model:
 
     made: dict[str, Any] = {}  # an array, a Keras tensor, or None for a node that needs one size of picture
     for name in TopologicalSorter(sources).static_order():
-        given = [made[source] for source in sources[name]]
+        inputs = [made[source] for source in sources[name]]
         try:
-            made[name] = None if any(value is None for value in given) else _MAKERS[nodes[name].op](nodes[name], *given)
+            made[name] = (
+                None if any(value is None for value in inputs) else _MAKERS[nodes[name].op](nodes[name], *inputs)
+            )
         except (ValueError, TypeError, IndexError) as error:
             reason = str(error).strip().splitlines()[0]
             raise NetworkError(f"{path}: the node '{name}' ({nodes[name].op}) does not fit: {reason}") from None
@@ -119,14 +123,14 @@ def _constant(node: Any) -> np.ndarray:
 
 
 def _convolution(node: Any, x: keras.KerasTensor, kernel: np.ndarray) -> Callable:
-    """Return a function of name and bias: Keras has both in the convolution, the graph in the node that reads it."""
+    """Return a function of name and bias, because in the graph they are in the next node, not in the convolution."""
     _, _, _, channels = kernel.shape
     window = {"kernel_size": kernel.shape[:2], **_window(node)}
     return lambda name, bias: _apply(keras.layers.Conv2D(channels, **window, **ZEROS, name=name), x, kernel, bias)
 
 
 def _product(node: Any, x: keras.KerasTensor, kernel: np.ndarray) -> Callable:
-    """Return the same function for the classifier, which is applied at each position."""
+    """Return such a function for the classifier, which is applied at each position."""
     return lambda name, bias: _apply(keras.layers.Dense(kernel.shape[1], **ZEROS, name=name), x, kernel, bias)
 
 
@@ -140,14 +144,14 @@ def _local_response_norm(node: Any, x: keras.KerasTensor) -> keras.KerasTensor:
     from dreamscripts.networks.local_response_norm import LocalResponseNorm
 
     kinds = {"depth_radius": "i", "bias": "f", "alpha": "f", "beta": "f"}
-    given = {key: getattr(node.attr[key], kind) for key, kind in kinds.items() if key in node.attr}
-    return LocalResponseNorm(**given, name=node.name)(x)
+    options = {key: getattr(node.attr[key], kind) for key, kind in kinds.items() if key in node.attr}
+    return LocalResponseNorm(**options, name=node.name)(x)
 
 
 def _window(node: Any) -> dict[str, Any]:
-    """Padding and strides of a node, as arguments of a Keras layer."""
+    """Return padding and strides of a node, as arguments of a Keras layer."""
     if node.attr["data_format"].s not in (b"", b"NHWC"):
-        raise ValueError("its channels come first")
+        raise ValueError("its channels are the first axis")
     return {"strides": tuple(node.attr["strides"].list.i[1:3]), "padding": node.attr["padding"].s.decode().lower()}
 
 
@@ -166,7 +170,7 @@ def _concatenation(node: Any, *tensors_and_axis: Any) -> keras.KerasTensor:
 
 
 def _rows(node: Any, x: keras.KerasTensor, shape: np.ndarray) -> keras.KerasTensor | None:
-    """Return a map that is reshaped to rows of channels as it is, and None for any other reshaping."""
+    """Return x unchanged if it is reshaped to rows of channels, and None for any other shape."""
     return x if shape[-1] == x.shape[-1] else None
 
 

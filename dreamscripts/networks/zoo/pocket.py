@@ -1,8 +1,9 @@
 """`pocket` and `pocket_large`: VGG16's topology and layer names, with fewer channels and weights in this package.
 
 Both were distilled from VGG16 with its ImageNet weights (Simonyan and Zisserman 2014, arXiv:1409.1556; CC BY 4.0).
-They learned its features, and the gradient of its activations with respect to the pixels, on photographs and on
-unfinished dreams. The activations of each layer are as large as VGG16's, so a settings file for VGG16 needs no change.
+They were trained to reproduce its features, and the gradient of its activations with respect to the pixels, on
+photographs and on unfinished dreams. The activations of each layer are as large as VGG16's, so a settings file for
+VGG16 needs no change.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from dreamscripts.networks.family import Family
 from dreamscripts.networks.zoo.applications import VGG
 from dreamscripts.registry import FAMILIES
 
-BLOCKS = ((1, 2, 1), (2, 2, 2), (3, 3, 4), (4, 3, 8), (5, 3, 8))  # number, convolutions, channels / first block's
+BLOCKS = (
+    (1, 2, 1),
+    (2, 2, 2),
+    (3, 3, 4),
+    (4, 3, 8),
+    (5, 3, 8),
+)  # number, convolutions, channels ÷ those of the first block
 CHANNELS = {"pocket": 16, "pocket_large": 32}  # of the first block, which has 64 in VGG16
 
 
@@ -31,12 +38,12 @@ def build(name: str) -> keras.Model:
 
 
 def weights(name: str) -> Path:
-    """The file of the network's weights: float16, `<layer>/kernel` (3, 3, in, out) and `<layer>/bias` (out,)."""
+    """Return the file of the network's weights: float16, `<layer>/kernel` (3, 3, in, out) and `<layer>/bias` (out,)."""
     return Path(__file__).with_name(f"{name}.npz")
 
 
 def trained(name: str) -> keras.Model:
-    """Build the network with its own weights."""
+    """Build the network with its trained weights."""
     from dreamscripts.networks.weights import load_file
 
     model = build(name)

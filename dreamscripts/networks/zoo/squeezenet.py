@@ -1,6 +1,6 @@
 """SqueezeNet 1.1 (Iandola et al. 2016, arXiv:1602.07360), as the published Keras conversion builds it.
 
-It is small (0.72 million weights, 3 MB), and was trained on ImageNet. fire6 and fire7 make eyes and fur.
+It is small (0.72 million weights, 3 MB), and was trained on ImageNet. The patterns of fire6 and fire7 are eyes and fur.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: 
 
 
 def build(name: str = "squeezenet") -> keras.Model:
-    """Build the network without its top, for pictures of any size; the layer `fire6` is a module's joined output."""
+    """Build the network without its top, for pictures of any size. `fire6` is the joined output of a module."""
     layers = keras.layers
     inputs = keras.Input((None, None, 3), name="picture")
     x = layers.Conv2D(64, 3, strides=2, padding="valid", name="conv1")(inputs)
