@@ -63,8 +63,8 @@ def prepare(
     if start is not None:
         start = as_picture(start, batch=base.ndim == 4)
         if start.shape[:-3] != base.shape[:-3]:
-            counts = math.prod(start.shape[:-3]), math.prod(base.shape[:-3])
-            raise PictureError("`start` needs as many pictures as `picture`: {0} is not {1}".format(*counts))
+            given, needed = math.prod(start.shape[:-3]), math.prod(base.shape[:-3])
+            raise PictureError(f"`start` needs as many pictures as `picture`: {given} is not {needed}")
         start = bilinear(network.preprocessing.normalise(start).astype(np.float32), schedule.sizes[0])
     if evaluator is None:
         (height, width), pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
