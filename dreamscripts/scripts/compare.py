@@ -76,7 +76,8 @@ def _compare(
     """Compare, write the report and print its verdict; `names` are those of the picture and of the settings."""
     from dreamscripts.backends import host
     from dreamscripts.dreams.comparison import compare
-    from dreamscripts.reports.comparison import verdict, write_report
+    from dreamscripts.reports.comparison import write_report
+    from dreamscripts.reports.comparison_verdict import verdict
     from dreamscripts.scripts.progress import TrialWatch
 
     with TrialWatch(console, passes) as watch:

@@ -12,7 +12,7 @@ from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.settings.schema import OptimizerSettings, Settings
 
 if TYPE_CHECKING:
-    from dreamscripts.dreams.comparison import Trial
+    from dreamscripts.dreams.trial import Trial
 
 CLIPPED = 0.3  # share of values outside 0..255 that needs a warning; a good dream has less than 0.2
 

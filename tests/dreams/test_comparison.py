@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from conftest import changed
 
-from dreamscripts.dreams.comparison import FACTOR, MOST_TRIALS, Trial, _search, compare
+from dreamscripts.dreams.comparison import FACTOR, MOST_TRIALS, _search, compare
 from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, open_network
+from dreamscripts.dreams.trial import Trial
 from dreamscripts.errors import DreamError
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamscripts.dreams.comparison import Comparison, Pass, Trial
+from dreamscripts.dreams.comparison import Comparison
+from dreamscripts.dreams.trial import Pass, Trial
 from dreamscripts.images.files import open_picture
-from dreamscripts.reports.comparison import draw, verdict, write_report
+from dreamscripts.reports.comparison import write_report
+from dreamscripts.reports.comparison_figures import draw
+from dreamscripts.reports.comparison_verdict import verdict
 from dreamscripts.settings.schema import Settings
 
 BUDGETS = (1, 2, 4)
