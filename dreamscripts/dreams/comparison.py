@@ -1,12 +1,15 @@
 """compare(picture, settings, optimizers): the same dream by several optimizers, each with the same number of passes.
 
-All of them have the same network, loss, start picture, seed, and number of passes through the network. A registry entry
-(`searches`) says what is varied: the step size of gradient ascent and Adam is searched in both directions as long as
-the loss improves; L-BFGS is tried with the settings' passes in an iteration, and with all passes in one iteration. Each
-trial has the whole number of passes. The result of a trial is the picture with the lowest loss of all its passes. All
-optimizers keep the pixels within 0..255, because most losses can fall without limit outside, and the longest step would
-win. If the settings limit how far a pixel moves in an iteration (`max_change`), the limit is the same for all, and an
-iteration has the same number of passes, except that L-BFGS makes one or two more to finish its line search.
+All trials have the same network, loss, start picture, seed and number of passes through the network. The result of a
+trial is the picture with the lowest loss of all its passes.
+
+The registry entry of an optimizer (`searches`) names the setting that its trials vary. For gradient ascent and Adam it
+is the step size, which is changed in both directions as long as the loss improves. For L-BFGS it is the number of
+passes in an iteration: one trial uses the value of the settings, another makes all passes in one iteration.
+
+All optimizers keep the pixels within 0..255. Outside this range, most losses can fall without limit, and the longest
+step would win. If the settings limit the change of a pixel in an iteration (`max_change`), all optimizers have the same
+limit and the same number of passes in an iteration. L-BFGS may make one or two more passes to finish its line search.
 """
 
 import logging
@@ -25,7 +28,7 @@ from dreamscripts.settings.schema import Jitter, Octaves, Settings
 log = logging.getLogger(__name__)
 
 MOST_TRIALS = 6  # trials of step sizes for one optimizer
-FACTOR = 3  # between two neighbouring step sizes
+FACTOR = 3  # ratio of two neighbouring step sizes
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Comparison:
 
     @property
     def best(self) -> list[Trial]:
-        """The best trial of each optimizer, by the loss of its final picture without jitter; the lowest first."""
+        """The best trial of each optimizer, by the final loss without jitter. The lowest loss comes first."""
         chosen: dict[str, Trial] = {}
         for trial in self.trials:
             if trial.optimizer not in chosen or trial.loss < chosen[trial.optimizer].loss:
@@ -66,9 +69,9 @@ def compare(
 ) -> Comparison:
     """Run every optimizer for `passes` passes on a picture (float32 (H, W, 3) RGB in 0..255).
 
-    `on_trial` is called at the start of each trial, `on_pass(passes, loss)` after each of its passes. There are no
-    octaves, because losses at different sizes cannot be compared. Raises DreamError if settings and picture do not go
-    together.
+    `on_trial` is called at the start of each trial, and `on_pass(passes, loss)` after each of its passes. Octaves are
+    ignored, because losses at different sizes cannot be compared. Raises DreamError if the settings do not fit the
+    picture.
     """
     settings = _comparable(settings, optimizers)
     picture = fit(picture, settings.size)
@@ -77,11 +80,13 @@ def compare(
     network.check_size(height, width)
     choices = choose(network, settings, height, width)
     evaluator = build_evaluator(network, settings, height, width, choices=choices, on_pass=on_pass)
-    still = settings.model_copy(update={"jitter": Jitter()})
-    without_jitter = evaluator if still == settings else build_evaluator(network, still, height, width, choices=choices)
+    no_jitter = settings.model_copy(update={"jitter": Jitter()})
+    without_jitter = evaluator
+    if no_jitter != settings:
+        without_jitter = build_evaluator(network, no_jitter, height, width, choices=choices)
     start = network.preprocessing.normalise(picture)
     start_loss = without_jitter.loss(start)
-    evaluator.loss(start)  # compiles
+    evaluator.loss(start)  # compiles the pass before it is timed
     budgets = tuple(sorted({max(1, round(passes * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}))
 
     def attempt(trial: Trial) -> Trial:
@@ -97,10 +102,10 @@ def compare(
 
 
 def _comparable(settings: Settings, optimizers: Sequence[str]) -> Settings:
-    """Remove the octaves, and set clip.
+    """Remove the octaves from the settings, and set clip.
 
-    Logs a warning if a value other than the default is ignored for an optimizer, although several others have the key.
-    The step size is searched, so it is not mentioned.
+    Logs a warning for each optimizer that does not have a changed setting, if several other optimizers have it. The
+    step size is searched, so it needs no warning.
     """
     if settings.octaves.count > 1:
         log.warning("octaves are ignored, because losses at different sizes cannot be compared")
@@ -117,7 +122,7 @@ def _comparable(settings: Settings, optimizers: Sequence[str]) -> Settings:
 
 
 def _trials(name: str, settings: Settings, passes: int, attempt: Callable[[Trial], Trial]) -> list[Trial]:
-    """Make the trials of one optimizer."""
+    """Run the trials of one optimizer."""
     searches = OPTIMIZERS[name].searches
     if searches == "step":
         first: float = settings.optimizer.switched_to(name).model_dump()["step"]
@@ -131,9 +136,9 @@ def _trials(name: str, settings: Settings, passes: int, attempt: Callable[[Trial
 
 
 def _search(attempt: Callable[[float], Trial], step: float) -> list[Trial]:
-    """Make trials of longer and shorter steps until the best has worse neighbours, at most MOST_TRIALS.
+    """Run trials with longer and shorter steps until the trials next to the best are worse, at most MOST_TRIALS.
 
-    Returns them by step size.
+    Returns the trials in the order of their step sizes.
     """
     trials = {step: attempt(step)}
     for factor in (FACTOR, 1 / FACTOR):
@@ -146,4 +151,4 @@ def _search(attempt: Callable[[float], Trial], step: float) -> list[Trial]:
             best = other
         if best != step:
             break  # the other direction cannot be better
-    return [trials[one] for one in sorted(trials)]
+    return [trials[size] for size in sorted(trials)]

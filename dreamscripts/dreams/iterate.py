@@ -1,4 +1,4 @@
-"""Iterate: a picture of a dream, with all that is needed to continue from it."""
+"""Iterate: a picture of a dream, with the data that a resumed run continues from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from dreamscripts.images.preprocessing import PREPROCESSINGS
 
 @dataclass(frozen=True)
 class Iterate:
-    """A picture of a dream after an iteration. `loss` and `terms` are those of `x` under the random draw `drawn`."""
+    """A picture of a dream after an iteration. `loss` and `terms` are those of `x` with the random draw `drawn`."""
 
     octave: int  # 0 is the smallest
     iteration: int  # 0 is the photograph itself
     loss: float
     terms: Mapping[str, float]  # weighted; their sum is the loss
     passes: int  # passes through the network so far
-    seconds: float  # of computing so far, before and after resuming
+    seconds: float  # of computing so far, including those before an interruption
     x: np.ndarray  # float (H, W, 3), normalised for the network; (N, H, W, 3) for a batch
     preprocessing: str  # the name of that normalisation
     drawn: int  # the number of the random draw of the transforms
-    ends_octave: bool  # the next iterate has another size, or there is none
+    ends_octave: bool  # this is the last iterate of its octave
     state: Mapping[str, np.ndarray]  # of the optimizer
-    stretched: bool = False  # whether x grew out of noise, so that its contrast is normalised for display
+    stretched: bool = False  # whether the contrast is normalised for display, as in dreams from noise
 
     @property
     def picture(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One trial of a comparison: one optimizer on one picture, with a record of every pass."""
+"""A trial of a comparison: one optimizer on a picture, with a record of every pass."""
 
 import time
 import tracemalloc
@@ -23,7 +23,7 @@ from dreamscripts.settings.schema import OptimizerSettings, Settings
 class Pass:
     """One pass of a trial: its loss and terms, the lowest loss so far, and the seconds since the trial started.
 
-    Losses and terms are those under the jitter of the pass.
+    Losses and terms are computed with the jitter of the pass.
     """
 
     number: int
@@ -35,17 +35,17 @@ class Pass:
 
 @dataclass
 class Trial:
-    """One optimizer with one step, over all of its passes."""
+    """One optimizer with one step size or number of passes per iteration, and all of its passes."""
 
     optimizer: str
     step: float | None = None
     """Step size, in pixel values or Fourier coefficients; None if it is not varied."""
     restart: int | None = None
-    """Passes in each iteration; None if they are not varied."""
+    """Passes in each iteration; None if this number is not varied."""
     passes: list[Pass] = field(default_factory=list)
     """All passes, in order."""
     pictures: dict[int, np.ndarray] = field(default_factory=dict)
-    """The best picture so far after some numbers of passes: float32 (H, W, 3), 0..255."""
+    """The best picture so far, by number of passes: float32 (H, W, 3), 0..255."""
     loss: float = np.inf
     """Loss of the final picture, without jitter."""
     terms: dict[str, float] = field(default_factory=dict)
@@ -57,10 +57,10 @@ class Trial:
     mebibytes: float | None = None
     """Largest memory of the optimizer's arrays in MiB; None if they are on the device."""
     ended_by: str = ""
-    """The error, if the trial diverged."""
+    """The error message if the trial diverged, else empty."""
 
     def table(self, settings: Settings) -> OptimizerSettings:
-        """Make the settings of this trial's optimizer: those of `settings` that it has, and what the trial varies."""
+        """Return this trial's table [optimizer]: the values of `settings`, with those that the trial varies."""
         each = self.restart or 1
         if not self.restart and (self.step is None or settings.optimizer.max_change is not None):
             each = passes_of_iteration(settings)
@@ -71,7 +71,7 @@ class Trial:
 
     @property
     def title(self) -> str:
-        """The optimizer, in words."""
+        """The name of the optimizer in reports."""
         return OPTIMIZERS[self.optimizer].title
 
     @property
@@ -81,18 +81,18 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """The optimizer and what the trial varies, in words."""
+        """The name of the trial in reports: the optimizer and the value that the trial varies."""
         if self.restart is not None:
-            return f"{self.title}, {self.restart} passes an iteration"
+            return f"{self.title}, {self.restart} passes per iteration"
         return self.title if self.step is None else f"{self.title}, step {self.step:.3g}"
 
     def reaches(self, loss: float) -> int | None:
-        """Find the number of the first pass with at most this loss; None if there is none."""
+        """Return the number of the first pass with at most this loss, or None if no pass reaches it."""
         return next((p.number for p in self.passes if p.loss <= loss), None)
 
 
 def passes_of_iteration(settings: Settings) -> int:
-    """Get the passes in an iteration of L-BFGS: the settings' own, or the default if they name another optimizer."""
+    """Return the passes in an iteration: those of the settings or, if their optimizer has a step, L-BFGS's default."""
     own = OPTIMIZERS[settings.optimizer.name].searches != "step"
     return settings.optimizer.passes if own else OPTIMIZERS[DEFAULT].settings().passes
 
@@ -102,7 +102,7 @@ class _Spent(Exception):
 
 
 class _Meter:
-    """An objective that passes everything on to the evaluator, and records every pass in the trial."""
+    """An objective that computes with the evaluator and records every pass in the trial."""
 
     def __init__(self, trial: Trial, evaluator: Evaluator, budgets: Sequence[int]):
         self.best = np.zeros(0)  # the preprocessed picture with the lowest loss
@@ -111,7 +111,7 @@ class _Meter:
         self._evaluator = evaluator
         self._budgets = budgets
         self._started = time.perf_counter()
-        self._recording = 0.0  # seconds that are not the optimizer's
+        self._recording = 0.0  # seconds spent on recording
 
     def loss(self, x: Any) -> float:
         self._record(x)
@@ -127,7 +127,7 @@ class _Meter:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start of the trial, without those that recording takes."""
+        """Seconds since the start of the trial, without the time for recording."""
         return time.perf_counter() - self._started - self._recording
 
     def _record(self, x: Any) -> None:
@@ -151,7 +151,7 @@ class _Meter:
 def run_trial(
     trial: Trial, settings: Settings, evaluator: Evaluator, start: np.ndarray, budgets: Sequence[int]
 ) -> np.ndarray:
-    """Run a trial and record it, except for its final loss; return its best picture, preprocessed."""
+    """Run a trial, record everything but its final loss, and return its best picture, preprocessed."""
     table = trial.table(settings)
     evaluator.reset()
     before = 0
@@ -159,7 +159,7 @@ def run_trial(
     try:
         for _ in optimize(meter, start, table):
             if len(trial.passes) == before:
-                break  # the optimizer has nothing left to do
+                break  # the optimizer made no more passes
             before = len(trial.passes)
     except _Spent:
         pass
@@ -176,7 +176,7 @@ def run_trial(
 
 
 def _memory(start: Callable[[], Iterator[OptimizerResult]]) -> float:
-    """Measure how many MiB one short iteration allocates at most. It is run apart, because measuring takes time."""
+    """Return the peak of the memory that one short iteration allocates, in MiB. Measuring slows the iteration down."""
     tracemalloc.start()
     try:
         with suppress(Diverged):

@@ -16,11 +16,11 @@ from dreamscripts.reports.comparison_verdict import verdict
 
 
 def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any]) -> Path:
-    """Write index.html, its figures as PNG and SVG, the pictures, compare.csv and compare.json; return the page's path.
+    """Write index.html, figures (PNG and SVG), pictures, compare.csv and compare.json. Returns the path of the page.
 
-    `about` has the keys picture, settings_name, device and versions, which the page shows. Raises OutputError.
+    `about` has the keys picture, settings_name, device and versions, for the page. Raises OutputError.
     """
-    drawings = {}  # by name: the SVG, which the page contains as well, and its alternative text
+    drawings = {}  # {name: (SVG, alternative text)}, for the page
     for name, (figure, text) in draw(comparison).items():
         drawings[name] = save_figure(figure, "svg"), text
         write_atomically(folder / f"{name}.svg", drawings[name][0])
@@ -36,11 +36,11 @@ def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any])
 
 
 def _rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """Make a row for each trial; `best` marks the best of each optimizer."""
+    """Return a row for each trial. `best` marks the best trial of each optimizer."""
     best = comparison.best
     rows = []
     for trial in comparison.trials:
-        rivals = {other.optimizer: other for other in best if other.optimizer != trial.optimizer}
+        others = {other.optimizer: other for other in best if other.optimizer != trial.optimizer}
         rows.append(
             {
                 "optimizer": trial.optimizer,
@@ -50,8 +50,8 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
                 "loss": trial.loss,
                 "passes": len(trial.passes),
                 **{
-                    f"passes_to_final_loss_of_{name}": trial.reaches(rivals[name].passes[-1].lowest)
-                    if name in rivals
+                    f"passes_to_final_loss_of_{name}": trial.reaches(others[name].passes[-1].lowest)
+                    if name in others
                     else None
                     for name in sorted(other.optimizer for other in best)
                 },

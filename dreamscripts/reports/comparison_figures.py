@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def draw(comparison: Comparison) -> dict[str, tuple["Figure", str]]:
-    """Draw every figure; return them by the name of their file, with their alternative texts."""
+    """Draw all figures. Returns {file name without extension: (figure, alternative text)}."""
     from matplotlib.figure import Figure  # takes a second to import
 
     def figure(width: float, height: float) -> Figure:
         return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
     best = comparison.best
-    noisy, last = (", with jitter", " (without jitter)") if _jitters(comparison) else ("", "")
+    suffix, last = (", with jitter", " (without jitter)") if _jitters(comparison) else ("", "")
     ranking = ", then ".join(trial.title for trial in best)
     by_passes, by_seconds, terms, steps = figure(6, 4), figure(6, 4), figure(6, 3 * len(best)), figure(6, 3.6)
     _draw_loss(by_passes, comparison, "number", "passes through the network")
@@ -36,26 +36,26 @@ def draw(comparison: Comparison) -> dict[str, tuple["Figure", str]]:
     pairs = list(combinations(best, 2))
     differences = figure(3.4 * len(pairs), 3.4 * height / width + 0.8)
     _draw_differences(differences, comparison, pairs)
-    drawn = {
+    figures = {
         "loss_by_passes": (
             by_passes,
-            f"Lowest loss so far{noisy}, against passes; at the end the lowest is {ranking}{last}.",
+            f"Lowest loss so far{suffix}, by passes. Order of the final losses, lowest first: {ranking}{last}.",
         ),
-        "loss_by_seconds": (by_seconds, f"Lowest loss so far{noisy}, against seconds of computing."),
-        "terms": (terms, f"Each weighted term of the loss{noisy}, against passes, a panel per optimizer."),
+        "loss_by_seconds": (by_seconds, f"Lowest loss so far{suffix}, by seconds of computing."),
+        "terms": (terms, f"Weighted terms of the loss{suffix}, by passes, for each optimizer."),
         "pictures": (pictures, "The pictures of each optimizer (rows) after equal numbers of passes (columns)."),
         "differences": (
             differences,
-            "How much the final pictures differ at each pixel, for each pair of optimizers.",
+            "Mean absolute difference of the final pictures at each pixel, for each pair of optimizers.",
         ),
     }
     if any(trial.step is not None for trial in comparison.trials):
-        drawn["steps"] = (steps, "Final loss against the step size, for the optimizers that have one.")
-    return drawn
+        figures["steps"] = (steps, "Final loss by step size, for the optimizers that have a step size.")
+    return figures
 
 
 def _jitters(comparison: Comparison) -> bool:
-    """Whether losses during a trial are under jitter or random tiles, unlike the final losses."""
+    """Return whether the losses of a trial have jitter or random tiles, which the final losses do not have."""
     tiles = comparison.settings.tiles
     return comparison.settings.jitter != Jitter() or (tiles is not None and tiles.kind != "exact")
 
@@ -85,7 +85,9 @@ def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str)
     axes.set_ylabel("lowest loss so far" + (", with jitter" if _jitters(comparison) else ""))
     most = max(getattr(trial.passes[-1], along) for trial in comparison.best)
     axes.set_xlim(-0.02 * most, 1.03 * most)
-    axes.set_title("bold: the best trial of each optimizer; thin: its other trials", fontsize="small", color="0.35")
+    axes.set_title(
+        "thick lines: the best trial of each optimizer. Thin lines: all other trials", fontsize="small", color="0.35"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
@@ -103,7 +105,7 @@ def _draw_terms(figure: "Figure", comparison: Comparison) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     all_axes[-1].set_xlabel("passes through the network")
-    figure.supylabel("terms of the loss, each times its weight", fontsize="medium")
+    figure.supylabel("weighted terms of the loss", fontsize="medium")
 
 
 def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
@@ -148,10 +150,10 @@ def _draw_pictures(figure: "Figure", comparison: Comparison) -> None:
 
 def _draw_differences(figure: "Figure", comparison: Comparison, pairs: list[tuple[Trial, Trial]]) -> None:
     row = figure.subplots(1, len(pairs), squeeze=False)[0]
-    for axes, (one, other) in zip(row, pairs, strict=True):
-        difference = np.abs(one.pictures[comparison.passes] - other.pictures[comparison.passes]).mean(axis=2)
+    for axes, (left, right) in zip(row, pairs, strict=True):
+        difference = np.abs(left.pictures[comparison.passes] - right.pictures[comparison.passes]).mean(axis=2)
         image = axes.imshow(difference, cmap="magma", vmin=0, vmax=128)
-        axes.set_title(f"{one.title} − {other.title}", fontsize="medium")
+        axes.set_title(f"{left.title} − {right.title}", fontsize="medium")
         axes.set_xticks([])
         axes.set_yticks([])
     figure.colorbar(image, ax=list(row), label="pixel values", shrink=0.8)

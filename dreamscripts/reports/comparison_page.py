@@ -37,7 +37,7 @@ def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]]
 
     rows = []
     for trial in comparison.best:
-        shown = [picture(comparison.start, "start", "the photograph that all start with")]
+        shown = [picture(comparison.start, "start", "the start picture of all optimizers")]
         shown += [
             picture(trial.pictures[budget], f"{budget} passes", f"{trial.name}, after {budget} passes")
             for budget in comparison.budgets
@@ -46,9 +46,9 @@ def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]]
     height, width, _ = comparison.start.shape
     return template.substitute(
         title=escape(capitalize(f"{', '.join(trial.title for trial in comparison.best)} on {about['picture']}")),
-        circumstances=escape(
+        conditions=escape(
             f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on {comparison.settings.network}; "
-            f"{comparison.passes} passes each; {about['device']}"
+            f"{comparison.passes} passes per trial; {about['device']}"
         ),
         bounds=escape(_bounds(comparison.settings.optimizer.max_change)),
         verdict="".join(f"<p>{escape(sentence)}</p>" for sentence in verdict(comparison)),
@@ -62,20 +62,20 @@ def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]]
 
 def _bounds(max_change: float | None) -> str:
     if max_change is None:
-        return "All keep the pixels within 0..255."
-    return f"For all of them, a pixel stays within 0..255 and moves by at most {max_change:g} in an iteration."
+        return "All optimizers keep the pixels within 0..255."
+    return f"All optimizers keep the pixels within 0..255 and change them by at most {max_change:g} per iteration."
 
 
 def _table(comparison: Comparison) -> str:
     best = comparison.best
-    heads = ["", "loss at the end", *(f"passes to {trial.title}’s final loss" for trial in best)]
-    heads += ["seconds a pass", "outside the passes", "memory of its arrays"]
+    heads = ["", "final loss", *(f"passes to {trial.title}’s final loss" for trial in best)]
+    heads += ["seconds per pass", "time outside the passes", "memory of the arrays"]
     lines = ["<tr>" + "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads) + "</tr>"]
     for trial in best:
         cells = [format_loss(trial.loss)]
-        for rival in best:
-            reached = trial.reaches(rival.passes[-1].lowest)
-            cells.append("·" if rival is trial else "never" if reached is None else str(reached))
+        for other in best:
+            reached = trial.reaches(other.passes[-1].lowest)
+            cells.append("·" if other is trial else "never" if reached is None else str(reached))
         cells += [
             f"{trial.seconds_per_pass:.3f}",
             f"{trial.overhead:.1%}",

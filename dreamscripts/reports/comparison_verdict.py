@@ -1,29 +1,29 @@
-"""The results of a comparison in sentences."""
+"""Describe the results of a comparison in sentences."""
 
 from dreamscripts.dreams.comparison import Comparison
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Sum up the results in sentences."""
+    """Return the results in sentences."""
     first, *others = comparison.best
     drop = comparison.start_loss - first.loss
     sentences = [
-        f"After {comparison.passes} passes each, {first.name} has the lowest loss: {format_loss(first.loss)}, "
-        f"from {format_loss(comparison.start_loss)} at the start."
+        f"After {comparison.passes} passes, the lowest loss is {format_loss(first.loss)} ({first.name}). "
+        f"The loss of the start picture is {format_loss(comparison.start_loss)}."
     ]
     for other in others:
         part = (comparison.start_loss - other.loss) / drop if drop > 0 else 0.0
-        sentence = f"{other.name} comes to {format_loss(other.loss)}, {part:.0%} of that drop"
-        if reached := first.reaches(other.passes[-1].lowest):
-            sentence += f"; {first.title} was as low after {reached} passes."
-        else:
-            sentence += "."
-        sentences.append(sentence)
+        sentence = f"{other.name}: the final loss is {format_loss(other.loss)}. "
+        sentence += f"The decrease is {part:.0%} of that of {first.title}"
+        reached = first.reaches(other.passes[-1].lowest)
+        sentences.append(f"{sentence}, which reached this loss after {reached} passes." if reached else f"{sentence}.")
     costliest = max(comparison.best, key=lambda trial: trial.overhead)
-    sentences.append(f"Outside the passes, {costliest.title} costs the most: {costliest.overhead:.0%} of its time.")
+    sentences.append(
+        f"{costliest.title} spends the largest share of its time outside the passes: {costliest.overhead:.0%}."
+    )
     for trial in comparison.trials:
         if trial.ended_by:
-            sentences.append(f"{trial.name} ended early: {trial.ended_by}.")
+            sentences.append(f"{trial.name}: ended early, because {trial.ended_by}.")
     return [capitalize(sentence) for sentence in sentences]
 
 

@@ -1,4 +1,4 @@
-"""The plot of a benchmark: the passes of all programs, and the cost per megapixel by picture size."""
+"""Plot a benchmark: the passes of all programs, and the cost per megapixel by picture size."""
 
 import io
 import math

@@ -30,8 +30,8 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--output", "folder"], "folder: is a folder; use a file in it, for example folder/graph.html"),
-        (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder 'nowhere' to save in"),
+        (["--output", "folder"], "folder: is a folder; use a file name, for example folder/graph.html"),
+        (["--output", "nowhere/page.html"], "nowhere/page.html: the folder 'nowhere' does not exist; create it first"),
         (["--output", "page.svg"], "page.svg: the name of the page must end in .html"),
         (["--tensorboard", "mine.txt"], "mine.txt: is a file; choose another --tensorboard"),
         (["--gallery", "folder"], "folder: is not a gallery: it has no readable gallery.json"),
