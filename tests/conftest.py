@@ -43,7 +43,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """Use an empty cache, so that earlier measurements have no effect, and delete it after the tests."""
+    """Use an empty cache, so that the tests neither read nor change the measurements of this machine."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield

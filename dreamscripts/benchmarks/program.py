@@ -111,7 +111,7 @@ def random_matrices(side: int) -> np.ndarray:
 
 def peak_mib() -> float:
     """Return the maximum resident memory of this process so far, in MiB."""
-    # On Linux a process inherits `ru_maxrss` from its parent, so VmHWM is used if it exists.
+    # On Linux a process inherits `ru_maxrss` from its parent, so VmHWM is preferred.
     return _status_mib("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         2**20 if sys.platform == "darwin" else 2**10
     )

@@ -10,7 +10,7 @@ from typing import Any
 from dreamscripts.atomic_files import write_atomically
 from dreamscripts.dreams.comparison import Comparison
 from dreamscripts.images.files import save_picture
-from dreamscripts.reports.comparison_figures import draw, save_figure
+from dreamscripts.reports.comparison_figures import draw, render_figure
 from dreamscripts.reports.comparison_page import build_page
 from dreamscripts.reports.comparison_verdict import verdict
 
@@ -22,9 +22,9 @@ def write_report(comparison: Comparison, folder: Path, about: Mapping[str, Any])
     """
     drawings = {}  # {name: (SVG, alternative text)}, for the page
     for name, (figure, text) in draw(comparison).items():
-        drawings[name] = save_figure(figure, "svg"), text
+        drawings[name] = render_figure(figure, "svg"), text
         write_atomically(folder / f"{name}.svg", drawings[name][0])
-        write_atomically(folder / f"{name}.png", save_figure(figure, "png"))
+        write_atomically(folder / f"{name}.png", render_figure(figure, "png"))
     for trial in comparison.best:
         settings = comparison.settings.model_copy(update={"optimizer": trial.table(comparison.settings)})
         save_picture(trial.pictures[comparison.passes], folder / f"{trial.optimizer}.png", settings.to_toml())

@@ -141,9 +141,9 @@ def _draw_pictures(figure: "Figure", comparison: Comparison) -> None:
     for row, trial in zip(grid, comparison.best, strict=True):
         label = "\n".join(trial.name.replace("passes ", "passes, ").split(", "))
         row[0].set_ylabel(label, color=trial.colour, fontsize="small")
-        row[0].imshow(to_bytes(comparison.start))
+        row[0].imshow(to_uint8(comparison.start))
         for axes, budget in zip(row[1:], comparison.budgets, strict=True):
-            axes.imshow(to_bytes(trial.pictures[budget]))
+            axes.imshow(to_uint8(trial.pictures[budget]))
     for axes, title in zip(grid[0], ["start", *(f"{budget} passes" for budget in comparison.budgets)], strict=True):
         axes.set_title(title, fontsize="medium")
 
@@ -159,11 +159,13 @@ def _draw_differences(figure: "Figure", comparison: Comparison, pairs: list[tupl
     figure.colorbar(image, ax=list(row), label="pixel values", shrink=0.8)
 
 
-def save_figure(figure: "Figure", kind: str) -> bytes:
+def render_figure(figure: "Figure", kind: str) -> bytes:
+    """Return the figure as a file of the format `kind`, svg or png."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind)
     return buffer.getvalue()
 
 
-def to_bytes(picture: np.ndarray) -> np.ndarray:
+def to_uint8(picture: np.ndarray) -> np.ndarray:
+    """Round a picture (H, W, 3) in 0..255."""
     return np.rint(picture).astype(np.uint8)

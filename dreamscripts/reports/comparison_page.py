@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from dreamscripts.dreams.comparison import Comparison
-from dreamscripts.reports.comparison_figures import to_bytes
+from dreamscripts.reports.comparison_figures import to_uint8
 from dreamscripts.reports.comparison_verdict import capitalize, format_loss, verdict
 
 
 def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], about: Mapping[str, Any]) -> str:
+    """Return the page as HTML. `drawings` is {name: (SVG, alternative text)}, `about` as in `write_report`."""
     template = Template((Path(__file__).parent / "comparison.html").read_text("utf-8"))
     escape = html.escape
 
@@ -32,7 +33,7 @@ def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]]
 
     def picture(pixels: np.ndarray, caption: str, alt: str) -> str:
         buffer = io.BytesIO()
-        Image.fromarray(to_bytes(pixels)).save(buffer, "JPEG", quality=90)
+        Image.fromarray(to_uint8(pixels)).save(buffer, "JPEG", quality=90)
         return figure("jpeg", buffer.getvalue(), caption, alt)
 
     rows = []

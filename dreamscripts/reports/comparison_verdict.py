@@ -28,8 +28,10 @@ def verdict(comparison: Comparison) -> list[str]:
 
 
 def capitalize(text: str) -> str:
+    """Return the text with a capital first letter and all other letters unchanged."""
     return text[0].upper() + text[1:]
 
 
 def format_loss(value: float) -> str:
+    """Format a loss with four digits, or as a whole number from 1,000."""
     return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}").replace("-", "−")

@@ -34,8 +34,8 @@ def make_gallery(
 
     `layers` maps the layers of the folder to the names of their outputs before the ReLU. The folder is complete after
     every batch, so a gallery can be interrupted. `on_pictures(layer, count)` is called after each batch,
-    `on_layer(layer)` when a layer ends or is interrupted. If a gallery fails before its first picture, the
-    folder is deleted.
+    `on_layer(layer)` when a layer ends or is interrupted. If a gallery fails before its first picture, the folder is
+    deleted.
     """
 
     def settings_of(layer: str, channel: int) -> str:

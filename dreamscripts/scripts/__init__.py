@@ -55,9 +55,8 @@ app.add_typer(settings.app, name="settings")
 
 def main() -> None:
     """Run the command. A user error prints one line on stderr and exits with code 2. A bug prints a traceback."""
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # batch systems send it to stop a job; handle it like Ctrl-C
+    # Batch systems send SIGTERM to stop a job. Handle it like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if sys.argv[1:] and Path(sys.argv[1]).is_file():
             raise DreamError(f"the command is missing; use: dreamscripts dream {sys.argv[1]}")

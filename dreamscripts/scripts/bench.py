@@ -21,7 +21,7 @@ MOST = 20_000  # pixels per side, the same limit as in a settings file
 
 def bench(
     settings: Annotated[
-        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings to measure.")
+        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings to measure: a name or a TOML file.")
     ] = "bad_trip",
     network: options.Network = None,
     weights: options.Weights = "random",

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SETTINGS = typer.Option("--settings", "-s", metavar="NAME|FILE", help="Name of settings, or a TOML file.")
+_SETTINGS = typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings: a name or a TOML file.")
 SettingsName = Annotated[str, _SETTINGS]
 OptionalSettingsName = Annotated[str | None, _SETTINGS]
 NetworkName = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network, or a .keras or .h5 file.")]

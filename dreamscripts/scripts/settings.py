@@ -27,7 +27,7 @@ def list_settings(context: typer.Context) -> None:
 
 
 @app.command("show")
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of settings, or a TOML file.")]) -> None:
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Settings: a name or a TOML file.")]) -> None:
     """Print a settings file with its comments."""
     from dreamscripts.settings.loading import read_text
 

@@ -50,9 +50,7 @@ Diversity = Annotated[
 ]
 Size = Annotated[
     int | None,
-    typer.Option(
-        help="Width and height in pixels. With multiscale and laplacian, this is the first (smallest) octave."
-    ),
+    typer.Option(help="Width and height in pixels. With multiscale and laplacian: of the first (smallest) octave."),
 ]
 Output = Annotated[
     Path | None,
