@@ -201,7 +201,7 @@ def changed(settings: Settings, **changes) -> Settings:
     before = settings.model_dump(exclude_none=True)
     for key, value in changes.items():
         before[key] = before.get(key, {}) | value if isinstance(value, dict) and key != "features" else value
-    optimizer = before["optimizer"]  # its name may have changed; then keys of the old optimizer are removed
+    optimizer = before["optimizer"]  # remove keys of the old optimizer if the name has changed
     own = OPTIMIZERS[optimizer["name"]].settings.model_fields
     before["optimizer"] = {key: value for key, value in optimizer.items() if key in own}
     return Settings.model_validate(before)

@@ -12,7 +12,7 @@ FLOPS_PER_MULTIPLICATION = 4  # multiply and add, forward and backward (to the p
 
 @dataclass(frozen=True)
 class Result:
-    """The passes of one program. The lists have one entry per pass; the passes of the programs alternate."""
+    """The passes of one program. Lists have one entry per pass. The passes of all programs alternate."""
 
     name: str
     seconds: list[float]

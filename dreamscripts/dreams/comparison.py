@@ -40,7 +40,7 @@ class Comparison:
     passes: int
     """Passes of each trial."""
     budgets: tuple[int, ...]
-    """The numbers of passes after which pictures were kept; the last is `passes`."""
+    """The numbers of passes after which pictures were kept. The last number is `passes`."""
     start: np.ndarray
     """The start picture: float32 (H, W, 3), 0..255."""
     start_loss: float

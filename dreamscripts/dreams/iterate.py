@@ -15,11 +15,11 @@ class Iterate:
     octave: int  # 0 is the smallest
     iteration: int  # 0 is the photograph itself
     loss: float
-    terms: Mapping[str, float]  # weighted; their sum is the loss
+    terms: Mapping[str, float]  # weighted, so that their sum is the loss
     passes: int  # passes through the network so far
     seconds: float  # of computing so far, including those before an interruption
-    x: np.ndarray  # float (H, W, 3), normalised for the network; (N, H, W, 3) for a batch
-    preprocessing: str  # the name of that normalisation
+    x: np.ndarray  # float (H, W, 3), or (N, H, W, 3) for a batch, preprocessed for the network
+    preprocessing: str  # the name of this preprocessing
     drawn: int  # the number of the random draw of the transforms
     ends_octave: bool  # this is the last iterate of its octave
     state: Mapping[str, np.ndarray]  # of the optimizer
@@ -27,7 +27,7 @@ class Iterate:
 
     @property
     def picture(self) -> np.ndarray:
-        """The picture: float32 (H, W, 3), RGB, 0..255; (N, H, W, 3) for a batch. Computed at each call."""
+        """The picture: float32 (H, W, 3), or (N, H, W, 3) for a batch, RGB in 0..255. Computed at each call."""
         preprocessing = PREPROCESSINGS[self.preprocessing]
         return preprocessing.stretched(self.x) if self.stretched else preprocessing.denormalise(self.x)
 

@@ -25,7 +25,7 @@ class ScheduleEntry:
     schedule: Callable[[np.ndarray, Octaves], "Plain"]
     """The class of the schedule, a subclass of Plain."""
     returns: bool
-    """Whether the result has the original size; if not, the first octave has it, and all others are larger."""
+    """Whether the result has the original size. If not, the first octave has it, and all others are larger."""
     description: str
     """The description of the schedule, for the documentation."""
     module: str
@@ -58,7 +58,7 @@ def each_side(size: Sequence[int], scaled: Callable[[int], int]) -> Size:
 
 @schedule("plain")
 class Plain:
-    """Start each octave with the result of the previous octave, resized; at the end, resize to the original size.
+    """Start each octave with the result of the previous octave, resized. At the end, resize to the original size.
 
     This is the schedule of the TensorFlow tutorial. One octave means one dream at the original size. A schedule has no
     state: a resumed run needs only the photograph and the last picture.
@@ -91,7 +91,7 @@ class Plain:
 
 @schedule("grown", returns=False)
 class Grown(Plain):
-    """Start at the original size and enlarge in each octave; do not resize back.
+    """Start at the original size and enlarge in each octave. Do not resize back.
 
     This is the schedule of the feature-visualisation notebook for pictures made from noise.
     """

@@ -48,7 +48,7 @@ def prepare(
     choices: Choices | None,
     on_choices: Callable[[Choices], None],
 ) -> Prepared:
-    """Prepare a dream; the arguments are those of `dream`. Raises DreamError."""
+    """Prepare a dream. The arguments are those of `dream`. Raises DreamError."""
     picture = as_picture(picture, batch=settings.start == "noise")
     loss = None if loss is None else as_loss(loss)
     if evaluator:

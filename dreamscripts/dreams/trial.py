@@ -39,9 +39,9 @@ class Trial:
 
     optimizer: str
     step: float | None = None
-    """Step size, in pixel values or Fourier coefficients; None if it is not varied."""
+    """Step size, in pixel values or Fourier coefficients, or None if it is not varied."""
     restart: int | None = None
-    """Passes in each iteration; None if this number is not varied."""
+    """Passes in each iteration, or None if this number is not varied."""
     passes: list[Pass] = field(default_factory=list)
     """All passes, in order."""
     pictures: dict[int, np.ndarray] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Trial:
     overhead: float = 0.0
     """Share of the time that was not spent in passes, 0..1."""
     mebibytes: float | None = None
-    """Largest memory of the optimizer's arrays in MiB; None if they are on the device."""
+    """Largest memory of the optimizer's arrays in MiB, or None if they are on the device."""
     ended_by: str = ""
     """The error message if the trial diverged, else empty."""
 

@@ -41,7 +41,7 @@ class Box:
 
     @classmethod
     def around(cls, picture: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> Self | None:
-        """Compute the bounds around a tensor (..., H, W, 3); None if the settings set no bounds."""
+        """Compute the bounds around a tensor (..., H, W, 3), or return None if the settings set no bounds."""
         bounds = bounds_around(picture, settings, preprocessing)
         if bounds is None:
             return None

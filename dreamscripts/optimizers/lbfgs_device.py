@@ -140,7 +140,7 @@ def _lower(loss: float, before: float) -> bool:
 
 
 def _line_search(points: _Points, current: _Point, pairs: Sequence[Pair], box: Box | None) -> _Point | None:
-    """Find a point with a lower loss along the direction of descent; None if there is none."""
+    """Find a point with a lower loss along the direction of descent, or return None."""
     d, slope, first = _descent(current, pairs, box)
     if slope >= 0:
         return None

@@ -99,7 +99,7 @@ def _next_step(low: Point, high: Point, trial: Point, bracketed: bool, least: fl
 
 
 def _cubic(a: Point, b: Point) -> float:
-    """Compute the minimum of the cubic with the losses and slopes of a and b; NaN if it has none (N&W, 3.59)."""
+    """Compute the minimum of the cubic with the losses and slopes of a and b (N&W, 3.59), or NaN if there is none."""
     width = b.step - a.step
     theta = 3 * (a.loss - b.loss) / width + a.slope + b.slope
     size = max(abs(theta), abs(a.slope), abs(b.slope)) or 1.0  # to avoid overflow of squares

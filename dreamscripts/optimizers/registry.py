@@ -26,7 +26,7 @@ class OptimizerEntry:
     function: OptimizerFunction
     """The optimizer itself."""
     settings: type[OptimizerSettings]
-    """The model of the table [optimizer]; without arguments it has the default values."""
+    """The model of the table [optimizer]. Without arguments, it has the default values."""
     title: str
     """The name in reports, spelled as in the middle of a sentence."""
     colour: str

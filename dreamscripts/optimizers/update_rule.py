@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dreamscripts.images.preprocessing import Preprocessing
     from dreamscripts.objective.protocol import Objective
 
-LARGEST_RISE = 100  # of the loss, as a multiple of the first loss; a larger rise raises Diverged
+LARGEST_RISE = 100  # of the loss before Diverged is raised, as a multiple of the first loss
 FIRST = "first"  # the name of the first loss in the state
 
 State = Mapping[str, Any]
@@ -32,7 +32,7 @@ class UpdateRuleSettings(OptimizerSettings):
     step: float = Field(1.5, gt=0, allow_inf_nan=False)
     """Step size, above 0, in pixel values (or Fourier coefficients) per unit of the update."""
     laplacian: int = Field(0, ge=0, le=12)
-    """Splits of the Laplacian pyramid that gives all scales of the gradient the same strength, 0 to 12; 0 = off."""
+    """Splits of the Laplacian pyramid that gives all scales of the gradient the same strength, 0 to 12 (0: off)."""
     max_score: float | None = Field(None, allow_inf_nan=False)
     """An octave ends as soon as the score, which is −loss, is above this value."""
 

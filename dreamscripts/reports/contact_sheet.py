@@ -13,7 +13,7 @@ MOST_PIXELS = 64_000_000  # largest sheet, which any viewer can open; cells are 
 
 
 def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], count: int, size: int) -> bytes:
-    """Return a PNG with `count` pictures in rows, numbered from 0, in cells of `size` pixels; None is an empty cell."""
+    """Return a PNG with `count` pictures in rows, numbered from 0, in cells of `size` pixels. None is an empty cell."""
     columns = _columns(count)
     label = min(18, max(11, size // 8))
     cell = max(1, min(size, math.isqrt(MOST_PIXELS // count) - 2 * GAP - label))
