@@ -8,7 +8,7 @@ from dreamscripts.runs.gallery_folder import GalleryFolder
 
 
 def write_page(gallery: GalleryFolder) -> Path:
-    """Write the page and return its path. A page in a browser loads new pictures by itself. Raises OutputError."""
+    """Write the page and return its path. An open page loads new pictures automatically. Raises OutputError."""
     page = gallery.folder / "index.html"
     write_atomically(page, (Path(__file__).parent / "gallery.html").read_bytes())
     return page
