@@ -190,7 +190,7 @@ def test_what_a_run_was_begun_with_may_be_said_again_in_other_words(tmp_path, mo
         (["PHOTO", "--from", "x.jpg"], "--from needs a PNG"),
         (["PHOTO", "--output", "fast.toml/run", *FAST], "fast.toml/run"),
         (["PHOTO", "--output", "/proc/run", *FAST], "/proc/run: cannot be written"),
-        (["PHOTO", "--settings", "caffe_guided"], "name it with --guide"),
+        (["PHOTO", "--settings", "caffe_guided"], "give it with --guide"),
         (
             ["PHOTO", "--set", "octaves.kind=plian"],
             "octaves.kind = 'plian': should be 'plain', 'grown'",

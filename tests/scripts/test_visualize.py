@@ -151,7 +151,7 @@ def lumber(tmp_path):
             (["--channels", text], f"--channels {text}: use numbers such as 65,139")
             for text in ("1.5", "3:nan", "3:1:2")
         ),
-        (["--channels=-3"], "--channels -3: write them as"),
+        (["--channels=-3"], "--channels -3: use numbers such as"),
         (["--channels", "3:0,4:0"], "--channels 3:0,4:0: all weights are 0"),
         (["--direction", "nowhere.npy"], "nowhere.npy: there is no such file"),
         (["--direction", "zeros.npy"], "zeros.npy: all weights are 0"),
