@@ -225,5 +225,5 @@ def api_page(package: str) -> str:
     module = importlib.import_module(package)
     parts = ["# Python API", f"Import these names from `{package}`."]
     for name in module.__all__:
-        parts.append(f"::: {package}.{module._HOME[name]}.{name}")
+        parts.append(f"::: {package}.{module._MODULES[name]}.{name}")
     return "\n\n".join(parts) + "\n"

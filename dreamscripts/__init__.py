@@ -1,11 +1,13 @@
-"""dreamscripts: a settings file names a network, a loss and an optimizer; `dream` turns a picture into iterates.
+"""dreamscripts: optimizer-based DeepDream with Keras.
+
+A settings file names a network, a loss and an optimizer. `run` turns a picture and settings into a series of iterates:
 
     from dreamscripts import Settings, run
 
     for iterate in run("samples/sky.jpg", Settings.load("bad_trip", network="pocket"), "sky-dream"):
         print(iterate.iteration, iterate.loss)
 
-A name is imported when it is first used: `import dreamscripts` takes milliseconds, Keras and its backend take seconds.
+`import dreamscripts` takes milliseconds. A name is imported when it is first used, because Keras takes seconds.
 """
 
 from importlib import import_module
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
+_MODULES = {
     "DreamError": "errors",
     "Settings": "settings.schema",
     "open_picture": "images.files",
@@ -83,14 +85,14 @@ _HOME = {
     "update_rule": "optimizers.update_rule",
     "OptimizerSettings": "settings.schema",
 }
-__all__ = list(_HOME)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'dreamscripts' has no attribute '{name}'")
-    return getattr(import_module(f"dreamscripts.{_HOME[name]}"), name)
+    return getattr(import_module(f"dreamscripts.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_MODULES])

@@ -17,14 +17,14 @@ def output_errors(path: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = "the disk is full; files written before are kept"
+            problem = "the disk is full; files written before are kept"
         else:
-            what = f"cannot be written: {error.strerror or error}"
-        raise OutputError(f"{path}: {what}") from None
+            problem = f"cannot be written: {error.strerror or error}"
+        raise OutputError(f"{path}: {problem}") from None
 
 
 def make_folder(folder: Path) -> None:
-    """Create an output folder, unless it exists and is empty. Raises OutputError."""
+    """Create an output folder. An existing folder is used if it is empty. Raises OutputError if it is not."""
     if folder.is_file():
         raise OutputError(f"{folder}: is a file; choose another --output")
     with output_errors(folder):
@@ -52,16 +52,16 @@ def lock(folder: Path) -> Callable[[], None]:
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part of it, also after a crash.
+    """Write a file so that it has either the old or the new content at any time, even after a crash.
 
-    Raises OutputError if it cannot be written. The old content is then kept.
+    Raises OutputError if the file cannot be written. It then keeps the old content.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.part")
     with output_errors(path):
         try:
-            beside.write_bytes(content)
-            beside.replace(path)
+            temporary.write_bytes(content)
+            temporary.replace(path)
         except OSError:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise

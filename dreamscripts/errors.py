@@ -1,4 +1,4 @@
-"""Errors that a user can fix. Every message is one line, and says what to do."""
+"""Errors that a user can fix. Every message is one line and says what to do."""
 
 import difflib
 import re
@@ -22,7 +22,7 @@ class NetworkError(DreamError):
 
 
 class OutputError(DreamError):
-    """A file or folder that cannot be written, or that contains something already."""
+    """A file or folder that cannot be written, or a folder that is not empty."""
 
 
 class Diverged(DreamError):
@@ -30,7 +30,7 @@ class Diverged(DreamError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the most similar known name, or nothing if no name is similar."""
+    """Return ` (did you mean 'x'?)` with the most similar known name, or an empty text if no name is similar."""
     by_lower = {word.lower(): word for word in known}
     wanted = name.lower()
     near = [word for word in by_lower if word == wanted]
@@ -42,5 +42,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def plain_words(complaint: str) -> str:
     """Rephrase a message of pydantic or Typer without its jargon."""
     plain = re.sub("(^|: )(Value error, |(Input|Dictionary) (?=should))", r"\1", complaint)
-    plain = re.sub(r"a valid dictionary or instance of \w+", "a table with keys of its own", plain)
+    plain = re.sub(r"a valid dictionary or instance of \w+", "a table", plain)
     return plain.replace("a valid dictionary", "a table").partition(", unable to")[0]

@@ -1,7 +1,7 @@
-"""Registries: what settings can name, each in a file of its own.
+"""Registries of the measures, penalties, optimizers, schedules and network families that settings can name.
 
-A registry imports the modules of a room when it is first asked for a name. So a new file is a new entry, and nothing
-else is touched. The modules must be light: they may use Keras (backends/lazy_keras.py), but not import it.
+A registry imports all modules of a package when a name is first looked up. A new entry therefore needs only a new file
+in that package. The modules may use Keras (backends/lazy_keras.py) but must not import it, because that takes seconds.
 """
 
 import pkgutil
@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 
 class Entry(Protocol):
-    """What a registry holds."""
+    """An entry of a registry."""
 
     @property
     def name(self) -> str:
@@ -23,30 +23,32 @@ E = TypeVar("E", bound=Entry)
 
 
 class Registry(Mapping[str, E], Generic[E]):
-    """The entries of one kind by name, in the order of their modules; `room` is the module or package that has them."""
+    """The entries of one kind by name, in the order of their modules. `package` is the package or module with them."""
 
-    def __init__(self, kind: str, room: str):
+    def __init__(self, kind: str, package: str):
         self.kind = kind
-        self._room = room
+        self._package = package
         self._entries: dict[str, E] = {}
         self._lock = RLock()
         self._discovered = False
 
     def add(self, entry: E) -> E:
-        """Add an entry, in place of one of the same name that was added by the same module before.
+        """Add an entry. It replaces an earlier entry of the same module with the same name.
 
-        Raises ValueError if another module has the name.
+        Raises ValueError if another module has added an entry with this name.
         """
-        if not _origin(entry).startswith(self._room):
-            self._all()  # so that a name that is taken is refused here, and not later
+        if not _origin(entry).startswith(self._package):
+            self._all()  # so that this call raises the error if the name is taken
         before = self._entries.get(entry.name)
         if before is not None and _origin(before) != _origin(entry):
-            raise ValueError(f"there is another {self.kind} called '{entry.name}', in {_origin(before)}")
+            raise ValueError(
+                f"there is another {self.kind} called '{entry.name}', in {_origin(before)}; use another name"
+            )
         self._entries[entry.name] = entry
         return entry
 
     def remove(self, name: str) -> None:
-        """Remove an entry. Raises KeyError if there is none of this name."""
+        """Remove an entry. Raises KeyError if there is no entry with this name."""
         del self._entries[name]
 
     def __getitem__(self, name: str) -> E:
@@ -61,7 +63,7 @@ class Registry(Mapping[str, E], Generic[E]):
     def _all(self) -> dict[str, E]:
         with self._lock:
             if not self._discovered:
-                self._discovered = True  # before the imports, which may read the registry, too
+                self._discovered = True  # before the imports, because the modules may read the registry
                 try:
                     self._discover()
                 except BaseException:
@@ -70,12 +72,12 @@ class Registry(Mapping[str, E], Generic[E]):
         return self._entries
 
     def _discover(self) -> None:
-        room = import_module(self._room)
-        modules = pkgutil.iter_modules(getattr(room, "__path__", []))
-        names = [self._room, *(f"{self._room}.{module.name}" for module in modules)]
+        package = import_module(self._package)
+        modules = pkgutil.iter_modules(getattr(package, "__path__", []))
+        names = [self._package, *(f"{self._package}.{module.name}" for module in modules)]
         for name in names:
             import_module(name)
-        # Some of the modules may have been imported before, in another order.
+        # Some modules may already have been imported, in another order.
         order = {name: number for number, name in enumerate(names)}
         for entry in sorted(self._entries.values(), key=lambda entry: order.get(_origin(entry), len(order))):
             del self._entries[entry.name]

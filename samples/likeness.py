@@ -1,13 +1,14 @@
-"""Measure how much one network dreams as another does.
+"""Measure how similar the dreams of two networks are.
 
-    python samples/likeness.py gradients --weights vgg16.h5 photo.jpg …    # pocket and pocket_large against VGG16
-    python samples/likeness.py dreams castle-vgg16 castle-pocket …         # runs of one photograph: the first with each
+    python samples/likeness.py gradients --weights vgg16.h5 photo.jpg …    # compare pocket and pocket_large with VGG16
+    python samples/likeness.py dreams castle-vgg16 castle-pocket …         # compare the first run with the others
 
-`gradients` is the cosine between the gradients in the pixels: do both networks want to change the picture in the same
-way? It is taken for the energy of single layers, and for the loss of named settings: for its features alone, as the
-penalties are the same for all networks. `dreams` is the cosine between the changes that whole dreams made, from
-iteration_000.png to final.png: of the pictures as they are, and blurred by 4 pixels, as features may be alike and lie
-a few pixels apart.
+`gradients` prints the cosine between the gradients with respect to the pixels. A high value means that both networks
+change the picture in the same direction. The losses are the energies of single layers, and the features of named
+settings. Penalties are omitted, because they are the same for all networks.
+
+`dreams` prints the cosine between the changes that two runs made to the same photograph, from iteration_000.png to
+final.png. The second number is for pictures blurred by 4 pixels, because similar patterns may be a few pixels apart.
 """
 
 import argparse
@@ -31,10 +32,10 @@ def cosine(a, b):
 
 
 def losses(layers, named):
-    """{title: the features of a loss and its measure}: the energy of each layer, and the named settings."""
+    """Return {title: features and measure of a loss}, for the energy of each layer and for the named settings."""
     energies = {f"energy of {layer}": {"features": {layer: 1}, "measure": "energy"} for layer in layers}
-    whole = {name: Settings.load(name) for name in named}
-    return energies | {name: {"features": one.features, "measure": one.measure} for name, one in whole.items()}
+    loaded = {name: Settings.load(name) for name in named}
+    return energies | {name: {"features": it.features, "measure": it.measure} for name, it in loaded.items()}
 
 
 def gradients(arguments):
@@ -46,7 +47,7 @@ def gradients(arguments):
             settings = Settings(network=name, weights=weights, **loss)
             network = open_network(settings)
             if network.preprocessing.name != "caffe":
-                raise SystemExit(f"{name} sees its pictures in other units than VGG16")
+                raise SystemExit(f"{name} has another preprocessing than VGG16; use a network with the same")
             evaluator = Evaluator(network, build_loss(settings, network))
             for photo in arguments.photos:
                 x = network.preprocessing.normalise(fit(open_picture(photo), arguments.size)).astype(np.float32)
@@ -65,12 +66,12 @@ def change(folder):
 
 def dreams(arguments):
     reference, *others = arguments.folders
-    ours = change(reference)
-    blurred = ndimage.gaussian_filter(ours, (4, 4, 0))
+    reference_change = change(reference)
+    blurred = ndimage.gaussian_filter(reference_change, (4, 4, 0))
     for folder in others:
-        theirs = change(folder)
-        soft = cosine(blurred, ndimage.gaussian_filter(theirs, (4, 4, 0)))
-        print(f"{folder}: {cosine(ours, theirs):.3f}, blurred {soft:.3f}")
+        other_change = change(folder)
+        soft = cosine(blurred, ndimage.gaussian_filter(other_change, (4, 4, 0)))
+        print(f"{folder}: {cosine(reference_change, other_change):.3f}, blurred {soft:.3f}")
 
 
 def names(text):
@@ -80,18 +81,18 @@ def names(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     kinds = parser.add_subparsers(required=True)
-    one = kinds.add_parser("gradients", help="compare gradients in the pixels of photographs")
-    one.add_argument("photos", nargs="+", metavar="PHOTO")
-    one.add_argument("--of", type=names, default="pocket,pocket_large", metavar="NETWORK,NETWORK")
-    one.add_argument("--reference", default="vgg16", metavar="NETWORK")
-    one.add_argument("--weights", metavar="FILE", help="of the reference; its own without")
-    one.add_argument("--layers", type=names, default="block3_conv3,block4_conv1,block4_conv3,block5_conv1")
-    one.add_argument("--settings", type=names, default="bad_trip,dreamy", metavar="NAME,NAME")
-    one.add_argument("--size", type=int, default=192, help="longest side in pixels")
-    one.set_defaults(run=gradients)
-    two = kinds.add_parser("dreams", help="compare what whole dreams of one photograph changed")
-    two.add_argument("folders", nargs="+", metavar="FOLDER")
-    two.set_defaults(run=dreams)
+    by_gradients = kinds.add_parser("gradients", help="compare gradients with respect to the pixels of photographs")
+    by_gradients.add_argument("photos", nargs="+", metavar="PHOTO")
+    by_gradients.add_argument("--of", type=names, default="pocket,pocket_large", metavar="NETWORK,NETWORK")
+    by_gradients.add_argument("--reference", default="vgg16", metavar="NETWORK")
+    by_gradients.add_argument("--weights", metavar="FILE", help="weights of the reference network")
+    by_gradients.add_argument("--layers", type=names, default="block3_conv3,block4_conv1,block4_conv3,block5_conv1")
+    by_gradients.add_argument("--settings", type=names, default="bad_trip,dreamy", metavar="NAME,NAME")
+    by_gradients.add_argument("--size", type=int, default=192, help="longest side in pixels")
+    by_gradients.set_defaults(run=gradients)
+    by_dreams = kinds.add_parser("dreams", help="compare the changes that runs made to one photograph")
+    by_dreams.add_argument("folders", nargs="+", metavar="FOLDER")
+    by_dreams.set_defaults(run=dreams)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -1,11 +1,10 @@
-"""Render the sample pictures: four invented "photographs" to start a dream from.
+"""Render the sample pictures: four computed "photographs" as start pictures of dreams.
 
-    python samples/render.py            # all of them, into this script's own folder
-    python samples/render.py sky hills  # only these
+    python samples/render.py            # all pictures, in the folder of this script
+    python samples/render.py sky hills  # only these two
 
-No camera was there. Each scene is made of seeded noise and a little optics, worked out in linear light
-and developed like film at the end, so the same numbers always give the same picture.
-Needs numpy, scipy and pillow.
+Each scene is computed from seeded noise and simple optics in linear light, and then converted to sRGB with a film-like
+tone curve. The same seed always gives the same picture. Needs numpy, scipy and pillow.
 """
 
 import argparse
@@ -21,12 +20,12 @@ LATTICE = np.random.default_rng(11).standard_normal((256, 256), np.float32) * 1.
 
 
 def rgb(red, green, blue, amount=1.0):
-    """A colour of light, or a whole map of it when the amount is a map."""
+    """Return a colour of light (3,) times an amount, or (H, W, 3) if the amount is a map (H, W)."""
     return np.asarray(amount, np.float32)[..., None] * np.array((red, green, blue), np.float32)
 
 
 def mix(a, b, t):
-    """Blend colours a into colours b by the map t."""
+    """Blend from colours a to colours b by the map t, 0..1."""
     return a + (b - a) * t[..., None]
 
 
@@ -36,20 +35,20 @@ def smoothstep(low, high, x):
 
 
 def fractal_noise(x, y, octaves=6, gain=0.5, ridged=False):
-    """Noise at any coordinates: copies of one smooth random lattice, each finer and fainter."""
+    """Return noise at any coordinates: a sum of copies of one smooth random lattice, each finer and weaker."""
     x, y = (c.astype(np.float32) for c in np.broadcast_arrays(x, y))
     total = np.zeros_like(x)
     for octave in range(octaves):
-        # An unfiltered cubic spline through random values is a blur of them: smooth, never blocky.
+        # Without a prefilter, the cubic spline blurs the random values, so that the noise is smooth.
         n = ndimage.map_coordinates(LATTICE, [y, x], np.float32, 3, mode="grid-wrap", prefilter=False)
         total += gain**octave * (1.1 - 2 * np.abs(n) if ridged else n)
-        # Turning the lattice between octaves keeps its axes from showing.
+        # The lattice is rotated between octaves, so that its axes are not visible.
         x, y = 2.03 * (0.8 * x - 0.6 * y) + 17.3, 2.03 * (0.6 * x + 0.8 * y) + 5.1
     return total
 
 
 def spectral_noise(rng, shape, slope, lowest):
-    """Noise that tiles in every direction, with amplitudes falling as frequency**-slope."""
+    """Return noise that tiles in every direction. Its amplitudes are proportional to frequency**-slope."""
     axes = [fft.fftfreq(n, 1 / shape[0]) for n in shape[:-1]] + [fft.rfftfreq(shape[-1], 1 / shape[0])]
     freq = np.sqrt(sum(f**2 for f in np.meshgrid(*axes, indexing="ij", sparse=True)))
     weight = np.where(freq < lowest, 0, np.maximum(freq, 1) ** -slope).astype(np.float32)
@@ -58,7 +57,7 @@ def spectral_noise(rng, shape, slope, lowest):
 
 
 def cell_noise(rng, n, counts):
-    """A tiling cube of distances to scattered points: low in round blobs, high in the creases between."""
+    """Return a tiling cube (n, n, n) of distances to random points: low in round blobs, high between them."""
     grid = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / n] * 3, indexing="ij"), -1).reshape(-1, 3)
     trees = [cKDTree(rng.random((count**3, 3)), boxsize=1) for count in counts]
     total = sum(tree.query(grid)[0] * count * 0.5**k for k, (tree, count) in enumerate(zip(trees, counts, strict=True)))
@@ -72,7 +71,7 @@ def shrink(picture, across=2, down=2):
 
 
 def develop(light, rng):
-    """Linear light to 8-bit sRGB: a film shoulder, the sRGB curve, and grain, which also hides banding."""
+    """Convert linear light to 8-bit sRGB, with the soft highlights of film, and grain that hides banding."""
     film = 1 - np.exp(-np.maximum(light, 0))
     srgb = np.where(film < 0.0031308, film * 12.92, 1.055 * np.maximum(film, 1e-6) ** (1 / 2.4) - 0.055)
     srgb += rng.normal(0, 0.006, light.shape[:2])[..., None]
@@ -80,16 +79,16 @@ def develop(light, rng):
 
 
 def pixel_rays(focal, horizon, across=1, down=1):
-    """How far right and up the line of sight through each sample goes, for each step ahead."""
+    """Return how far the line of sight through each sample goes right and up per unit of distance ahead."""
     right = ((np.arange(WIDTH * across) + 0.5) / across - WIDTH / 2) / focal
     up = (horizon - (np.arange(HEIGHT * down) + 0.5) / down) / focal
     return np.meshgrid(right.astype(np.float32), up.astype(np.float32))
 
 
 def look_across(height, distance, eye, up, *fields):
-    """See a landscape given as height[distance, column] from a point above it.
+    """Project a landscape, given as height[distance, column], as seen from a point above it.
 
-    Returns the fields as seen along each line of sight, and whether it meets the land at all.
+    Returns for each line of sight whether it hits the land, and the values of the fields there.
     """
     skyline = np.maximum.accumulate((height - eye) / distance[:, None], axis=0)
     hit = np.stack([np.searchsorted(column, up[:, 0]) for column in skyline.T], 1)
@@ -99,28 +98,28 @@ def look_across(height, distance, eye, up, *fields):
 
 
 def before(backdrop, picture, present, across, down):
-    """Lay a picture, present only in parts and still to be shrunk, over a backdrop."""
+    """Shrink a picture and put it over a backdrop. `present` is its coverage, 0..1 or bool."""
     layer = shrink(np.dstack([picture, np.ones_like(picture[..., :1])]) * present[..., None], across, down)
     return layer[..., :3] + backdrop * (1 - layer[..., 3:])
 
 
 def cloud_block(rng, cell, layers, sun):
-    """A block of cumulus that tiles sideways: how far inside cloud, and how shaded, each cell is."""
+    """Return two values for each cell of a block of cumulus that tiles sideways: depth in the cloud, and shade."""
     z = np.arange(layers) * np.float32(cell)
     lumps = spectral_noise(rng, (512, 512, layers), 1.9, 6)
     towers = 0.62 * spectral_noise(rng, (512, 512, 1), 2.3, 5) + 0.42 * lumps - 0.42 - 0.8 * z
-    # All clouds begin at one level, where rising air turns to mist: hence their flat undersides.
+    # All clouds start at the level where water condenses in rising air, so their undersides are flat.
     inside = np.minimum(towers, 2 * smoothstep(0, 0.18, z + 0.02 * lumps) - 1)
     opacity = np.clip(1.6 * (inside - 0.06), 0, 1) * cell / sun[2]
     shade = np.zeros_like(opacity)
-    for k in range(layers - 2, -1, -1):  # carry the shade down layer by layer, along the slanting light
+    for k in range(layers - 2, -1, -1):  # add up the shade from top to bottom, along the light
         above = shade[..., k + 1] + opacity[..., k + 1]
         shade[..., k] = ndimage.shift(above, -sun[:2] / sun[2], order=1, mode="grid-wrap")
     return inside, shade
 
 
 def day_air(up, toward_sun):
-    """Clear daytime sky, brighter and paler towards the horizon and around the sun."""
+    """Return a clear daytime sky, brighter and paler near the horizon and around the sun."""
     off = 1 - toward_sun
     colour = mix(rgb(0.045, 0.17, 0.56), rgb(0.62, 0.74, 0.88), np.exp(-5 * np.maximum(up, 0)))
     glow = 0.6 * np.exp(-60 * off) + 0.12 * np.exp(-9 * off) + 5 * np.exp(-1800 * off)
@@ -128,7 +127,7 @@ def day_air(up, toward_sun):
 
 
 def sky(rng):
-    """Cumulus against the sun: lines of sight marched through a block of cloud that repeats every 16 km."""
+    """Render cumulus clouds against the sun, by ray marching through a block of clouds that repeats every 16 km."""
     cell, base, layers, steps, thick = 0.032, 1.1, 64, 150, 32  # km, km, cells, samples, per km
     sun = np.array([0.277, 0.760, 0.588], np.float32)
     inside, shade = cloud_block(rng, cell, layers, sun)
@@ -139,10 +138,10 @@ def sky(rng):
     ray = np.stack([right, np.cos(tilt) - up * np.sin(tilt), np.sin(tilt) + up * np.cos(tilt)], -1)
     ray = (ray / np.linalg.norm(ray, axis=-1, keepdims=True)).reshape(-1, 3).astype(np.float32)
     toward = ray @ sun
-    # Droplets throw light mostly forward: that is the silver lining.
+    # Droplets scatter light mostly forward, which makes the edges of clouds bright.
     forward, sideways = ((1 - g * g) / (1 + g * g - 2 * g * toward) ** 1.5 for g in (0.82, 0.2))
     clear, depth, light = np.ones_like(toward), np.zeros_like(toward), np.zeros_like(ray)
-    # Samples all at the same levels would show as steps; random starts turn the steps into grain.
+    # Samples at equal levels would be visible as steps. Random starts turn the steps into grain.
     offset = rng.random(len(ray), np.float32)
     alive = np.flatnonzero(ray[:, 2] > 0.012)
     for step in range(steps):
@@ -156,7 +155,7 @@ def sky(rng):
         density = np.clip(1.6 * (body - 0.11 * puff - 0.06), 0, 1) ** 1.2
         gain = clear[i] * (1 - np.exp(-thick * layers * cell / steps * density / ray[i, 2]))
         dim = thick * ndimage.map_coordinates(shade, at, order=1, mode="grid-wrap")
-        # Light scattered once, a few times, many times: each reaches deeper than the one before.
+        # Light that is scattered once, a few times and many times: the more often, the deeper it reaches.
         sunlit = 0.5 * forward[i] * np.exp(-dim) + 0.55 * sideways[i] * np.exp(-dim / 4) + 0.38 * np.exp(-dim / 16)
         skylit = (0.22 + 0.51 * at[2] / layers) * (1 - 0.16 * puff)
         light[i] += rgb(1.3, 1.21, 1.07, gain * sunlit) + rgb(0.42, 0.52, 0.7, gain * skylit)
@@ -173,7 +172,7 @@ def sky(rng):
 
 
 def forest(rng, x, y, cell):
-    """Heights of conifers, 0 to 1: one cone in each cell of three grids turned against each other."""
+    """Return the heights of conifers, 0..1: one cone in each cell of three grids at different angles."""
     table = rng.random((3, 512, 512), np.float32)
     best = np.zeros_like(x)
     for turn in (0.4, 1.3, 2.2):
@@ -186,8 +185,8 @@ def forest(rng, x, y, cell):
 
 
 def dawn_air(right, up, glow, off):
-    """Dawn, from peach to blue, with thin high cloud lit around the sun."""
-    high = 1 / (np.maximum(up, 0) + 0.12)  # where the line of sight meets a flat layer of cloud
+    """Return the sky at dawn, from peach to blue, with thin high clouds that are lit around the sun."""
+    high = 1 / (np.maximum(up, 0) + 0.12)  # distance at which the line of sight meets a flat layer of cloud
     streaks = fractal_noise(right * high * 1.3 + 9, 1.2 * high, 6, 0.55)
     streaks = smoothstep(0.1, 1.6, streaks) * smoothstep(0, 0.2, up)
     air = mix(rgb(1.15, 0.58, 0.33), rgb(0.16, 0.27, 0.5), np.clip(up / 0.26, 0, 1) ** 0.7)
@@ -196,7 +195,7 @@ def dawn_air(right, up, glow, off):
 
 
 def hills(rng):
-    """Wooded ridges at dawn, standing out of valley mist, under a low sun."""
+    """Render wooded ridges above valley mist at dawn, with a low sun."""
     eye, distance = 0.93, np.geomspace(0.4, 50, 1700).astype(np.float32)  # km
     right, up = pixel_rays(1500, 0.37 * HEIGHT, 2, 2)
     far = distance[:, None]
@@ -205,7 +204,7 @@ def hills(rng):
     ground = 0.46 + relief * fractal_noise(x / 2.1 + 61, y / 2.1 + 38, 9, 0.46, ridged=True)
     ground += smoothstep(3, 30, far) * (0.05 + 0.3 * fractal_noise(x / 11 + 61, y / 11 + 38, 3))
     ground += 0.1 * smoothstep(20, 45, far) - 0.06 * smoothstep(3, 1, far)
-    woods = smoothstep(9, 3, far)  # trees further off than this are too small to draw
+    woods = smoothstep(9, 3, far)  # 0 for distant trees, which are too small to draw
     trees = forest(rng, x, y, 0.013) * woods
     slope = np.gradient(ground, axis=1) / (far * (right[0, 1] - right[0, 0]))
     mist = fractal_noise(x / 1.2 + 3, y / 2.5 + 8, 4)
@@ -213,12 +212,12 @@ def hills(rng):
         ground + 0.022 * trees, distance, eye, up, ground, slope, trees, mist, woods, far
     )
 
-    off = np.hypot(right - 0.17, 1.25 * (up - 0.05))  # from the sun
+    off = np.hypot(right - 0.17, 1.25 * (up - 0.05))  # distance from the sun in the picture
     glow = np.exp(-off / 0.13)
     land = mix(rgb(0.072, 0.06, 0.054), rgb(0.028, 0.045, 0.022), smoothstep(12, 4, far))
     land *= rgb(0.45, 0.6, 0.9) + rgb(3.2, 1.7, 0.75, np.clip(0.45 - 1.1 * slope, 0, 1.4))
-    land *= (1 - 0.65 * woods + 0.9 * trees)[..., None]  # it is dark down between the crowns
-    # Mist and air thin out exponentially with height, so what lies along a line of sight has a closed form.
+    land *= (1 - 0.65 * woods + 0.9 * trees)[..., None]  # it is dark between the crowns
+    # Mist and air thin out exponentially with height, so their integral along a line of sight has a closed form.
     drop = np.where(np.abs(ground - eye) < 2e-3, 2e-3, np.maximum(ground, -0.2) - eye)
     veil = 0
     for scale, dense in ((0.06, 2200 * np.clip(1 + 0.6 * mist, 0.1, 3)), (1.6, 0.1)):
@@ -229,7 +228,7 @@ def hills(rng):
 
 
 def sunset_air(x, y, z, sun):
-    """Sky at sunset in the direction (x, y, z), with its streaked cloud, but without the sun's disc."""
+    """Return the sky at sunset in the direction (x, y, z), with streaks of cloud but without the disc of the sun."""
     z = np.maximum(z, 0)
     off = np.sqrt(np.maximum(2 - 2 * (x * sun[0] + y * sun[1] + z * sun[2]), 0))
     air = mix(rgb(0.06, 0.13, 0.34), rgb(0.44, 0.32, 0.42), np.exp(-z / 0.3))
@@ -239,14 +238,14 @@ def sunset_air(x, y, z, sun):
     bend = fractal_noise(u / 2 + 1, v / 2 + 4, 3)
     streaks = fractal_noise(0.6 * u + 0.4 * bend + 31, 2.2 * v + 0.5 * bend + 12, 7, 0.55)
     cover = smoothstep(-0.3, 1.6, streaks) * smoothstep(0, 0.06, z)
-    # Lit from behind: thin cloud glows, and thick cloud is darker than its own rim.
+    # The light comes from behind: thin cloud glows, and thick cloud is darker than its edge.
     cloud = rgb(0.22, 0.1, 0.13) + rgb(0.75, 0.2, 0.12, np.exp(-z / 0.25))
     cloud += rgb(2.6, 0.9, 0.3, np.exp(-off / 0.3) * (1 - 0.75 * cover))
     return mix(air, cloud, 0.9 * cover)
 
 
 def waves(rng, x, y, far, blur, count=40):
-    """Height and slopes of a small sea, and the variance of the slopes that are too fine to draw."""
+    """Return the height and slopes of small waves, and the variance of the slopes that are too fine to draw."""
     height, slope_x, slope_y, unseen = (
         np.zeros_like(x),
         np.zeros_like(x),
@@ -257,10 +256,10 @@ def waves(rng, x, y, far, blur, count=40):
     for length in np.geomspace(0.16, 26, count) * rng.uniform(0.9, 1.1, count):
         aim = rng.normal(0.2, 0.5)
         kx, ky = 2 * np.pi / length * np.sin(aim), 2 * np.pi / length * np.cos(aim)
-        # Waves too short to draw so far away would turn to moire: leave them to roughen the reflection.
+        # Short waves far away would give moiré. They are not drawn, but make the reflection rougher.
         drawn = smoothstep(2, 5, length / np.maximum(blur * abs(np.cos(aim)), far / 500))
         phase = kx * x + ky * y + rng.uniform(0, 2 * np.pi) + wander * min(2.2, 6 / length)
-        crest = np.exp(1.1 * (np.sin(phase) - 1))  # sharper at the top than a sine, as water is
+        crest = np.exp(1.1 * (np.sin(phase) - 1))  # crests are sharper than a sine, as in water
         size = drawn * length * (0.019 if length < 9 else 0.014)
         slope = 1.1 * size * np.cos(phase) * crest
         height += size * (crest - 0.45)
@@ -271,10 +270,10 @@ def waves(rng, x, y, far, blur, count=40):
 
 
 def shore(rng):
-    """Small waves coming in to wet sand, with the sun low over the sea."""
+    """Render small waves on wet sand, with the sun low over the sea."""
     eye, focal, horizon = 2.2, 1000, 0.44 * HEIGHT  # metres, pixels, pixels
     sun = np.array([-0.13, 0.989, 0.074], np.float32)
-    # Rows of pixels are even in 1 / distance; a lower power keeps the hidden backs of far waves.
+    # Rows of pixels are equally spaced in 1 / distance. A lower power adds samples on the hidden backs of far waves.
     distance = (np.linspace(3.5**-0.7, 9000**-0.7, 1400) ** (-1 / 0.7)).astype(np.float32)
     right, up = pixel_rays(focal, horizon, 1, 2)
     far = distance[:, None]
@@ -287,7 +286,7 @@ def shore(rng):
         height * swell, distance, eye, up, x, y, inland, slope_x * swell, slope_y * swell, unseen
     )
 
-    # Mirror the line of sight in the water. Slopes too fine to draw tip the reflection up and spread it.
+    # Mirror the line of sight in the water. Slopes that are too fine to draw raise and spread the reflection.
     norm, tip, rough = (
         1 / np.sqrt(1 + right**2 + up**2),
         1 / np.sqrt(1 + slope_x**2 + slope_y**2),
@@ -304,7 +303,7 @@ def shore(rng):
     sea = mix(rgb(0.012, 0.035, 0.045), mirror, 0.02 + 0.98 * (1 + facing) ** 5 / (1 + 9 * unseen))
 
     grains = fractal_noise(x * 45, y * 45, 2, 0.7) + fractal_noise(x, y, 3)
-    film = smoothstep(2, 0, inland)  # water that the last wave left behind
+    film = smoothstep(2, 0, inland)  # water left by the last wave
     sand = rgb(0.085, 0.058, 0.045, 1 + 0.12 * grains)
     sand = mix(sand, mirror, (0.2 + 0.8 * (1 + view[2]) ** 4) * (0.3 + 0.7 * film))
     wash = 2.2 * np.exp(-np.abs(inland + 0.15) / 0.2) + 1.2 * np.exp(-(((inland + 1.7) / 1.1) ** 2))
@@ -320,10 +319,10 @@ def shore(rng):
 
 
 def lay_stones(rng, wide, high, sizes):
-    """Lay stones side by side, largest first, each only where there is room for it.
+    """Place stones side by side, largest first. Stones that would overlap others too much are skipped.
 
-    Returns maps of the height, of the stone's number (0 for none), of the position on the stone's own
-    axes, and of the slopes down and across.
+    Returns maps (high, wide) of the height, the number of the stone (0 = no stone), the position along the axes of the
+    stone (2, …), and the slopes down and across (2, …).
     """
     rows, columns = np.ogrid[:high, :wide]
     top, number = np.zeros((high, wide), np.float32), np.zeros((high, wide), int)
@@ -343,7 +342,7 @@ def lay_stones(rng, wide, high, sizes):
             continue
         dome = size * (0.3 + flat * np.sqrt(inside))
         win = (inside > 0) & (dome > top[box])
-        # At its very rim a dome is vertical; a slightly rounder one gives slopes that catch light.
+        # The dome is vertical at its rim. The slopes are those of a slightly rounder dome, which reflects light.
         slopes = np.gradient(flat * size * np.sqrt(inside + 0.01))
         for field, value in zip((top, number, *place, *lean), (dome, n, u * size, v * size, *slopes), strict=True):
             field[box] = np.where(win, value, field[box])
@@ -351,7 +350,7 @@ def lay_stones(rng, wide, high, sizes):
 
 
 def pebbles(rng):
-    """Wet shingle from above, in low light from the upper left; an upright picture."""
+    """Render wet shingle from above, in low light from the upper left, as an upright picture."""
     sizes = 190 * (1 + np.arange(20000) / 8) ** -0.36
     top, number, (u, v), lean = lay_stones(rng, 2 * HEIGHT, 2 * WIDTH, sizes)
     stones = len(sizes) + 1
@@ -361,9 +360,9 @@ def pebbles(rng):
     tint = kinds[rng.integers(0, len(kinds), stones)] * rng.lognormal(0, 0.2, (stones, 1))
     tint *= rng.lognormal(0, 0.04, tint.shape)
     speckled, banded, veined = rng.random((3, stones)) ** np.array([[2], [4], [4]])  # most stones are plain
-    tint[0], speckled[0], veined[0] = (0.035, 0.028, 0.022), 2, 0  # and between them is coarse wet sand
+    tint[0], speckled[0], veined[0] = (0.035, 0.028, 0.022), 2, 0  # number 0 is the coarse wet sand between the stones
 
-    a, b = u / 60 + 7.7 * number, v / 60 + 3.1 * number  # each stone is cut from another part of the noise
+    a, b = u / 60 + 7.7 * number, v / 60 + 3.1 * number  # each stone has another part of the noise
     grain, marble = fractal_noise(a * 9, b * 9, 4, 0.8), fractal_noise(a, b, 5)
     bands = banded[number] * np.sin(b * 14 + 2.5 * marble)
     skin = tint[number] * np.maximum(1 + 0.2 * marble + 0.28 * speckled[number] * grain + 0.35 * bands, 0.15)[..., None]
@@ -374,13 +373,13 @@ def pebbles(rng):
     norm = 1 / np.sqrt(1 + down**2 + across**2)
     sun = np.array([-0.52, -0.46, 0.72])  # across, down, up
     half = sun + np.array([0, 0, 1])
-    half /= np.linalg.norm(half)  # a surface facing this way mirrors the sun
+    half /= np.linalg.norm(half)  # a surface with this normal mirrors the sun
     facing, gloss = (np.maximum((d[2] - d[0] * across - d[1] * down) * norm, 0) for d in (sun, half))
     lit = np.ones_like(top)
     for reach in range(4, 136, 6):
         between = ndimage.shift(top, (-sun[1] * reach, -sun[0] * reach), order=1, mode="nearest")
         lit = np.minimum(lit, smoothstep(8, 0, between - sun[2] * reach - top))
-    # Hollows see little sky: the more so the deeper they lie below their surroundings.
+    # The deeper a point lies below its surroundings, the less light it gets from the sky.
     open_sky = np.exp(-sum(np.maximum(ndimage.gaussian_filter(top, s) - top, 0) / s for s in (6, 20, 60)))
     skin *= rgb(3.3, 2.8, 2.2, facing * lit) + rgb(0.5, 0.6, 0.75, open_sky * (0.4 + 0.6 * norm))
     return shrink(skin + rgb(0.6, 0.57, 0.52, gloss**60 * lit) + rgb(0.05, 0.06, 0.075, open_sky * (1 - norm)))

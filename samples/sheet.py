@@ -1,9 +1,9 @@
-"""Make a sheet of chosen channels of a layer, each with its number.
+"""Make a sheet with pictures of selected channels of a layer, and their numbers.
 
     python samples/sheet.py vgg16 block5_conv2 2,4,16,19 --weights vgg16.h5 --output vgg16-block5_conv2.jpg
 
-`dreamscripts gallery` makes a sheet of all channels; this is for those that one likes best. `--settings` and `--set`
-say how the pictures are made, as in `dreamscripts gallery`.
+`dreamscripts gallery` makes a sheet of all channels, this script only of the channels that you select. `--settings` and
+`--set` are the same as in `dreamscripts gallery`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ GAP, LABEL = 4, 16  # pixels, between pictures and below each of them
 
 
 def lay_out(pictures, columns):
-    """One picture of many, {number: (side, side, 3) of 0..255}, in rows."""
+    """Join the pictures {number: array (side, side, 3), 0..255} into one picture, in rows."""
     side = len(next(iter(pictures.values())))
     across, down = side + GAP, side + LABEL
     size = columns * across - GAP, math.ceil(len(pictures) / columns) * down
@@ -39,7 +39,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("network")
     parser.add_argument("layer")
-    parser.add_argument("channels", help="such as 2,4,16")
+    parser.add_argument("channels", help="channel numbers, for example 2,4,16")
     parser.add_argument("--weights")
     parser.add_argument("--settings", default="fourier")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")

@@ -1,7 +1,7 @@
-"""A process for one Keras backend, which runs the programs that the tests give it, one after another.
+"""A process for one Keras backend, which runs programs for the tests.
 
-A program is a function of a test module. Its arguments and its answer are pickled. Run as a script, this module is the
-process.
+A program is a function of a test module. Its arguments and its result are pickled. The process runs this module as a
+script.
 """
 
 import importlib.util
@@ -18,12 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# A person may have configured Keras like this. No program may depend on it.
+# A possible configuration of Keras by the user. No program may depend on it.
 CONFIGURATION = {"image_data_format": "channels_first", "floatx": "float16", "backend": "tensorflow"}
 
 
 class BackendProcess:
-    """A process whose Keras runs on `backend`, with `home` as its folder of files."""
+    """A process in which Keras runs on `backend`, with its files in the folder `home`."""
 
     def __init__(self, backend: str, home: Path):
         (home / "keras.json").write_text(json.dumps(CONFIGURATION))
@@ -38,7 +38,7 @@ class BackendProcess:
         )
 
     def run(self, program: Callable, *arguments: Any, silent: bool = False) -> Any:
-        """Return what `program` returns there. It must raise nothing and, if it is to be silent, print nothing."""
+        """Run `program` in the process and return its result. Fails if it raises, or if it prints with `silent`."""
         pickle.dump((inspect.getfile(program), program.__name__, arguments), self._process.stdin)
         self._process.stdin.flush()
         try:
@@ -62,7 +62,7 @@ class BackendProcess:
 
 @cache
 def _load(path: str) -> ModuleType:
-    """Load the module in a file, under the name of the file."""
+    """Import the module in a file, with the name of the file."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -70,7 +70,7 @@ def _load(path: str) -> ModuleType:
 
 
 def _serve() -> None:
-    """Answer on what is standard output now. What else is printed goes to standard error."""
+    """Write the results to standard output. Redirect all other output to standard error."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     from dreamscripts.backends import startup

@@ -1,8 +1,8 @@
-"""The classic DeepDream systems stated once more, each in its own words, to hold the suite against.
+"""The classic DeepDream programs again, with their own names, for comparison with dreamscripts.
 
-Nothing here comes from dreamscripts. A picture is as the network sees it, (H, W, 3); `model` is a Keras model that
-gives {layer: activations}, asked and differentiated by TensorFlow directly. What a system draws at random is handed
-in: `shifts`, an iterator of pairs (down, right).
+Nothing is imported from dreamscripts. Pictures (H, W, 3) are preprocessed. `model` is a Keras model that returns
+{layer: activations}; TensorFlow runs and differentiates it directly. `shifts` is an iterator of random shifts (down,
+right).
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import ndimage
 
 
 def score_and_gradient(model, score, img):
-    """A score of the activations {layer: (1, h, w, c)} for a picture, and its gradient."""
+    """Return a score of the activations {layer: (1, h, w, c)} for a picture, and its gradient."""
     x = tf.constant(img[None], tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -68,7 +68,7 @@ def tutorial_score(layers):
 
 
 def tutorial_simple(model, layers, img, *, steps, step_size):
-    """The picture after the steps, and the score before each of them."""
+    """Return the picture after all steps, and the score before each step."""
     losses = []
     for _ in range(steps):
         loss, gradients = score_and_gradient(model, tutorial_score(layers), img)
@@ -125,7 +125,7 @@ def img_shape(sides):
 
 
 def objective_l2(activation):
-    """The gradient that is set at the layer, instead of a score."""
+    """Return the gradient that is set at the layer, instead of a score."""
     return activation
 
 
@@ -170,7 +170,7 @@ def caffe_deepdream(model, end, base_img, *, iter_n, octave_n, octave_scale, mea
 
 
 def zoom(img, down, right):
-    # The notebook leaves `mode` at "constant", which for some sizes turns the last row black by a rounding error.
+    # The notebook leaves `mode` at "constant", so a rounding error makes the last row black for some sizes.
     return ndimage.zoom(img, (down, right, 1), order=1, mode="nearest")
 
 
@@ -178,7 +178,7 @@ def zoom(img, down, right):
 
 
 def notebook_graph(model):
-    """The network as the notebook loads it: pictures enter in pixel values."""
+    """Return the network as the notebook loads it, with pixel values as its input."""
     imagenet_mean = 117.0
     return lambda t_input, training: model(t_input - imagenet_mean, training=training)
 
@@ -295,5 +295,5 @@ def notebook_deepdream(graph, t_obj, img0, *, iter_n=10, step=1.5, octave_n=4, o
 
 
 def visstd(a, s=0.1):
-    """A picture out of noise, as it is shown: what lies outside 0..1 is clipped."""
+    """Normalise the contrast of a picture that was made from noise, and clip it to 0..1."""
     return ((a - a.mean()) / max(a.std(), 1e-4) * s + 0.5).clip(0, 1)

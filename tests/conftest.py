@@ -1,4 +1,4 @@
-"""What the tests share: small pictures, small networks, the photographs where there are any."""
+"""Fixtures for all tests: small pictures, settings, processes and the command."""
 
 import logging
 import os
@@ -21,16 +21,16 @@ from dreamscripts.scripts import main
 from dreamscripts.settings.schema import Settings
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
-os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compare its bytes with those made here
-os.environ.update(SHARING)  # the tests run in several processes, which may have one GPU
-NO_KERAS = {"KERAS_BACKEND": "none of them"}  # with it in its environment, a process fails that imports Keras
-SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, on the project's own machines only
+os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compare the bytes of both
+os.environ.update(SHARING)  # the tests run in several processes, which may share a GPU
+NO_KERAS = {"KERAS_BACKEND": "none of them"}  # with this environment, a process that imports Keras fails
+SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, only on some machines
 
 
 class FilesAndBackends(LoadFileScheduling):
-    """Give a worker whole files, and give one of them all tests whose names speak of backends.
+    """Give each worker whole files. Give one worker all tests with "backend" in their names.
 
-    Only that one then starts a process for each backend.
+    Only this worker then starts a process for each backend.
     """
 
     def _split_scope(self, nodeid):
@@ -43,7 +43,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """Nothing that was measured on this machine before has a say, and nothing is kept beyond the tests."""
+    """Use an empty cache, so that the tests neither read nor change the measurements of this machine."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -56,7 +56,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture
 def picture(rng) -> np.ndarray:
-    """A small smooth picture: float32 (48, 64, 3)."""
+    """Return a small smooth picture: float32 (48, 64, 3)."""
     y, x = np.mgrid[0:48, 0:64]
     waves = [np.sin(x / 7 + phase) * np.cos(y / 5 - phase) for phase in (0, 1, 2)]
     return (127.5 + 90 * np.stack(waves, axis=2) + rng.normal(0, 5, (48, 64, 3))).clip(0, 255).astype(np.float32)
@@ -64,7 +64,7 @@ def picture(rng) -> np.ndarray:
 
 @pytest.fixture
 def settings() -> Settings:
-    """Four quick iterations on pocket's first layers."""
+    """Return settings for four fast iterations on the first layers of pocket."""
     return Settings(
         features={"block2_conv1": 0.05},
         penalties={"continuity": 0.1, "dream_l2": 0.02},
@@ -75,13 +75,13 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def networks_and_passes():
-    """What `compiled_once` shares."""
+    """Return the networks and the compiled passes that `compiled_once` shares."""
     return {}, {}
 
 
 @pytest.fixture
 def compiled_once(monkeypatch, networks_and_passes):
-    """Dreams of the same network and loss share them and the compiled pass, which takes longer than a small dream."""
+    """Let dreams with the same network and loss share the compiled pass, because compiling takes seconds."""
     from dreamscripts.dreams import prepare
 
     open_network, build_evaluator = prepare.open_network, prepare.build_evaluator
@@ -91,7 +91,7 @@ def compiled_once(monkeypatch, networks_and_passes):
         return settings.model_dump_json(exclude={"optimizer", "octaves", "jitter", "tiles", "size", "start"})
 
     def opened(settings, loss):
-        assert loss is None  # one that is no part of the settings
+        assert loss is None  # the loss must be that of the settings
         key = key_of(settings)
         if key not in networks:
             networks[key] = open_network(settings)
@@ -108,7 +108,7 @@ def compiled_once(monkeypatch, networks_and_passes):
 
 @pytest.fixture
 def photo(picture, tmp_path) -> Path:
-    """The same picture, as a JPEG file in a folder of its own."""
+    """Save the picture as a JPEG file in a separate folder, and return its path."""
     path = tmp_path / "pictures" / "photo.jpg"
     path.parent.mkdir()
     Image.fromarray(picture.astype(np.uint8)).save(path, quality=95)
@@ -117,7 +117,7 @@ def photo(picture, tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def googlenet_graph(tmp_path_factory) -> Path:
-    """The file of GoogLeNet's frozen graph, with random weights."""
+    """Write GoogLeNet's frozen graph with random weights, and return its path."""
     import frozen_graph
 
     path = tmp_path_factory.mktemp("googlenet") / "tensorflow_inception_graph.pb"
@@ -129,7 +129,7 @@ def googlenet_graph(tmp_path_factory) -> Path:
 def on_backend(tmp_path_factory):
     """Run a function of a test module on a Keras backend: `on_backend("jax", function, *arguments)`.
 
-    Each backend has one process, which is started when it is first needed.
+    Each backend has one process, which is started at its first use.
     """
     processes = {}
 
@@ -145,7 +145,7 @@ def on_backend(tmp_path_factory):
 
 @pytest.fixture
 def command(tmp_path):
-    """Run `dreamscripts …` in a process of its own, in an empty working directory."""
+    """Return a function that runs `dreamscripts …` in a new process, in an empty working directory."""
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
 
@@ -166,10 +166,10 @@ def command(tmp_path):
 
 @pytest.fixture
 def command_here(tmp_path, monkeypatch, capsys):
-    """Do as `command`, but in this process, and leave it as it was: a process would take seconds to import Keras."""
+    """Return a function like `command` that runs in this process, without the seconds to import Keras."""
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
-    log = logging.getLogger("dreamscripts")  # which a command makes its own
+    log = logging.getLogger("dreamscripts")  # a command changes its handlers
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", log.propagate)
 
@@ -188,7 +188,7 @@ def command_here(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def asleep(monkeypatch):
-    """A command that gets as far as starting Keras fails."""
+    """Make every command fail that starts Keras."""
 
     def start_keras(*arguments):
         raise AssertionError("started Keras")
@@ -197,25 +197,25 @@ def asleep(monkeypatch):
 
 
 def changed(settings: Settings, **changes) -> Settings:
-    """The same settings with other values in place of some; a table is changed key by key."""
+    """Return the settings with some values replaced. Tables other than `features` are changed key by key."""
     before = settings.model_dump(exclude_none=True)
     for key, value in changes.items():
         before[key] = before.get(key, {}) | value if isinstance(value, dict) and key != "features" else value
-    optimizer = before["optimizer"]  # which may be another than before, with other keys
+    optimizer = before["optimizer"]  # remove keys of the old optimizer if the name has changed
     own = OPTIMIZERS[optimizer["name"]].settings.model_fields
     before["optimizer"] = {key: value for key, value in optimizer.items() if key in own}
     return Settings.model_validate(before)
 
 
 def ended_with(code: int | None, done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
-    """A command that is done, with that exit code where one is asked for."""
+    """Return a finished command, after checking its exit code unless `code` is None."""
     if code is not None:
         assert done.returncode == code, done.stderr + done.stdout
     return done
 
 
 def mistake(done) -> str:
-    """The one line that a mistake is answered with."""
+    """Check that a command ended with a user error, and return its one-line message."""
     assert done.returncode == 2, done.stderr + done.stdout
     (line,) = done.stderr.splitlines()
     assert line.startswith("dreamscripts: ")
@@ -223,7 +223,7 @@ def mistake(done) -> str:
 
 
 def shared(name: str) -> Path:
-    """A file on the project's machines; the test is skipped elsewhere."""
+    """Return the path of a shared file, or skip the test if the file does not exist."""
     path = SHARED / name
     if not path.is_file():
         pytest.skip(f"{name} is not on this machine")

@@ -1,7 +1,7 @@
-"""GoogLeNet's frozen graph, made by TensorFlow's graph mode with random weights, and asked through its Session.
+"""GoogLeNet's frozen graph with random weights, built and run in TensorFlow's graph mode.
 
-Names, structure and attributes as in `tensorflow_inception_graph.pb`; only the dense layers of the training heads are
-narrower. Nothing here knows the package: what it gives is what the package is held to.
+Names, structure and attributes are as in `tensorflow_inception_graph.pb`, but the dense layers of the training heads
+are narrower. Nothing is imported from dreamscripts, so the tests can compare the package with this graph.
 """
 
 import numpy as np
@@ -21,11 +21,17 @@ CHANNELS = {  # 1x1, 3x3_bottleneck, 3x3, 5x5_bottleneck, 5x5, pool_reduce
     "mixed5b": (384, 192, 384, 48, 128, 128),
 }
 LRN = {"depth_radius": 5, "bias": 1.0, "alpha": 1e-4, "beta": 0.5}
-YOUNGER = ("data_format", "dilations", "explicit_paddings", "grad_a", "grad_b")  # attributes than the file of 2015
+NEWER = (
+    "data_format",
+    "dilations",
+    "explicit_paddings",
+    "grad_a",
+    "grad_b",
+)  # attributes that the file of 2015 does not have
 
 
 def build(seed: int = 0, thin: int = 1) -> v1.GraphDef:
-    """The graph; with `thin` every convolution has so many times fewer channels."""
+    """Build the graph. The number of channels of each convolution is divided by `thin`."""
     rng = np.random.default_rng(seed)
     with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, (None, None, None, 3), name="input")
@@ -53,7 +59,7 @@ def build(seed: int = 0, thin: int = 1) -> v1.GraphDef:
         _classify(rng, _rows(x, "avgpool0", 1024 // thin), "softmax2", "output2")
     made = graph.as_graph_def()
     for node in made.node:
-        for attribute in YOUNGER:
+        for attribute in NEWER:
             node.attr.pop(attribute, None)
     made.ClearField("versions")
     made.versions.producer = 8
@@ -61,7 +67,7 @@ def build(seed: int = 0, thin: int = 1) -> v1.GraphDef:
 
 
 def ask(graph: v1.GraphDef, x: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-    """What the nodes of those names give for pictures x (N, H, W, 3)."""
+    """Return the outputs of the named nodes for pictures x (N, H, W, 3)."""
     with tf.Graph().as_default():
         tensors = tf.import_graph_def(graph, return_elements=[f"{name}:0" for name in ("input", *names)])
         with v1.Session() as session:
@@ -69,7 +75,7 @@ def ask(graph: v1.GraphDef, x: np.ndarray, names: list[str]) -> dict[str, np.nda
 
 
 def gradient(graph: v1.GraphDef, x: np.ndarray, names: list[str]) -> np.ndarray:
-    """The gradient at x of half the squares of what those nodes give."""
+    """Return the gradient at x of half the sum of squares of the outputs of the named nodes."""
     with tf.Graph().as_default():
         picture, *features = tf.import_graph_def(graph, return_elements=[f"{name}:0" for name in ("input", *names)])
         (slope,) = v1.gradients([tf.reduce_sum(f**2) / 2 for f in features], picture)

@@ -1,6 +1,6 @@
-"""The Keras L-BFGS example stated once more, in NumPy and float64, to hold the suite against.
+"""The Keras L-BFGS example again, in NumPy and float64, for comparison with dreamscripts.
 
-Nothing here comes from dreamscripts: convolutions, their gradients and the loss are written out from the formulas.
+Nothing is imported from dreamscripts. Convolutions, their gradients and the loss are written from the formulas.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ def preprocess(picture):
 
 
 def conv(x, kernel, bias):
-    """3×3, zero padding, ReLU; and what its gradient needs."""
+    """Compute a 3×3 convolution with zero padding and a ReLU. Also returns the mask of positive outputs."""
     h, w, _ = x.shape
     padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
     y = bias + sum(padded[i : i + h, j : j + w] @ kernel[i, j] for i in range(3) for j in range(3))
@@ -33,7 +33,7 @@ def conv_gradient(g, active, kernel):
 
 
 def pool(x):
-    """2×2 maximum, stride 2, an odd last row or column left out."""
+    """Compute the 2×2 maximum with stride 2, without an odd last row or column. Also returns the positions."""
     h, w, c = x.shape[0] // 2, x.shape[1] // 2, x.shape[2]
     blocks = x[: 2 * h, : 2 * w].reshape(h, 2, w, 2, c).transpose(0, 2, 1, 3, 4).reshape(h, w, 4, c)
     return blocks.max(axis=2), blocks.argmax(axis=2)
@@ -66,7 +66,7 @@ def continuity(x):
 
 
 class Example:
-    """Loss and gradient for a VGG given as {layer: (kernel, bias)}, and a settings file's numbers."""
+    """The loss and its gradient, for a VGG given as {layer: (kernel, bias)} and the weights of a settings file."""
 
     def __init__(self, weights, features, continuity_weight, dream_l2):
         self.weights, self.features = weights, features
@@ -97,7 +97,7 @@ class Example:
         return loss, g + self.continuity_weight * slope + self.dream_l2 * 2 * x / x.size
 
     def run(self, x, noises):
-        """The loop of the example: shake, minimise with at most 7 evaluations asked for, take the noise away."""
+        """Run the loop of the example: add noise, minimise with maxfun=7, subtract the noise. Returns the losses."""
 
         def loss(flat):
             return self.loss_and_gradient(flat.reshape(x.shape))[0]

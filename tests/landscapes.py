@@ -1,4 +1,4 @@
-"""Objectives whose minimum is known, for the optimizers to minimise."""
+"""Objectives with a known minimum, for tests of the optimizers."""
 
 import numpy as np
 
@@ -6,17 +6,17 @@ from dreamscripts.images.preprocessing import PREPROCESSINGS
 
 
 class Bowl:
-    """½‖x − centre‖²; `asked` are the pictures whose loss was computed, `drawn` the draws of the jitter."""
+    """½‖x − centre‖². `evaluated` has the pictures whose loss was computed, `drawn` the numbers of the draws."""
 
     def __init__(self, centre, preprocessing="none"):
-        self.centre, self.asked, self.drawn, self.is_random = centre, [], [], False
+        self.centre, self.evaluated, self.drawn, self.is_random = centre, [], [], False
         self.preprocessing = PREPROCESSINGS[preprocessing]
 
     def draw(self, number):
         self.drawn.append(number)
 
     def loss(self, x):
-        self.asked.append(x.copy())
+        self.evaluated.append(x.copy())
         return 0.5 * float(((x - self.centre) ** 2).sum())
 
     def gradient(self, x):
@@ -27,7 +27,7 @@ class Bowl:
 
 
 class Valley(Bowl):
-    """Rosenbrock's, which takes L-BFGS dozens of evaluations."""
+    """Rosenbrock's function, for which L-BFGS needs dozens of evaluations."""
 
     def loss(self, x):
         super().loss(x)
@@ -43,7 +43,7 @@ class Valley(Bowl):
 
 
 class Slope(Bowl):
-    """Σ g·x, for a gradient g that is the same everywhere."""
+    """Σ g·x, whose gradient is g everywhere."""
 
     def __init__(self, g, preprocessing="none"):
         super().__init__(np.zeros_like(g), preprocessing)

@@ -1,4 +1,4 @@
-"""The measured program that only multiplies float32 matrices with NumPy: the maximum speed of the machine."""
+"""A measured program that multiplies float32 matrices with NumPy, for the maximum speed of the machine."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""measure(settings, passes, sizes) -> Scoreboard: the parent process, which sends requests to all programs."""
+"""measure(settings, passes, sizes) -> Scoreboard: run the benchmark in the parent process of all programs."""
 
 import os
 import platform
@@ -30,18 +30,18 @@ PLAIN_WAY, NO_ONEDNN_WAY, XLA_WAY = "without changes", "without oneDNN", "with X
 # 1e-3 from that in float64 with any program. A program with another loss differs more, for every picture.
 TOLERANCES = (1e-5, 1e-2)
 PICTURES = 3
-PAUSE = 0.05  # seconds before each pass, until the idle threads of the previous program stop spinning
+PAUSE = 0.05  # seconds before each pass, so that the idle threads of the previous program stop spinning
 PASSES_OF_A_SIZE = 3
 PASSES_OF_A_WAY = 3
-CLEARLY = 0.95  # share of the time without changes; a smaller gain may be chance
-TELLING = 256  # pixels per side; what is fastest at this size is also fastest for larger pictures
+CLEARLY = 0.95  # another way must take less than this share of the time; a smaller gain may be chance
+SMALLEST_TRIAL = 256  # pixels per side; the fastest way at this size is also the fastest for larger pictures
 
 OnStep = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """The results at the settings' size, and how each program describes itself, by name."""
+    """The results at the settings' size, and the description of each program, by name."""
 
     about: dict[str, dict[str, Any]]
     results: list[Result]
@@ -56,12 +56,12 @@ def measure(
     sizes: Sequence[int] = (),
     *,
     command: str = "",
-    on_step: OnStep = lambda what, done, total: None,
+    on_step: OnStep = lambda stage, done, total: None,
 ) -> Scoreboard:
-    """Time `passes` passes of each program alternately at the settings' size, then dreamscripts at each of `sizes`.
+    """Time `passes` alternating passes of each program at the settings' size, then dreamscripts at each of `sizes`.
 
-    Pictures are square noise. Jitter is switched off, because the other programs have none. `on_step(what, done,
-    total)` reports the progress. Raises DreamError if the settings cannot be measured, or if a process dies.
+    Pictures are square noise. Jitter is switched off, because the other programs do not have it. `on_step(stage,
+    done, total)` reports the progress. Raises DreamError if the settings cannot be measured, or if a process dies.
     """
     settings = settings.model_copy(update={"jitter": Jitter()})
     started = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -71,7 +71,7 @@ def measure(
         with Worker("the weights", "preparing", task | {"sides": [settings.side, *sizes]}) as preparing:
             prepared = preparing.start()
         task |= {"side": settings.side, "limits": prepared["limits"], "chain": prepared["chain"]}
-        fastest, ways = _try_ways(task, on_step) if settings.side >= TELLING else ({}, {})
+        fastest, ways = _try_ways(task, on_step) if settings.side >= SMALLEST_TRIAL else ({}, {})
         task |= fastest
         measured = _measure_programs(
             task, excluded_programs(settings, prepared), passes, bool(ways), Path(folder), on_step
@@ -81,7 +81,7 @@ def measure(
     on_step("starting up", 0, 1)
     return Scoreboard(
         settings=settings,
-        about={"command": command, "started": started, **_circumstances(measured.about), "ways": ways},
+        about={"command": command, "started": started, **_conditions(measured.about), "ways": ways},
         import_seconds=_seconds_of("-c", "import dreamscripts"),
         help_seconds=_seconds_of("-m", "dreamscripts", "--help"),
         multiplications=prepared["multiplications"],
@@ -96,9 +96,9 @@ def measure(
 def _measure_programs(
     task: Mapping[str, Any], excluded: Mapping[str, str], passes: int, keep: bool, folder: Path, on_step: OnStep
 ) -> _Measured:
-    """Start the programs, compare their results, time their passes alternately and one iteration of dreamscripts.
+    """Start the programs, compare their results, and time alternating passes and one iteration of dreamscripts.
 
-    With `keep`, later runs on this machine compute in the way that the task gives.
+    With `keep`, later runs on this machine use the choices of the task.
     """
     programs = {OURS: ("ours", {}), **{name: how for name, how in OTHERS.items() if name not in excluded}}
     excluded = dict(excluded)
@@ -139,8 +139,8 @@ def _measure_programs(
     )
 
 
-def _circumstances(about: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The machine, the versions of all programs, and how dreamscripts computed."""
+def _conditions(about: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the machine, the versions of all programs, and the choices and tiles of dreamscripts."""
     ours = about[OURS]
     return {
         "device": ours["device"],
@@ -153,9 +153,9 @@ def _circumstances(about: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any], dict[str, float]]:
-    """Find the fastest way to compute on this machine. Returns it as entries of a task, and seconds per pass by way.
+    """Find the fastest way to compute on this machine. Returns it as entries of a task, and {way: seconds per pass}.
 
-    If the user has switched oneDNN on or off, that is not changed.
+    If the user has switched oneDNN on or off, the switch is not changed.
     """
     with ExitStack() as processes:
         ways: dict[str, dict[str, Any]] = {}
@@ -183,9 +183,9 @@ def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any],
 
 
 def _errors(workers: Mapping[str, Worker], folder: Path) -> dict[str, tuple[float, float]]:
-    """The relative differences of each program's loss and gradient from dreamscripts'.
+    """Return the relative differences between the loss and gradient of each program and those of dreamscripts.
 
-    They are those of the first picture within the tolerances, or the smallest.
+    They are those of the first picture within the tolerances, or the smallest if there is no such picture.
     """
     path = folder / "gradient.npy"
 
@@ -194,10 +194,10 @@ def _errors(workers: Mapping[str, Worker], folder: Path) -> dict[str, tuple[floa
 
     errors = dict.fromkeys(workers, (np.inf, np.inf)) | {OURS: (0.0, 0.0)}
     for number in range(PICTURES):
-        if not (apart := [name for name in workers if not _agree(errors[name])]):
+        if not (differing := [name for name in workers if not _agree(errors[name])]):
             break
         loss, gradient = evaluate(OURS, number)
-        for name in apart:
+        for name in differing:
             other_loss, other = evaluate(name, number)
             difference = float(np.linalg.norm(other - gradient) / np.linalg.norm(gradient))
             errors[name] = min(errors[name], (abs(other_loss / loss - 1), difference), key=max)
@@ -211,7 +211,7 @@ def _agree(errors: tuple[float, float]) -> bool:
 def _alternate(
     workers: Mapping[str, Worker], multipliers: Mapping[str, Worker], passes: int, on_step: OnStep
 ) -> tuple[dict[str, list[dict]], list[Product]]:
-    """In each round, make a pass of each worker, then a product of each multiplier. Returns the replies and products.
+    """In each round, time a pass of each worker, then a product of each multiplier. Returns the replies and products.
 
     The order of the passes changes direction after each round. An extra first round is not counted, because the second
     pass of some frameworks is still slow.
@@ -234,14 +234,14 @@ def _alternate(
 def _result(
     name: str, replies: Mapping[str, list[dict]], errors: tuple[float, float], about: Mapping[str, Any]
 ) -> Result:
-    seconds = {who: [reply["seconds"] for reply in replies[who]] for who in (name, OURS)}
+    seconds = {program: [reply["seconds"] for reply in replies[program]] for program in (name, OURS)}
     return Result(
         name=name,
         seconds=seconds[name],
-        ratios=[ours / its for ours, its in zip(seconds[OURS], seconds[name], strict=True)],
+        ratios=[ours / other for ours, other in zip(seconds[OURS], seconds[name], strict=True)],
         loss_error=errors[0],
         gradient_error=errors[1],
-        peak_mib=replies[name][0]["peak_mib"],  # before the matrices
+        peak_mib=replies[name][0]["peak_mib"],  # before the matrices need memory
         start_up=about["start_up"],
         first_pass=about["first_pass"],
     )
@@ -253,9 +253,9 @@ def _measure_size(task: Mapping[str, Any], number: int, sizes: int, on_step: OnS
     with Worker(f"{side}×{side}", "ours", task) as worker:
         try:
             about = worker.start()
-            worker.request("pass")  # not counted, as above
+            worker.request("pass")  # not counted, see _alternate
             replies = [worker.request("pass") for _ in range(PASSES_OF_A_SIZE)]
-        except MeasuringError as error:  # for example without memory; the report still shows the other results
+        except MeasuringError as error:  # for example if memory ran out; the report still shows the other results
             return Size(side, [], died=str(error))
     return Size(
         side,
@@ -267,7 +267,7 @@ def _measure_size(task: Mapping[str, Any], number: int, sizes: int, on_step: OnS
 
 
 def _seconds_of(*arguments: str) -> float:
-    """The median time of five runs of Python."""
+    """Return the median time of five runs of Python."""
     seconds = []
     for _ in range(5):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The programs that dreamscripts is compared with, and which of them support the settings."""
+"""The programs that dreamscripts is compared with, and the settings that they support."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -8,7 +8,7 @@ from dreamscripts.backends.startup import ONEDNN
 from dreamscripts.settings.schema import Settings
 
 TENSORFLOW, NO_ONEDNN, TORCH = "plain tf.function", "plain tf.function, no oneDNN", "PyTorch channels-last"
-# The module and the environment of each other program. Without a value, TensorFlow decides about oneDNN.
+# The module and the environment variables of each program. None removes a variable: TensorFlow then decides.
 OTHERS: dict[str, tuple[str, dict[str, str | None]]] = {
     TENSORFLOW: ("plain_tensorflow", {ONEDNN: None}),
     NO_ONEDNN: ("plain_tensorflow", {ONEDNN: "0"}),
@@ -17,7 +17,7 @@ OTHERS: dict[str, tuple[str, dict[str, str | None]]] = {
 
 
 def excluded_programs(settings: Settings, prepared: Mapping[str, Any]) -> dict[str, str]:
-    """Return the other programs that cannot compute the same pass, each with the reason.
+    """Return {program: reason} for the programs that cannot compute the same pass.
 
     `prepared` is the description of the network by `preparing`.
     """
@@ -35,7 +35,7 @@ def excluded_programs(settings: Settings, prepared: Mapping[str, Any]) -> dict[s
 
 
 def _unsupported(settings: Settings) -> str:
-    """Why the other programs do not support the settings; empty if they do."""
+    """Return why the other programs do not support the settings, or an empty text if they do."""
     for layer, feature in settings.features.items():
         if (measure := feature.measure or settings.measure) != "l2":
             return f'only dreamscripts has measure = "{measure}" ({layer})'

@@ -1,4 +1,4 @@
-"""The measured program dreamscripts: passes as in a run."""
+"""The measured program dreamscripts, with passes as in a run."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
     """Open the network and the evaluator for the task's settings as `dream` does.
 
-    With `choices` in the task these are used. With `try`, Winograd's algorithm is measured first.
+    If the task contains `choices`, they are used. If it contains `try`, Winograd's algorithm is measured first.
     """
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     started = time.perf_counter()
@@ -21,7 +21,7 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
 
     startup.start_keras(task.get("onednn"))
     from dreamscripts.backends import compiling, host
-    from dreamscripts.dreams.prepare import as_said, build_evaluator, choose, open_network
+    from dreamscripts.dreams.prepare import build_evaluator, choose, open_network, override_choices
     from dreamscripts.networks import tuning
 
     network = open_network(settings)
@@ -32,7 +32,7 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
         choices = tuning.measure(network, kinds)
     else:
         choices = choose(network, settings, side, side)
-    evaluator = build_evaluator(network, settings, side, side, choices=as_said(settings, choices))
+    evaluator = build_evaluator(network, settings, side, side, choices=override_choices(settings, choices))
     tiles = evaluator.exact or settings.tiles
     start_up = time.perf_counter() - started
     passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)))
@@ -60,7 +60,7 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
 
 
 def _time_iteration(evaluator: "Evaluator", settings: Settings, passes: Passes) -> dict[str, Any]:
-    """Time one iteration of the settings' optimizer. Returns its passes, and seconds in total and outside of passes."""
+    """Time one iteration of the settings' optimizer. Returns its passes, seconds, and seconds outside of passes."""
     from dreamscripts.dreams.dream import dream
 
     iterates = dream(evaluator.network.preprocessing.denormalise(passes.x), settings, evaluator=evaluator)

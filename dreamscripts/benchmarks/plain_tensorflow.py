@@ -1,6 +1,6 @@
-"""Another program: a pass in plain Keras on TensorFlow. From dreamscripts it uses only the network's layers.
+"""Another program: a pass in plain Keras on TensorFlow, with the network of dreamscripts.
 
-The loss is deliberately written again here: the comparison of the results then checks both.
+The loss is deliberately written again here, so that the comparison of the results checks both.
 """
 
 import time
@@ -63,7 +63,7 @@ def _build_model(settings: Settings, weights_file: str) -> "keras.Model":
     whole = build(settings.network, settings.weights)
     with np.load(weights_file) as weights:
         for layer in whole.layers:
-            if f"{layer.name}:0" in weights:  # deeper layers are not in the file and are not used
+            if f"{layer.name}:0" in weights:  # deeper layers are not used and not in the file
                 give_weights(layer, [weights[f"{layer.name}:{i}"] for i in range(len(layer.weights))])
     facts = describe_layers(whole)
     outputs = {}

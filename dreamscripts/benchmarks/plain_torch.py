@@ -1,6 +1,6 @@
 """Another program: a pass in plain PyTorch, eager and channels-last, without Keras and its backend.
 
-The network and the loss are deliberately written again here: the comparison of the results then checks both.
+The network and the loss are deliberately written again here, so that the comparison of the results checks both.
 """
 
 import time

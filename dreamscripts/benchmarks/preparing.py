@@ -1,4 +1,4 @@
-"""Prepare what the measured programs share: the weights in a file, and a description of the network."""
+"""Prepare the data of all measured programs: a file with the weights, and a description of the network."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -35,8 +35,8 @@ def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
         network.check_size(side, side)
     model = build(settings.network, settings.weights)
     facts = describe_layers(model)
-    known = [one.name for one in facts]
-    # With all layers as outputs, the network is not rewritten.
+    known = [layer.name for layer in facts]
+    # A network whose outputs are all its layers is not rewritten.
     whole = load_network(
         settings.network, settings.weights, known, preprocessing=settings.preprocessing, seed=settings.seed
     )
@@ -49,9 +49,9 @@ def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
     if unnamed:
         not_keras = f"{unnamed[0]} is not a layer of the Keras model"
     elif is_channels_first(model):
-        not_keras = f"{settings.network} takes pictures of shape (3, H, W)"
+        not_keras = f"{settings.network} needs pictures of shape (3, H, W)"
     elif None not in model.inputs[0].shape[1:]:
-        not_keras = f"{settings.network} takes pictures of one size only"
+        not_keras = f"{settings.network} accepts pictures of one size only"
     chain, not_a_chain = ([], not_keras) if unnamed else describe_chain(part.model.layers)
     about = {
         "backend": keras.backend.backend(),
@@ -65,7 +65,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
 
 
 def describe_chain(model_layers: "Iterable[keras.Layer]") -> tuple[list[dict[str, Any]], str]:
-    """Describe the layers of a chain of convolutions, ReLUs and poolings in order, or say which layer does not fit."""
+    """Return the layers of a chain of convolutions, ReLUs and poolings, or ([], reason) if it has another layer."""
     import keras
 
     from dreamscripts.networks.graph import public_name
@@ -90,7 +90,7 @@ def describe_chain(model_layers: "Iterable[keras.Layer]") -> tuple[list[dict[str
 
 
 def _is_plain(convolution: "keras.layers.Conv2D") -> bool:
-    """Whether a convolution has a bias, channels last, and no stride, dilation or groups."""
+    """Return whether a convolution has a bias and channels last, and no stride, dilation or groups."""
     ones = (*convolution.strides, *convolution.dilation_rate, convolution.groups)
     return set(ones) == {1} and convolution.use_bias and convolution.data_format == "channels_last"
 

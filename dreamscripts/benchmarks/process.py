@@ -1,4 +1,4 @@
-"""The parent's side of a measuring process: start it, send requests, end it."""
+"""Start a measuring process, send requests to it, and end it."""
 
 import json
 import os
@@ -15,15 +15,16 @@ SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE":
 
 
 class MeasuringError(DreamError):
-    """A measuring process that died or could not do its work."""
+    """A measuring process that died or reported an error."""
 
 
 class Worker:
     """A process that runs a module of this package on a task and replies to one request after another.
 
-    Task, requests and replies are lines of JSON. `environment` is added to this process's own; a variable with the
-    value None is removed. A Worker is a context manager that always ends its process. `start` and `request` raise
-    MeasuringError if the process died, with the last line it printed, or if it reports a user error.
+    Task, requests and replies are lines of JSON. `environment` is added to the environment of this process. A variable
+    with the value None is removed. A Worker is a context manager that always ends its process. `start` and `request`
+    raise MeasuringError if the process reports a user error or died. If it died, the message has the last line that it
+    printed.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Worker:
         self._stderr.close()
 
     def start(self) -> dict[str, Any]:
-        """Send the task. Returns the program's description of itself, once it is ready."""
+        """Send the task, and wait until the program is ready. Returns the description of the program."""
         return self._send(self._task)
 
     def request(self, name: str, *arguments: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The measured program's side of a measuring process: reply to requests line by line."""
+"""Run a measured program: reply to requests line by line, and time passes and products."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def serve(open_program: Callable[[Task], tuple[dict[str, Any], Requests]]) -> No
 
 
 def noise(task: Task, number: int = 0) -> np.ndarray:
-    """Return a preprocessed square picture of noise for the task: float32 (side, side, 3), equal in every process."""
+    """Return a preprocessed picture of noise for the task: float32 (side, side, 3), the same in every process."""
     low, high = (np.array(limit, np.float32) for limit in task["limits"])
     x = np.random.default_rng(number).random((task["side"], task["side"], 3), np.float32)
     x *= high - low
@@ -110,15 +110,15 @@ def random_matrices(side: int) -> np.ndarray:
 
 
 def peak_mib() -> float:
-    """The maximum resident memory of this process so far, in MiB."""
-    # On Linux a process inherits `ru_maxrss` from its parent, so its own count comes first.
+    """Return the maximum resident memory of this process so far, in MiB."""
+    # On Linux a process inherits `ru_maxrss` from its parent, so VmHWM is preferred.
     return _status_mib("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         2**20 if sys.platform == "darwin" else 2**10
     )
 
 
 def resident_mib() -> float:
-    """The resident memory of this process in MiB, or its maximum so far if the system does not tell."""
+    """Return the resident memory of this process in MiB, or its maximum so far if the current value is unknown."""
     return _status_mib("VmRSS") or peak_mib()
 
 

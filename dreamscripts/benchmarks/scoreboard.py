@@ -1,4 +1,4 @@
-"""Scoreboard: the results of a benchmark, and the numbers derived from them."""
+"""The results of a benchmark, and the numbers that are computed from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FLOPS_PER_MULTIPLICATION = 4  # multiply and add, forward and backward (to the p
 
 @dataclass(frozen=True)
 class Result:
-    """The passes of one program. The lists have one entry per pass; the passes of the programs alternate."""
+    """The passes of one program. Lists have one entry per pass. The passes of all programs alternate."""
 
     name: str
     seconds: list[float]
@@ -51,7 +51,7 @@ class Size:
     peak_mib: float = 0.0
     mib_before: float = 0.0  # resident memory before the first picture: program and network
     tiles: int | None = None  # pixels per side, if the picture was computed in tiles
-    died: str = ""  # how the process died, in words; empty if it did not
+    died: str = ""  # how the process died, in words, else empty
 
     @property
     def megapixels(self) -> float:
@@ -69,7 +69,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Scoreboard:
-    """All results of a benchmark, and the circumstances."""
+    """All results of a benchmark, and its conditions."""
 
     settings: Settings
     about: Mapping[str, Any]  # command, started, device, cores, system, versions, choices, ways, tiles
@@ -89,11 +89,11 @@ class Scoreboard:
 
     @property
     def maximum(self) -> Product | None:
-        """The fastest matrix product on the device of the passes: the maximum speed. None if none was measured."""
+        """The fastest matrix product on the device of the passes, or None if no product was measured."""
         return max(self.products, key=lambda product: product.gflops, default=None)
 
     def share(self, result: Result) -> float | None:
-        """The speed of a program's passes as a share of the maximum, if any; counted as direct convolutions."""
+        """Return a program's speed as a share of the maximum, if it was measured. Counts direct convolutions."""
         if self.maximum is None:
             return None
         return self.gflop / median(result.seconds) / self.maximum.gflops

@@ -1,1 +1,1 @@
-"""From a picture and settings to a stream of iterates."""
+"""Dreams: turn a picture and settings into a series of iterates."""

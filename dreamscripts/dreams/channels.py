@@ -17,7 +17,7 @@ from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.pre_relu import name_before_relu
 from dreamscripts.settings.schema import Settings
 
-# Pixels in a batch: enough to keep two cores busy with a small network, and few enough for the memory of a large one.
+# Pixels in a batch: enough to use two cores with a small network, few enough for the memory of a large network.
 PIXELS = 16 * 96 * 96
 
 
@@ -28,12 +28,12 @@ def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[
     `model`, called `name`, does not have a layer.
     """
     facts = describe_layers(model)
-    known = [one.name for one in facts]
-    before = {one.name: name_before_relu(one.operation) for one in facts}
-    chosen = [one.name for one in facts if not wanted and "Conv2D" in one.kind]
+    known = [layer.name for layer in facts]
+    before = {layer.name: name_before_relu(layer.operation) for layer in facts}
+    chosen = [layer.name for layer in facts if not wanted and "Conv2D" in layer.kind]
     for pattern in wanted:
         found = [pattern] if pattern in known else [layer for layer in known if before[layer] == pattern]
-        if not found and (short := find_layer(facts, pattern)):  # of an inner model
+        if not found and (short := find_layer(facts, pattern)):  # a layer of an inner model
             found = [short.name]
         found = found or [layer for layer in known if fnmatchcase(layer, pattern)]
         if not found:
@@ -55,9 +55,9 @@ def visualize_channels(
         return
     (layer,) = settings.features
     depth = network.model.output[layer].shape[network.channel_axis]
-    # If a step or the end depends on the loss of the whole batch, pictures are made one by one.
-    most = 1 if settings.optimizer.couples_pictures else together or max(1, PIXELS // settings.side**2)
-    batch = ceil(len(channels) / ceil(len(channels) / most))  # batches of similar size
+    # If the pictures of a batch influence each other, each picture gets its own batch.
+    largest = 1 if settings.optimizer.couples_pictures else together or max(1, PIXELS // settings.side**2)
+    batch = ceil(len(channels) / ceil(len(channels) / largest))  # batches of similar size
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
     network = network.at(layer)
     side, directed = settings.side, LayerDirections(layer, directions)
@@ -66,8 +66,8 @@ def visualize_channels(
     start = np.repeat(noise(side, settings.seed, 1), batch, axis=0)  # all pictures start from the same noise
     for first in range(0, len(channels), batch):
         chosen = channels[first : first + batch]
-        one_each = np.zeros((batch, depth), np.float32)  # the last batch may have unused places
-        one_each[range(len(chosen)), chosen] = 1
-        directions.assign(one_each)
+        weights = np.zeros((batch, depth), np.float32)  # the last batch may have unused rows
+        weights[range(len(chosen)), chosen] = 1
+        directions.assign(weights)
         *_, last = dream(start, settings, evaluator=evaluator)
         yield dict(zip(chosen, last.picture, strict=False))

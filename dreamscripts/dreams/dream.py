@@ -1,4 +1,4 @@
-"""dream(picture, settings) -> Iterator[Iterate]: prepare, then iterate."""
+"""dream(picture, settings) -> Generator[Iterate]: prepare the dream, then iterate."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -32,37 +32,37 @@ def dream(
 ) -> Generator[Iterate]:
     """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the picture itself to the last iteration.
 
-    Settings that start with noise take several pictures as well, an array (N, H, W, 3). Iterations are numbered through
-    all octaves. An octave that ends early, or is skipped because its pictures are too small for the network (a warning
-    is logged), leaves a gap in the numbers.
+    If the settings start with noise, `picture` can also be several pictures (N, H, W, 3). Iterations are numbered
+    through all octaves. An octave is skipped with a warning if its pictures are too small for the network. If an octave
+    ends early or is skipped, its remaining numbers are skipped too.
 
-    loss: a loss in place of the features and penalties of the settings: a Loss, a Term or a function of
-        (x, features, regions). The network is loaded up to the layers that it reads; a plain function can read the
-        layers of the settings' features.
-    start: another picture of any size to begin with. Octaves still add back the detail of `picture`.
-    after: an iterate of an earlier run with the same picture and settings. The dream continues from it, to the same
-        iterates as without a break.
+    loss: replaces the features and penalties of the settings: a Loss, a Term or a function of (x, features, regions).
+        The network is loaded up to the deepest layer that the loss reads. A plain function can read the layers of the
+        settings' features.
+    start: another start picture of any size. Octaves still add the detail of `picture`.
+    after: an iterate of an earlier run with the same picture and settings. The dream continues after it, and gives the
+        same iterates as an uninterrupted run.
     on_pass: called as `on_pass(passes, loss)` after each pass through the network.
-    evaluator: from `build_evaluator`, to use what it compiled again. It may have been built for other settings of
-        octaves and optimizer, but for no others.
-    choices: those of the earlier run, which give the same bytes again. None measures what is fast, if the run is long.
+    evaluator: an evaluator from `build_evaluator`, whose compiled code is used again. `settings` may differ from its
+        settings only in the octaves and the optimizer.
+    choices: the choices of an earlier run, to get the same bytes. With None, a long run measures which are fastest.
     on_choices: called with the choices before the first pass.
 
     Raises DreamError if the settings do not fit the network or the picture, and Diverged if the loss becomes NaN or
     infinite.
     """
     prepared = prepare(picture, settings, loss, start, evaluator, choices, on_choices)
-    del picture, start  # the schedule has what it needs of them
-    told = prepared.evaluator.on_pass
-    prepared.evaluator.on_pass = on_pass or told
+    del picture, start  # the schedule has its own copies
+    previous = prepared.evaluator.on_pass
+    prepared.evaluator.on_pass = on_pass or previous
     try:
         yield from _Dream(settings, prepared).iterates(after)
     finally:
-        prepared.evaluator.on_pass = told
+        prepared.evaluator.on_pass = previous
 
 
 class _Dream:
-    """A dream that is prepared."""
+    """A prepared dream."""
 
     def __init__(self, settings: Settings, prepared: Prepared):
         self._settings = settings
@@ -95,16 +95,17 @@ class _Dream:
             raise Diverged(f"iteration {iteration + 1}: {error}; {advice}") from None
 
     def _begin(self, octave: int, x: np.ndarray) -> np.ndarray:
-        """The picture that an octave begins with, given the last one of the octave before."""
+        """Return the start picture of an octave, from the last picture of the previous octave."""
         return self._schedule.begin(octave - self._first, x) if octave < self._octaves else x
 
     def _resume(self, after: Iterate) -> tuple[int, int, np.ndarray, Mapping[str, np.ndarray]]:
-        """The octave, iteration, picture and state that follow an iterate."""
+        """Return the octave, iteration, picture and state after an iterate."""
         self._started -= after.seconds
         self._evaluator.passes = after.passes
         if after.ends_octave:
             return after.octave + 1, after.iteration, self._begin(after.octave + 1, after.x), {}
-        self._evaluator.passes -= 1  # the last pass is made again, so that its result is cached as it was
+        # Repeat the last pass, so that its result is cached as before the interruption.
+        self._evaluator.passes -= 1
         self._evaluator.draw(after.drawn)
         self._evaluator.loss(after.x)
         return after.octave, after.iteration, after.x, after.state

@@ -1,4 +1,4 @@
-"""Iterate: a picture of a dream, with all that is needed to continue from it."""
+"""Iterate: a picture of a dream, with the data that a resumed run continues from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from dreamscripts.images.preprocessing import PREPROCESSINGS
 
 @dataclass(frozen=True)
 class Iterate:
-    """A picture of a dream after an iteration. `loss` and `terms` are those of `x` under the random draw `drawn`."""
+    """A picture of a dream after an iteration. `loss` and `terms` are those of `x` with the random draw `drawn`."""
 
     octave: int  # 0 is the smallest
     iteration: int  # 0 is the photograph itself
     loss: float
-    terms: Mapping[str, float]  # weighted; their sum is the loss
+    terms: Mapping[str, float]  # weighted, so that their sum is the loss
     passes: int  # passes through the network so far
-    seconds: float  # of computing so far, before and after resuming
-    x: np.ndarray  # float (H, W, 3), normalised for the network; (N, H, W, 3) for a batch
-    preprocessing: str  # the name of that normalisation
+    seconds: float  # of computing so far, including those before an interruption
+    x: np.ndarray  # float (H, W, 3), or (N, H, W, 3) for a batch, preprocessed for the network
+    preprocessing: str  # the name of this preprocessing
     drawn: int  # the number of the random draw of the transforms
-    ends_octave: bool  # the next iterate has another size, or there is none
+    ends_octave: bool  # this is the last iterate of its octave
     state: Mapping[str, np.ndarray]  # of the optimizer
-    stretched: bool = False  # whether x grew out of noise, so that its contrast is normalised for display
+    stretched: bool = False  # whether the contrast is normalised for display, as in dreams from noise
 
     @property
     def picture(self) -> np.ndarray:
-        """The picture: float32 (H, W, 3), RGB, 0..255; (N, H, W, 3) for a batch. Computed at each call."""
+        """The picture: float32 (H, W, 3), or (N, H, W, 3) for a batch, RGB in 0..255. Computed at each call."""
         preprocessing = PREPROCESSINGS[self.preprocessing]
         return preprocessing.stretched(self.x) if self.stretched else preprocessing.denormalise(self.x)
 

@@ -1,6 +1,6 @@
 """Octave schedules: the list of sizes, and how the picture is passed from one size to the next.
 
-Pictures here are preprocessed for the network: float (H, W, 3), or a batch of them (N, H, W, 3). Resizing is bilinear,
+Pictures here are preprocessed for the network: float (H, W, 3), or (N, H, W, 3) for a batch. Resizing is bilinear,
 with the three grid alignments of the original programs (see `bilinear`).
 """
 
@@ -25,9 +25,9 @@ class ScheduleEntry:
     schedule: Callable[[np.ndarray, Octaves], "Plain"]
     """The class of the schedule, a subclass of Plain."""
     returns: bool
-    """Whether the result has the original size; if not, the first octave has it, and all others are larger."""
+    """Whether the result has the original size. If not, the first octave has it, and all others are larger."""
     description: str
-    """What the schedule does, in a sentence."""
+    """The description of the schedule, for the documentation."""
     module: str
     """The module that added the entry."""
 
@@ -58,9 +58,9 @@ def each_side(size: Sequence[int], scaled: Callable[[int], int]) -> Size:
 
 @schedule("plain")
 class Plain:
-    """Start each octave with the result of the previous octave, resized; at the end, resize to the original size.
+    """Start each octave with the result of the previous octave, resized. At the end, resize to the original size.
 
-    This is the schedule of the TensorFlow tutorial. With one octave, it is the whole picture, once. A schedule has no
+    This is the schedule of the TensorFlow tutorial. One octave means one dream at the original size. A schedule has no
     state: a resumed run needs only the photograph and the last picture.
     """
 
@@ -75,7 +75,7 @@ class Plain:
 
     @staticmethod
     def _scaled(scale: float, exponent: int, side: int) -> int:
-        return int(np.float32(side) * np.float32(scale**exponent))  # in float32, as the tutorial multiplies
+        return int(np.float32(side) * np.float32(scale**exponent))  # float32, as in the tutorial
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """Make the start picture of an octave, counted from 0.
@@ -91,7 +91,7 @@ class Plain:
 
 @schedule("grown", returns=False)
 class Grown(Plain):
-    """Start at the original size and enlarge in each octave; do not resize back.
+    """Start at the original size and enlarge in each octave. Do not resize back.
 
     This is the schedule of the feature-visualisation notebook for pictures made from noise.
     """
@@ -132,7 +132,7 @@ class Reinjected(Plain):
 
 @schedule("carried")
 class Carried(Plain):
-    """Start each octave with the photograph at that size, plus the enlarged difference of the previous result to it.
+    """Add the change made in one octave, enlarged, to the photograph at the size of the next octave.
 
     This is the schedule of the DeepDream notebook.
     """
@@ -156,7 +156,7 @@ class Carried(Plain):
 
 @schedule("split")
 class Split(Plain):
-    """Split the photograph into frequency bands first; start each octave with the previous result plus its band.
+    """Split the photograph into frequency bands first. Each octave adds the next band to the previous result.
 
     This is the schedule of the feature-visualisation notebook for photographs.
     """

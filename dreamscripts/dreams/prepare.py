@@ -1,4 +1,4 @@
-"""From settings to what a dream needs: the network, the evaluator of its loss, and the sizes that it goes through."""
+"""Prepare a dream: load the network, build the evaluator of the loss, and plan the octaves."""
 
 import logging
 import math
@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
-    """What a dream needs. `skipped` octaves are too small for the network; `start` is None for the photograph."""
+    """The parts of a dream. The first `skipped` octaves are too small. `start` is None to start from the photograph."""
 
     evaluator: Evaluator
     schedule: Plain
     skipped: int
-    start: np.ndarray | None  # float32, normalised, of the size of the first octave
+    start: np.ndarray | None  # float32, preprocessed, at the size of the first octave
 
 
 def prepare(
@@ -48,12 +48,12 @@ def prepare(
     choices: Choices | None,
     on_choices: Callable[[Choices], None],
 ) -> Prepared:
-    """Prepare a dream; the arguments are those of `dream`. Raises DreamError."""
+    """Prepare a dream. The arguments are those of `dream`. Raises DreamError."""
     picture = as_picture(picture, batch=settings.start == "noise")
     loss = None if loss is None else as_loss(loss)
     if evaluator:
         if loss is not None or choices is not None:
-            raise SettingsError("an evaluator has a loss and choices of its own: give them to build_evaluator")
+            raise SettingsError("an evaluator already has its loss and choices; give them to build_evaluator")
         refuse_other_settings(evaluator, settings)
         evaluator.reset()
     network = evaluator.network if evaluator else open_network(settings, loss)
@@ -75,9 +75,9 @@ def prepare(
 
 
 def open_network(settings: Settings, loss: Loss | None = None) -> Network:
-    """Load the network that the settings name, up to the layers that the loss reads; without `loss`, the settings' own.
+    """Load the network that the settings name, up to the deepest layer that the loss reads.
 
-    Raises NetworkError.
+    Without `loss`, these are the layers of the settings' features. Raises NetworkError.
     """
     network = load_network(
         settings.network,
@@ -87,28 +87,28 @@ def open_network(settings: Settings, loss: Loss | None = None) -> Network:
         seed=settings.seed,
     )
     if settings.precision != "float32" and not host.on_gpu():
-        instead = "computes in float32" if settings.precision == "tf32" else "takes longer with it"
+        instead = "computes in float32" if settings.precision == "tf32" else "is slower with it"
         log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
     edges = [MEASURES[feature.measure or settings.measure].edge for feature in settings.features.values()]
     return replace(network, edge=loss.edge if loss else max(edges), tf32=settings.precision == "tf32")
 
 
 def choose(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Choices:
-    """Choose how a run computes `pictures` pictures of up to height × width; a long run makes a trial of seconds."""
+    """Choose how a run computes `pictures` pictures of up to height × width. A long run measures for some seconds."""
     if settings.precision == "mixed_bfloat16":
         return Choices()
     passes = settings.optimizer.iterations * settings.optimizer.passes
-    return as_said(settings, tuning.choose(network, height, width, pictures * passes))
+    return override_choices(settings, tuning.choose(network, height, width, pictures * passes))
 
 
-def as_said(settings: Settings, choices: Choices) -> Choices:
-    """The choices, with what the settings prescribe."""
-    said = {"auto": choices.winograd_from, "direct": None, "winograd": 0}
-    return replace(choices, winograd_from=said[settings.convolutions])
+def override_choices(settings: Settings, choices: Choices) -> Choices:
+    """Return the choices, with the kind of convolutions that the settings prescribe, if any."""
+    winograd_from = {"auto": choices.winograd_from, "direct": None, "winograd": 0}
+    return replace(choices, winograd_from=winograd_from[settings.convolutions])
 
 
-def computed(network: Network, settings: Settings, choices: Choices) -> Network:
-    """The network with the layers that the settings or the choices ask for."""
+def rewrite_network(network: Network, settings: Settings, choices: Choices) -> Network:
+    """Replace layers of the network as the settings and the choices require: bfloat16, or Winograd's algorithm."""
     if settings.precision == "mixed_bfloat16":
         return replace(network, model=in_bfloat16(network.model))
     if choices.winograd_from is None:
@@ -134,7 +134,7 @@ def build_evaluator(
     """
     tiles = tiles_for(network, settings, height, width, pictures)
     choices = choices or choose(network, settings, height, width, pictures)
-    network = computed(network, settings, choices)
+    network = rewrite_network(network, settings, choices)
     return Evaluator(
         network,
         build_loss(settings, network) if loss is None else loss,
@@ -147,7 +147,7 @@ def build_evaluator(
     )
 
 
-# What an evaluator is built from; the rest of the settings is for the optimizer and the octaves.
+# The settings that an evaluator is built from. All others are for the optimizer and the octaves.
 BUILT_FROM = (
     *("network", "weights", "preprocessing", "seed", "convolutions", "precision"),
     *("measure", "features", "guide", "penalties", "jitter", "tiles"),
@@ -155,32 +155,34 @@ BUILT_FROM = (
 
 
 def refuse_other_settings(evaluator: Evaluator, settings: Settings) -> None:
-    """Raise SettingsError if an evaluator was built from other settings than these, which it would ignore."""
+    """Raise SettingsError if an evaluator was built from other settings, because it would ignore these."""
     if evaluator.settings is None:
         raise SettingsError("this evaluator was not built from settings; use build_evaluator(network, settings, …)")
     for key in BUILT_FROM:
-        theirs, ours = getattr(evaluator.settings, key), getattr(settings, key)
-        if theirs != ours:
-            raise SettingsError(f"the evaluator was built with {key} = {theirs}, not {ours}; build another for these")
+        built_with, requested = getattr(evaluator.settings, key), getattr(settings, key)
+        if built_with != requested:
+            raise SettingsError(
+                f"the evaluator was built with {key} = {built_with}, not {requested}; build another evaluator"
+            )
 
 
 def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tuple[Plain, int]:
-    """The schedule of octaves for the normalised photograph `base`, and the number of octaves that are skipped.
+    """Return the schedule of octaves for the preprocessed photograph `base`, and the number of skipped octaves.
 
-    Octaves whose pictures are too small for the layers in use are skipped with a warning. Raises PictureError if all
-    are, or if the tiles are too small, and SettingsError if exact tiles are too small or cannot serve the network.
+    Octaves that are too small for the layers in use are skipped with a warning. Raises PictureError if all octaves or
+    the tiles are too small. Raises SettingsError if exact tiles are too small or the network does not support them.
     """
     table, tiles = settings.octaves, settings.tiles
     schedule = SCHEDULES[table.kind].schedule(base, table)
     network.check_size(*schedule.sizes[-1])
     if tiles and tiles.kind != "exact":
         _check_tiles(network, tiles)
-    if not SCHEDULES[table.kind].returns:  # its first octave is the picture itself, which cannot be skipped
+    if not SCHEDULES[table.kind].returns:  # the first octave is the picture itself and cannot be skipped
         network.check_size(*schedule.sizes[0])
     skipped = next(number for number, size in enumerate(schedule.sizes) if network.fits(*size))
     for number, (height, width) in enumerate(schedule.sizes[:skipped], 1):
         log.warning(
-            "octave %d of %d is skipped: %d×%d is too small for %s at %s, which needs %d pixels a side",
+            "octave %d of %d is skipped: %d×%d is too small for %s at %s, which needs %d pixels per side",
             *(number, table.count, width, height, network.name, ", ".join(network.model.output), network.least_side),
         )
     if skipped:
@@ -192,13 +194,13 @@ def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tupl
 
 
 def _check_tiles(network: Network, tiles: Tiles) -> None:
-    """Raise an error if the network cannot compute the smallest of these tiles by itself."""
+    """Raise PictureError or SettingsError if the smallest of these tiles is too small for the network."""
     side = smallest_tile(tiles)
     if network.fits(side, side):
         return
     if network.only_size:
-        raise SettingsError(f"{network.name} takes pictures of one size only: remove tiles from the settings")
+        raise SettingsError(f"{network.name} accepts pictures of one size only; remove tiles from the settings")
     raise PictureError(
         f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(network.model.output)}, "
-        f"which needs {network.least_side} pixels a side in every tile: raise tiles.size"
+        f"which needs {network.least_side} pixels per side in every tile; raise tiles.size"
     )

@@ -1,1 +1,1 @@
-"""Optimizers: each changes a picture so that the loss falls. A module here, with a decorator, adds one."""
+"""Optimizers, which change a picture so that the loss falls. A new module here can add an optimizer (registry.py)."""

@@ -27,16 +27,16 @@ class AdamSettings(UpdateRuleSettings):
 def adam(
     objective: "Objective", x: np.ndarray, settings: AdamSettings, start: int, state: Mapping[str, np.ndarray]
 ) -> Iterator[OptimizerResult]:
-    """Minimise the objective as Keras's Adam does, with `settings.step` as its learning rate, in pixel values.
+    """Minimise the objective with Keras's Adam. Its learning rate is `settings.step`, in pixel values.
 
-    The state holds the variables of Keras's Adam, by number.
+    The state contains the variables of Keras's Adam, by number.
     """
     rule = in_pixel_values(_Adam(settings.step), objective.preprocessing)
     return apply_rule(rule, objective, x, settings, start, state)
 
 
 class _Adam:
-    """The update rule of Keras's Adam; its variables are made at the first call."""
+    """The update rule of Keras's Adam. Its variables are created at the first call."""
 
     def __init__(self, rate: float):
         self._rate = rate

@@ -13,12 +13,12 @@ from dreamscripts.settings.schema import OptimizerSettings
 def bounds_around(x: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> tuple[Any, Any] | None:
     """Compute the lower and the upper bound of every value in an iteration that starts with x (..., H, W, 3).
 
-    With `settings.max_change`, the bounds are that many pixel values from x, but within 0..255. With `settings.clip`
-    alone they are 0 and 255. Bounds are arrays or tensors as x is, of its type and shape. Returns None without both.
+    With `settings.max_change`, the bounds are x ± `max_change` pixel values, limited to 0..255. With `settings.clip`
+    alone, they are 0 and 255. Without both, returns None. The bounds are arrays or tensors, with x's type and shape.
     """
     xp = ops if ops.is_tensor(x) else np
 
-    def spread(by_channel: np.ndarray) -> Any:  # as wide as the picture, because a last axis of three is slow
+    def spread(by_channel: np.ndarray) -> Any:  # as wide as the picture: a last axis of length 3 is slow
         row = np.tile(by_channel, (x.shape[-2], 1))
         return ops.convert_to_tensor(row, "float32") if xp is ops else row.astype(x.dtype)
 
@@ -37,11 +37,11 @@ class Box:
 
     low: Any
     high: Any
-    reach: float  # the largest change of a value, in the units of x
+    largest_change: float  # of a value, in the units of x
 
     @classmethod
     def around(cls, picture: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> Self | None:
-        """Compute the bounds around a tensor (..., H, W, 3); None if the settings do not have any."""
+        """Compute the bounds around a tensor (..., H, W, 3), or return None if the settings set no bounds."""
         bounds = bounds_around(picture, settings, preprocessing)
         if bounds is None:
             return None
@@ -53,6 +53,6 @@ class Box:
         return ops.minimum(ops.maximum(x, self.low), self.high)  # takes half the time of ops.clip
 
     def free(self, x: Any, gradient: Any) -> Any:
-        """Make a float32 mask: 0 for a value at a bound whose gradient points outwards, 1 for others."""
+        """Return a float32 mask: 0 for values at a bound that a descent step would move outside, 1 for all others."""
         bound = ((x <= self.low) & (gradient > 0)) | ((x >= self.high) & (gradient < 0))
         return 1.0 - ops.cast(bound, "float32")

@@ -12,7 +12,7 @@ from dreamscripts.optimizers.update_rule import State, UpdateRuleSettings, apply
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
 
-PICTURE = {"axis": (-3, -2, -1), "keepdims": True}  # each picture of a batch by itself
+PICTURE = {"axis": (-3, -2, -1), "keepdims": True}  # each picture of a batch separately
 NORMALISE = {
     "none": lambda g: g,
     "mean": lambda g: g / np.maximum(np.abs(g).mean(**PICTURE), 1e-7),  # the Keras InceptionV3 and the Caffe example
@@ -27,7 +27,7 @@ class GradientAscentSettings(UpdateRuleSettings):
     name: Literal["gradient_ascent"] = "gradient_ascent"
     """The optimizer."""
     normalise: Literal["mean", "notebook", "std", "none"] = "mean"
-    """The divisor of the gradient: its mean absolute value (mean, notebook), its standard deviation, or none."""
+    """The divisor of the gradient: mean absolute value (mean, notebook), standard deviation (std), or 1 (none)."""
 
 
 @optimizer(
@@ -46,7 +46,7 @@ def gradient_ascent(
     state: Mapping[str, np.ndarray],
 ) -> Iterator[OptimizerResult]:
     """Follow the gradient g of the score, −loss: x += step · g / norm(g), with `settings.step` in pixel values."""
-    # As wide as the picture, because NumPy is slow over a last axis of three.
+    # As wide as the picture, because NumPy is slow if the last axis has length 3.
     step = np.tile((settings.step / np.array(objective.preprocessing.scale)).astype(np.float32), (x.shape[-2], 1))
 
     def rule(x: np.ndarray, gradient: np.ndarray, state: State) -> tuple[np.ndarray, State]:

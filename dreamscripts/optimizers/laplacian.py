@@ -1,6 +1,6 @@
 """Laplacian-pyramid normalisation of a gradient, which gives all scales of detail the same strength.
 
-A gradient is mostly fine grain. The feature-visualisation notebook (A. Mordvintsev, 2016) splits it into frequency
+Most of a gradient is fine detail. The feature-visualisation notebook (A. Mordvintsev, 2016) splits it into frequency
 bands (Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code"), divides each band by its root mean
 square, and adds the bands.
 
@@ -24,7 +24,7 @@ def normalise(g: np.ndarray, splits: int) -> np.ndarray:
 
 
 def split(planes: np.ndarray, splits: int) -> list[np.ndarray]:
-    """Split into the levels of the pyramid, coarsest first: a blurred rest, then `splits` bands."""
+    """Split a gradient into the levels of the pyramid, coarsest first: the blurred gradient, then `splits` bands."""
     levels = []
     for _ in range(splits):
         low = _reduce(planes)
@@ -34,7 +34,7 @@ def split(planes: np.ndarray, splits: int) -> list[np.ndarray]:
 
 
 def merge(levels: list[np.ndarray]) -> np.ndarray:
-    """Undo `split`."""
+    """Add the levels of a pyramid: the inverse of `split`."""
     planes = levels[0]
     for high in levels[1:]:
         planes = _expand(planes, high.shape) + high
@@ -42,20 +42,20 @@ def merge(levels: list[np.ndarray]) -> np.ndarray:
 
 
 def _reduce(planes: np.ndarray) -> np.ndarray:
-    """Blur, and keep every second row and column."""
+    """Blur the planes and keep every second row and column."""
     *_, height, width = planes.shape
     return _blur(height) @ planes @ _blur(width).T
 
 
 def _expand(low: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Enlarge to a shape (..., H, W): four times the transpose of `_reduce`."""
+    """Enlarge planes to a shape (..., H, W): four times the transpose of `_reduce`."""
     *_, height, width = shape
     return 4 * (_blur(height).T @ low @ _blur(width))
 
 
 @lru_cache(64)
 def _blur(side: int) -> np.ndarray:
-    """Make the matrix (half, side) of the blur with stride 2 along a side, with zeros outside the picture.
+    """Return the matrix (half, side) of the blur with stride 2 along a side, with zeros outside the picture.
 
     The first position follows TensorFlow's rule for padding "SAME".
     """

@@ -1,4 +1,4 @@
-"""L-BFGS on the pixels, restarted in each iteration, as in the Keras L-BFGS example: by SciPy, or on the device."""
+"""L-BFGS by SciPy or on the device, restarted in each iteration as in the Keras L-BFGS example."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -26,13 +26,13 @@ class LbfgsSettings(OptimizerSettings):
     name: Literal["lbfgs"] = "lbfgs"
     """The optimizer."""
     where: Literal["scipy", "device"] = "scipy"
-    """SciPy's L-BFGS-B in float64, or this package's own in float32 on the device that runs the network."""
+    """scipy: SciPy's L-BFGS-B in float64. device: this package's L-BFGS in float32, on the device of the network."""
     history: int = Field(5, ge=1, le=100)
-    """Vector pairs that the curvature is estimated from, 1 to 100, with where = "device"; a pair is two pictures."""
+    """Number of vector pairs that estimate the curvature, 1 to 100, for where = "device". A pair is two pictures."""
 
     @property
     def pictures_kept(self) -> int:
-        """See OptimizerSettings: SciPy keeps 25 in float64."""
+        """See OptimizerSettings: SciPy keeps 25 pictures in float64."""
         return 2 * 25 if self.where == "scipy" else 2 * self.history + 8
 
     @property
@@ -55,10 +55,10 @@ class LbfgsSettings(OptimizerSettings):
 def lbfgs(
     objective: "Objective", x: np.ndarray, settings: LbfgsSettings, start: int, state: Mapping[str, np.ndarray]
 ) -> Iterator[OptimizerResult]:
-    """Minimise the objective as `settings.where` says, by up to `settings.passes` passes in each iteration.
+    """Minimise the objective by SciPy or on the device, with about `settings.passes` passes in each iteration.
 
-    An iteration that finds no lower loss is logged. After it, another draw of the jitter may lead to a lower loss, so
-    one more iteration is tried if the objective is random. The state counts such iterations in a row.
+    If an iteration finds no lower loss, a warning is logged. If the objective is random, one more iteration is tried,
+    because another draw of the jitter may lead to a lower loss. The state counts such iterations in a row.
     """
     most = 2 if objective.is_random else 1
     bounded = settings.clip or settings.max_change is not None
@@ -68,8 +68,8 @@ def lbfgs(
         stuck = 0 if lowered else stuck + 1
         done = stuck == most
         if stuck:
-            end = ", so no more are tried at this size" if done else ""
-            advice = "" if bounded else "; optimizer.max_change = 5 would keep its steps near the picture"
+            end = ", so this octave ends" if done else ""
+            advice = "" if bounded else "; set optimizer.max_change = 5 to limit the change of each pixel"
             log.warning("iteration %d: the line search found no lower loss%s%s", iteration, end, advice)
         yield replace(result, state={"stuck": np.array(stuck)} if stuck else {}, done=done)
         if done:

@@ -1,12 +1,12 @@
-"""L-BFGS in float32 tensors of the backend, restarted in each iteration; with bounds or without.
+"""L-BFGS on float32 tensors of the backend, restarted in each iteration, with or without bounds.
 
 Nocedal and Wright 2006, "Numerical Optimization", section 7.2 (N&W), with the line search of L-BFGS-B. Projection keeps
 the bounds (Bertsekas 1982, "Projected Newton Methods for Optimization Problems with Simple Constraints"; Byrd, Lu,
 Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimization"): a value at a bound is
-fixed if its gradient points outwards, and L-BFGS gives the direction of the other, free values.
+fixed if a descent step would move it outside. L-BFGS gives the direction of all other (free) values.
 
-Only scalars are copied to the host. During a pass there are two vectors as large as the picture for each pair, and five
-more: the picture, its gradient, the direction, the trial picture and its gradient. Bounds are another two.
+Only scalars are copied to the host. During a pass, memory contains two vectors of the picture's size for each pair, and
+five more: the picture, its gradient, the direction, the trial picture and its gradient. Bounds need two more.
 """
 
 import math
@@ -35,12 +35,13 @@ LEAST_GAIN = 2.2e-9  # smallest decrease that counts, as a share of the loss, be
 def device_lbfgs(
     objective: "Objective", x: np.ndarray, settings: "LbfgsSettings", start: int
 ) -> Iterator[tuple[OptimizerResult, bool]]:
-    """Yield the result of each iteration, and whether its loss is lower; each is under its own draw of the jitter.
+    """Yield the result of each iteration, and whether the iteration lowered the loss.
 
-    The picture of a result is float32, and its loss that under the draw of the iteration. After `settings.passes`
-    passes no other line search is started; the current one is finished. `settings.history` is the number of vector
-    pairs that an iteration keeps; the next iteration starts without any. `settings.max_change` and `settings.clip` set
-    bounds for every picture that is evaluated (box.py). Raises Diverged if the loss becomes infinite or NaN.
+    Each iteration has its own draw of the jitter, which also determines the loss of its result. The picture of a result
+    is float32. After `settings.passes` passes, the current line search is finished and no other is started.
+    `settings.history` is the largest number of vector pairs; each iteration starts without pairs. `settings.max_change`
+    and `settings.clip` set bounds for every picture that is evaluated (box.py). Raises Diverged if the loss becomes
+    infinite or NaN.
     """
     picture = ops.convert_to_tensor(x, "float32")
     if limits := Box.around(picture, settings, objective.preprocessing):
@@ -49,37 +50,37 @@ def device_lbfgs(
         objective.draw(iteration)
         points = _Points(objective, picture.shape)
         box = Box.around(picture, settings, objective.preprocessing)
-        here, picture = points.at(picture), None  # frees the start picture after the first step
-        loss_at_start = here.loss
+        current, picture = points.at(picture), None  # frees the start picture after the first step
+        loss_at_start = current.loss
         pairs: deque[Pair] = deque()
         while points.passes <= settings.passes:
-            there = _line_search(points, here, pairs, box)
-            if there is None:
+            found = _line_search(points, current, pairs, box)
+            if found is None:
                 break
             if len(pairs) == settings.history:
                 pairs.popleft()  # frees the memory of the oldest pair first
-            pairs.append(Pair(there.x - here.x, there.gradient - here.gradient))
-            before, here = here.loss, there
-            if not _lower(here.loss, before):
+            pairs.append(Pair(found.x - current.x, found.gradient - current.gradient))
+            before, current = current.loss, found
+            if not _lower(current.loss, before):
                 break
         pairs.clear()
-        picture = here.picture
-        result = OptimizerResult(ops.convert_to_numpy(picture), here.loss, here.terms)
-        yield result, _lower(here.loss, loss_at_start)
+        picture = current.picture
+        result = OptimizerResult(ops.convert_to_numpy(picture), current.loss, current.terms)
+        yield result, _lower(current.loss, loss_at_start)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A step s, and the change y of the gradient over that step, which give the curvature along s."""
+    """A step s, and the change y of the gradient over this step. Together they give the curvature along s."""
 
     s: Vector
     y: Vector
 
 
 def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = None) -> Vector | None:
-    """Compute −H g, with the inverse Hessian H that L-BFGS makes of the pairs, oldest first (N&W, algorithm 7.4).
+    """Compute −H g, where H is the inverse Hessian estimated from the pairs, oldest first (N&W, algorithm 7.4).
 
-    `free` is 1 for values that may change and 0 for others; both loops use the free values only. A pair without
+    `free` is 1 for values that may change and 0 for all others. Both loops use only the free values. A pair without
     positive curvature over the free values is skipped, because it would give an uphill direction. Returns None if no
     pair is used.
 
@@ -118,14 +119,14 @@ class _Point:
 
 
 class _Points:
-    """Evaluates the objective at pictures of one shape, or at flat vectors of them, and counts the passes."""
+    """The objective at pictures of one shape, or at their flat vectors, with a count of the passes."""
 
     def __init__(self, objective: "Objective", shape: tuple[int, ...]):
         self.passes = 0
         self._objective, self._shape = objective, shape
 
     def at(self, x: Any) -> _Point:
-        """Evaluate the objective at x: a pass."""
+        """Evaluate the objective at x, in one pass."""
         self.passes += 1
         picture = ops.reshape(x, self._shape) if len(x.shape) == 1 else x
         loss, gradient = self._objective.loss(picture), self._objective.gradient(picture)
@@ -134,36 +135,36 @@ class _Points:
 
 
 def _lower(loss: float, before: float) -> bool:
-    """Whether the loss is lower by more than the rounding errors of float32."""
+    """Return whether the loss is lower by more than the rounding errors of float32."""
     return before - loss > LEAST_GAIN * abs(before)
 
 
-def _line_search(points: _Points, here: _Point, pairs: Sequence[Pair], box: Box | None) -> _Point | None:
-    """Find a point with a lower loss along the direction of descent; None if there is none."""
-    d, slope, first = _descent(here, pairs, box)
+def _line_search(points: _Points, current: _Point, pairs: Sequence[Pair], box: Box | None) -> _Point | None:
+    """Find a point with a lower loss along the direction of descent, or return None."""
+    d, slope, first = _descent(current, pairs, box)
     if slope >= 0:
         return None
-    there = None
+    trial = None
 
     def at(step: float) -> line_search.Point:
-        nonlocal there
-        there = None  # frees the memory of the previous trial first
-        x = here.x + step * d
-        there = points.at(box.clipped(x) if box else x)  # rounding may exceed the bounds
-        return line_search.Point(step, there.loss, dot(there.gradient, d))
+        nonlocal trial
+        trial = None  # frees the memory of the previous trial first
+        x = current.x + step * d
+        trial = points.at(box.clipped(x) if box else x)  # rounding may exceed the bounds
+        return line_search.Point(step, trial.loss, dot(trial.gradient, d))
 
     longest = 1.0 if box else math.inf
-    return there if line_search.search(at, line_search.Point(0.0, here.loss, slope), first, longest) else None
+    return trial if line_search.search(at, line_search.Point(0.0, current.loss, slope), first, longest) else None
 
 
-def _descent(here: _Point, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
-    """Choose a direction; return it, the slope along it, and the first step as a factor of it.
+def _descent(current: _Point, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
+    """Return the search direction, the slope along it, and the first step as a factor of the direction.
 
     The direction is that of the pairs, or the negative gradient if the pairs give no downhill direction. With bounds,
-    the whole direction stays within them, and the negative gradient is scaled so that a free value of mean gradient
-    reaches its bound. Without bounds, the first step along the negative gradient has length 1, as in L-BFGS-B.
+    the whole direction stays within them, and the negative gradient is scaled so that a free value with the mean
+    gradient reaches its bound. Without bounds, the first step along the negative gradient has length 1, as in L-BFGS-B.
     """
-    x, g = here.x, here.gradient
+    x, g = current.x, current.gradient
     free = box.free(x, g) if box else None
     d = direction(g, pairs, free) if pairs else None
     if d is not None:
@@ -175,5 +176,5 @@ def _descent(here: _Point, pairs: Sequence[Pair], box: Box | None) -> tuple[Vect
         return -g, -square, square**-0.5 if square else 1.0
     g = free * g
     mean = float(ops.sum(ops.abs(g))) / max(float(ops.sum(free)), 1.0)
-    d = box.clipped(x - (box.reach / mean if mean else 1.0) * g) - x
+    d = box.clipped(x - (box.largest_change / mean if mean else 1.0) * g) - x
     return d, dot(g, d), 1.0

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def scipy_lbfgs(
     objective: "Objective", x: np.ndarray, settings: "LbfgsSettings", start: int
 ) -> Iterator[tuple[OptimizerResult, bool]]:
-    """Yield the result of each iteration, and whether its loss is lower; each is under its own draw of the jitter.
+    """Yield the result of each iteration, and whether the iteration lowered the loss.
 
-    The loss is that of the picture under the draw of the iteration. `settings.passes` is SciPy's `maxfun`: SciPy
-    finishes its line search, so that an iteration takes a few passes more. `settings.max_change` and `settings.clip`
-    set SciPy's bounds (box.py), which the Keras example does not have. SciPy's tolerances are 0, because they are
-    absolute: they would stop a large or a dark picture before its first step.
+    Each iteration has its own draw of the jitter, which also determines the loss of its result. `settings.passes` is
+    SciPy's `maxfun`. SciPy finishes its line search, so an iteration can take a few more passes. `settings.max_change`
+    and `settings.clip` set SciPy's bounds (box.py), which the Keras example does not have. SciPy's tolerances are set
+    to 0. They are absolute, and would stop a large or dark picture before its first step.
     """
     from scipy.optimize import Bounds, minimize
 

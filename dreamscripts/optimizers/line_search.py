@@ -1,4 +1,4 @@
-"""Moré and Thuente's line search, for a step that meets the strong Wolfe conditions.
+"""Moré and Thuente's line search, which finds a step that meets the strong Wolfe conditions.
 
 Moré and Thuente 1994, "Line Search Algorithms with Guaranteed Sufficient Decrease": MINPACK-2's `dcsrch` and `dcstep`,
 with the constants of L-BFGS-B.
@@ -8,14 +8,14 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-DECREASE = 1e-3  # μ: the loss must fall by this share of the fall that the first slope predicts
+DECREASE = 1e-3  # μ: the loss must fall by this share of the decrease that the first slope predicts
 CURVATURE = 0.9  # η: the slope must fall to this share of the first slope
 NARROW = 0.1  # stop if the interval is at most this share of its far end
 MOST = 20  # passes in a search
 
 
 class Point(NamedTuple):
-    """A step along the line, the loss there, and the slope of the loss there, by unit of the step."""
+    """A step along the line, the loss at this step, and the slope of the loss per unit of the step."""
 
     step: float
     loss: float
@@ -25,9 +25,9 @@ class Point(NamedTuple):
 def search(at: Callable[[float], Point], start: Point, step: float, longest: float = math.inf) -> Point | None:
     """Find a point on the line that meets the strong Wolfe conditions, first trying `step`.
 
-    `at(step)` costs a pass. The point that is returned is the last that was evaluated. At the `longest` step, only the
-    decrease is required. If no point is found in MOST passes, or before the interval is NARROW, the lowest point is
-    returned, or None if that is the start.
+    `at(step)` costs a pass. The returned point is always the last that was evaluated. At the `longest` step, only the
+    decrease is required. If no point meets the conditions in MOST passes, or before the interval is NARROW, returns the
+    lowest point, or None if the start is the lowest.
     """
     low = high = start  # α_l, the best so far, and α_u, the other end of the interval
     bracketed, first_stage = False, True
@@ -71,7 +71,7 @@ def _tilted(point: Point, tilt: float) -> Point:
 
 
 def _brackets(low: Point, trial: Point) -> bool:
-    """Whether there is a minimum between two points."""
+    """Return whether there is a minimum between two points."""
     return trial.loss > low.loss or trial.slope * low.slope < 0
 
 
@@ -99,7 +99,7 @@ def _next_step(low: Point, high: Point, trial: Point, bracketed: bool, least: fl
 
 
 def _cubic(a: Point, b: Point) -> float:
-    """Compute the minimum of the cubic with the losses and slopes of a and b; NaN if it has none (N&W, 3.59)."""
+    """Compute the minimum of the cubic with the losses and slopes of a and b (N&W, 3.59), or NaN if there is none."""
     width = b.step - a.step
     theta = 3 * (a.loss - b.loss) / width + a.slope + b.slope
     size = max(abs(theta), abs(a.slope), abs(b.slope)) or 1.0  # to avoid overflow of squares

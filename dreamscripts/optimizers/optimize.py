@@ -23,11 +23,11 @@ def optimize(
     start: int = 0,
     state: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[OptimizerResult]:
-    """Minimise the objective from the picture x (..., H, W, 3), in its preprocessing; yield a result per iteration.
+    """Minimise the objective from the preprocessed picture x (..., H, W, 3), and yield a result per iteration.
 
-    `start` is the number of iterations before, and `state` that of the result before, if there is one. With
-    `settings.parameters` = "fourier" the optimizer changes Fourier coefficients of the picture; the results hold
-    pictures all the same. Raises Diverged if the loss becomes infinite, NaN or much larger than at the start.
+    `start` is the number of earlier iterations. `state` is the state of the last result, None at the start of an
+    octave. With `settings.parameters` = "fourier", the optimizer changes Fourier coefficients of the picture, but the
+    results contain pictures. Raises Diverged if the loss becomes infinite, NaN or much larger than at the start.
     """
     state = dict(state or {})
     function = OPTIMIZERS[settings.name].function

@@ -1,4 +1,4 @@
-"""The protocol of an optimizer: an iterator of results, one for each iteration."""
+"""The protocol of an optimizer: a function that yields one result for each iteration."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class OptimizerResult:
     """The result of an iteration: a picture x (..., H, W, 3) in the units of the objective, its loss and its terms.
 
-    `state` is all that the next iteration needs beside x, as arrays by name: it is saved for resuming. `done` ends the
+    `state` contains all other arrays that the next iteration needs, by name. It is saved for resuming. `done` ends the
     octave.
     """
 
@@ -26,7 +26,7 @@ class OptimizerResult:
 
 
 class OptimizerFunction(Protocol):
-    """An optimizer: yields a result for each iteration, without end or up to the first that is `done`."""
+    """An optimizer: a function that yields a result for each iteration, endlessly or until a result is `done`."""
 
     def __call__(
         self,
@@ -39,8 +39,8 @@ class OptimizerFunction(Protocol):
     ) -> Iterator[OptimizerResult]:
         """Minimise the objective from the picture x (..., H, W, 3).
 
-        `settings` are the optimizer's own (a subclass of OptimizerSettings). `start` is the number of iterations
-        before, which decides the draws of the jitter. `state` is that of the result before, empty at the start of an
-        octave. An iteration is about `settings.passes` passes. The pixels must stay within the bounds that
-        `settings.clip` and `settings.max_change` set (box.py). Raises Diverged.
+        `settings` is the table [optimizer], in the optimizer's own subclass of OptimizerSettings. `start` is the number
+        of earlier iterations, which determines the draws of the jitter. `state` is the state of the last result, empty
+        at the start of an octave. An iteration takes about `settings.passes` passes. The pixels must stay within the
+        bounds that `settings.clip` and `settings.max_change` set (box.py). Raises Diverged.
         """

@@ -1,4 +1,4 @@
-"""The entry of an optimizer, and the decorator that adds one: a module here, or a cell of a notebook, is enough."""
+"""The registry entry of an optimizer, and the decorator that adds it from a module here or from a notebook."""
 
 import colorsys
 from collections.abc import Callable, Iterator
@@ -26,15 +26,15 @@ class OptimizerEntry:
     function: OptimizerFunction
     """The optimizer itself."""
     settings: type[OptimizerSettings]
-    """The model of the table [optimizer]; without arguments it has the default values."""
+    """The model of the table [optimizer]. Without arguments, it has the default values."""
     title: str
-    """The name in reports, as in a sentence."""
+    """The name in reports, spelled as in the middle of a sentence."""
     colour: str
     """The colour in plots, as `#rrggbb`."""
     advice: str
-    """What to do when the loss diverges: the end of the error message."""
+    """Advice to the user if the loss diverges. It ends the error message."""
     searches: Literal["step", "passes"] | None
-    """What `compare` varies: the step size, the passes of an iteration, or nothing."""
+    """The setting that `compare` varies: the step size, the passes per iteration, or None."""
     module: str
     """The module that added the entry."""
 
@@ -50,9 +50,9 @@ def optimizer(
 ) -> Callable[[F], F]:
     """Add the decorated function (OptimizerFunction) to the optimizers that settings can name.
 
-    The name is that of the function if none is given. `settings` is the model of its table [optimizer], a subclass of
-    OptimizerSettings. Other arguments are fields of OptimizerEntry. The decorated function may be added again, as when
-    a cell of a notebook runs twice. Raises ValueError if another module has added an optimizer of that name.
+    The default `name` is the name of the function. `settings` is the model of the table [optimizer], a subclass of
+    OptimizerSettings. Other arguments are fields of OptimizerEntry. A function can be added again, for example if a
+    notebook cell runs twice. Raises ValueError if another module has added an optimizer with this name.
     """
 
     def add(function: F) -> F:
@@ -79,6 +79,6 @@ def optimizer(
 
 
 def _colour(name: str) -> str:
-    """Choose a colour that is always the same for a name."""
+    """Return a colour that depends only on the name."""
     rgb = colorsys.hsv_to_rgb(crc32(name.encode()) / 2**32, 0.75, 0.7)
     return "#" + "".join(f"{round(255 * value):02x}" for value in rgb)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dreamscripts.images.preprocessing import Preprocessing
     from dreamscripts.objective.protocol import Objective
 
-EXPLODED = 100  # a loss that is higher than the first by this many times the first is given up
+LARGEST_RISE = 100  # of the loss before Diverged is raised, as a multiple of the first loss
 FIRST = "first"  # the name of the first loss in the state
 
 State = Mapping[str, Any]
@@ -30,15 +30,15 @@ class UpdateRuleSettings(OptimizerSettings):
     """Settings of an optimizer that is an update rule."""
 
     step: float = Field(1.5, gt=0, allow_inf_nan=False)
-    """Step size, above 0: pixel values for each unit of the update, or values of Fourier coefficients."""
+    """Step size, above 0, in pixel values (or Fourier coefficients) per unit of the update."""
     laplacian: int = Field(0, ge=0, le=12)
-    """Splits of the Laplacian pyramid that gives all scales of the gradient the same strength, 0 to 12; 0 for none."""
+    """Splits of the Laplacian pyramid that gives all scales of the gradient the same strength, 0 to 12 (0: off)."""
     max_score: float | None = Field(None, allow_inf_nan=False)
     """An octave ends as soon as the score, which is −loss, is above this value."""
 
     @property
     def couples_pictures(self) -> bool:
-        """See OptimizerSettings: the score is that of all pictures of a batch."""
+        """See OptimizerSettings: all pictures of a batch have a common score."""
         return self.max_score is not None
 
 
@@ -50,12 +50,12 @@ def apply_rule(
     start: int,
     state: Mapping[str, np.ndarray],
 ) -> Iterator[OptimizerResult]:
-    """Yield a result after every `settings.passes` updates, each under its own draw of the jitter.
+    """Yield a result after every `settings.passes` updates. Each update has its own draw of the jitter.
 
-    `rule(x, gradient, state)` gives the next picture and the next state. The gradient is of the loss, float32 (..., H,
-    W, 3), after the Laplacian pyramid. The state is empty at the start of an octave; its values are arrays or tensors,
-    and it may not have the name "first". The picture is then clipped to the bounds of the iteration (box.py). The last
-    result is `done` as soon as the score, −loss, is above `settings.max_score`. Raises Diverged if the loss explodes.
+    `rule(x, gradient, state)` returns the next picture and the next state. The gradient of the loss is float32 (..., H,
+    W, 3), after the Laplacian pyramid. The state is empty at the start of an octave. Its values are arrays or tensors,
+    and the name "first" is reserved. After each update, the picture is clipped to the bounds of the iteration (box.py).
+    The last result is `done` as soon as the score, −loss, is above `settings.max_score`. Raises Diverged.
     """
     kept: State = {name: value for name, value in state.items() if name != FIRST}
     drawn = start * settings.passes
@@ -73,8 +73,8 @@ def apply_rule(
             drawn += 1
             objective.draw(drawn)
             loss = objective.loss(x)
-            if loss - first > EXPLODED * max(abs(first), 1):
-                raise Diverged(f"the loss exploded, from {first:.4g} to {loss:.4g}")
+            if loss - first > LARGEST_RISE * max(abs(first), 1):
+                raise Diverged(f"the loss diverged, from {first:.4g} to {loss:.4g}")
             if done := settings.max_score is not None and -loss > settings.max_score:
                 break
         yield OptimizerResult(x, loss, objective.terms(x), {FIRST: np.array(first), **_arrays(kept)}, done)
@@ -83,10 +83,10 @@ def apply_rule(
 
 
 def in_pixel_values(rule: Rule, preprocessing: "Preprocessing") -> Rule:
-    """Make a rule on pixel values a rule on preprocessed pictures.
+    """Turn a rule on pixel values into a rule on preprocessed pictures.
 
-    So the step size means the same for every network. The rule gets float32 pixel values, which are those of Fourier
-    coefficients if `preprocessing` is "none". Raises ValueError if it gives a picture of another shape.
+    The step size then means the same for every network. The rule gets float32 pixel values, or Fourier coefficients if
+    `preprocessing` is "none". Raises ValueError if the rule returns a picture of another shape.
     """
     scale, mean = np.array(preprocessing.scale), np.array(preprocessing.mean)
 
@@ -95,7 +95,7 @@ def in_pixel_values(rule: Rule, preprocessing: "Preprocessing") -> Rule:
         pixels, state = rule(pixels, (gradient / scale).astype(np.float32), state)
         pixels = ops.convert_to_numpy(pixels)
         if pixels.shape != x.shape:
-            raise ValueError(f"the update rule made a picture of shape {pixels.shape} from one of {x.shape}")
+            raise ValueError(f"the update rule returned a picture of shape {pixels.shape}, not {x.shape}")
         return (pixels - mean) / scale, state
 
     return converted
@@ -109,16 +109,16 @@ def update_rule(
     colour: str | None = None,
     advice: str = "lower optimizer.step",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make an optimizer of a function (x, gradient, state, settings) → (x, state).
+    """Make an optimizer from a function (x, gradient, state, settings) → (x, state).
 
         @update_rule(title="momentum")
         def momentum(x, gradient, state, settings):
             velocity = 0.9 * state.get("velocity", 0) + gradient / np.abs(gradient).mean()
             return x - settings.step * velocity, {"velocity": velocity}
 
-    x and the gradient of the loss are float32 (..., H, W, 3) in pixel values. The function is called once for every
-    pass; it gives the next picture, and all that the next call needs in `state`, as arrays by name. The state is empty
-    at the start of an octave; it is saved, so that a run can be resumed. Arguments are as in `optimizer`.
+    x and the gradient of the loss are float32 (..., H, W, 3) in pixel values. The function is called once per pass. It
+    returns the next picture and the next state: the other arrays that its next call needs, by name. The state is empty
+    at the start of an octave, and is saved for resuming. Arguments are as in `optimizer`.
     """
 
     def add(rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,7 +142,7 @@ def update_rule(
 
 
 def _arrays(state: State) -> dict[str, np.ndarray]:
-    """Copy a rule's state to arrays: the rule may change its own in place."""
+    """Copy a rule's state to arrays, because the rule may change its state in place."""
     if FIRST in state:
         raise ValueError(f"an update rule cannot keep '{FIRST}' in its state; use another name")
     return {name: np.array(ops.convert_to_numpy(value)) for name, value in state.items()}

@@ -1,7 +1,7 @@
-"""Inner products and weighted sums of vectors as large as a picture, on the device.
+"""Inner products and weighted sums of vectors of a picture's size, on the device.
 
 On a CPU, the vectors are in main memory, and most of the time is spent on reading them. NumPy therefore reads them
-once, in parts that fit into the processor's cache. On a GPU the parts are large, and the backend computes.
+once, in parts that fit into the processor's cache. On a GPU, the backend computes on large parts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ CACHED, LARGE = 2**14, 2**24  # values in a part of a vector, on a CPU and on a 
 def dot(a: Vector, b: Vector) -> float:
     """Compute the inner product of two vectors: in float32 within a part, in float64 over the parts."""
     if host.on_gpu():
-        return float(sum(float(ops.sum(one * other)) for (one, other), _ in _parts([a, b])))
-    return float(sum(float(np.dot(one, other)) for (one, other), _ in _parts([a, b])))
+        return float(sum(float(ops.sum(left * right)) for (left, right), _ in _parts([a, b])))
+    return float(sum(float(np.dot(left, right)) for (left, right), _ in _parts([a, b])))
 
 
 def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarray:
-    """Compute all inner products of n vectors, (n, n) float64, over the values at which `free` is 1 and not 0."""
+    """Compute all inner products of n vectors, (n, n) float64. Values are skipped where `free` is 0."""
     total = np.zeros((len(vectors), len(vectors)))
     for part, mask in _parts(vectors, free):
         rows = (ops if host.on_gpu() else np).stack(part)
@@ -38,7 +38,7 @@ def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarra
 
 
 def combine(factors: np.ndarray, vectors: Sequence[Vector], free: Vector | None = None) -> Vector:
-    """Sum the vectors, each times its factor. The sum is 0 wherever `free` is 0."""
+    """Compute the sum of the vectors times their factors. The sum is 0 where `free` is 0."""
     factors = factors.astype(np.float32)
     sums = []
     for part, mask in _parts(vectors, free):
@@ -51,7 +51,7 @@ def combine(factors: np.ndarray, vectors: Sequence[Vector], free: Vector | None 
 
 
 def _parts(vectors: Sequence[Vector], free: Vector | None = None) -> Iterator[tuple[list, Any]]:
-    """Yield the same part of all vectors, and of `free`, part by part: tensors on a GPU, arrays on a CPU."""
+    """Yield each part of all vectors and of `free`, in order: tensors on a GPU, arrays on a CPU."""
     size = LARGE if host.on_gpu() else CACHED
     if not host.on_gpu():
         vectors, free = [np.asarray(vector) for vector in vectors], None if free is None else np.asarray(free)

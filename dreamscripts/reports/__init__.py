@@ -1,1 +1,1 @@
-"""Plots, contact sheets and web pages. They only show data; nothing here computes a dream."""
+"""Plots, contact sheets and web pages, which only show data."""

@@ -1,4 +1,4 @@
-"""Thumbnails of a layer's channels in one JPEG, for a page that shows them beside the layer."""
+"""Join the pictures of a layer's channels into one JPEG of thumbnails, for a web page."""
 
 import io
 import math

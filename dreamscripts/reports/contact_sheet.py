@@ -1,4 +1,4 @@
-"""A contact sheet: one large picture with the pictures of all channels of a layer and their numbers."""
+"""Draw a contact sheet: the pictures of all channels of a layer in one picture, with their numbers."""
 
 import io
 import math
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-INK, QUIET, GROUND, GAP_IN_IT = "#1d1d1f", "#6b6b70", "#fbfbfa", "#ececea"
+INK, QUIET, GROUND, MISSING = "#1d1d1f", "#6b6b70", "#fbfbfa", "#ececea"
 MARGIN, GAP = 24, 8
-MOST_PIXELS = 64_000_000  # per sheet: any viewer can open that; the cells are made smaller to fit
+MOST_PIXELS = 64_000_000  # largest sheet, which any viewer can open; cells are made smaller to fit
 
 
 def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], count: int, size: int) -> bytes:
-    """Return a PNG with `count` pictures in rows, numbered from 0, in cells of `size` pixels; None is an empty cell."""
+    """Return a PNG with `count` pictures in rows, numbered from 0, in cells of `size` pixels. None is an empty cell."""
     columns = _columns(count)
     label = min(18, max(11, size // 8))
     cell = max(1, min(size, math.isqrt(MOST_PIXELS // count) - 2 * GAP - label))
@@ -21,8 +21,8 @@ def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], 
     across = max(cell, math.ceil(label_font.getlength(str(count - 1)))) + GAP
     down = cell + round(1.6 * label) + GAP
     top = MARGIN + 6 * label
-    written = max(heading_font.getlength(heading), note_font.getlength(note))
-    width = max(columns * across - GAP, math.ceil(written)) + 2 * MARGIN
+    text_width = max(heading_font.getlength(heading), note_font.getlength(note))
+    width = max(columns * across - GAP, math.ceil(text_width)) + 2 * MARGIN
     sheet = Image.new("RGB", (width, top + math.ceil(count / columns) * down - GAP + MARGIN), GROUND)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, MARGIN + 2 * label), heading, INK, heading_font, anchor="ls")
@@ -31,7 +31,7 @@ def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], 
         row, column = divmod(number, columns)
         left, upper = MARGIN + column * across, top + row * down
         if picture is None:
-            draw.rectangle((left, upper, left + cell - 1, upper + cell - 1), GAP_IN_IT)
+            draw.rectangle((left, upper, left + cell - 1, upper + cell - 1), MISSING)
         else:
             if picture.size != (cell, cell):
                 picture = ImageOps.contain(picture, (cell, cell))

@@ -1,4 +1,4 @@
-"""The web page of a gallery, and the contact sheet of each layer."""
+"""Write the web page of a gallery, and the contact sheet of each layer."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from dreamscripts.runs.gallery_folder import GalleryFolder
 
 
 def write_page(gallery: GalleryFolder) -> Path:
-    """Write the page and return its path. An open page reloads the gallery's record. Raises OutputError."""
+    """Write the page and return its path. An open page loads new pictures automatically. Raises OutputError."""
     page = gallery.folder / "index.html"
     write_atomically(page, (Path(__file__).parent / "gallery.html").read_bytes())
     return page
 
 
 def write_sheet(gallery: GalleryFolder, layer: str) -> None:
-    """Write the contact sheet of a layer, with an empty cell for each missing picture, unless it is up to date.
+    """Write the contact sheet of a layer, unless it is up to date. Missing pictures are empty cells.
 
     Raises OutputError.
     """
@@ -23,6 +23,6 @@ def write_sheet(gallery: GalleryFolder, layer: str) -> None:
     if not entry["done"] or gallery.has_sheet(layer):
         return
     channels, done = entry["channels"], len(entry["done"])
-    shown = f"{channels} channels" if done == channels else f"{done} of {channels} channels"
-    note = f"{gallery.record['network']} · {shown}"
+    counts = f"{channels} channels" if done == channels else f"{done} of {channels} channels"
+    note = f"{gallery.record['network']} · {counts}"
     gallery.save_sheet(layer, draw_sheet(layer, note, gallery.pictures(layer), channels, entry["size"]))

@@ -1,7 +1,7 @@
-"""A web page that shows a network: its layers as nodes, in blocks that can be opened and closed.
+"""Write a web page that shows a network: its layers as nodes, in blocks that can be opened and closed.
 
-The layout is a tree of parts in series and side by side. HTML arranges these, and the page's script only draws the
-lines between them.
+The layout is a tree of parts, in series or side by side. HTML arranges the parts, and the script of the page only draws
+the lines between them.
 """
 
 import base64
@@ -33,9 +33,9 @@ FAMILIES = {"convolution": "Conv|Dense", "pooling": "Pool", "following": "Activ|
 
 @dataclass(frozen=True)
 class Node:
-    """A layer: the names of its inputs, its block ("" for none), and the facts that the page shows.
+    """A layer with the names of its inputs, its block (or ""), and the facts that the page shows.
 
-    `size` is the shape of its output, with the batch dimension. `nameable` is whether a settings file can name it.
+    `size` is the shape of the output, with the batch dimension. `nameable`: whether a settings file can name it.
     """
 
     name: str
@@ -58,7 +58,7 @@ def write_graph(
 
 
 def describe_graph(model: keras.Model) -> list[Node]:
-    """Return every layer of `model`, from the input on."""
+    """Return all layers of `model`, from input to output."""
     operations = {public_name(operation): operation for operation in model.operations}
     graph = _read_graph(model)
     kinds = {name: type(operation).__name__ for name, operation in operations.items()}
@@ -123,7 +123,7 @@ def _facts(operation: keras.Operation, layer: LayerFacts | None, channels_first:
 
 
 def _shape(shape: Sequence[int | None], stride: float, channels_first: bool) -> str:
-    """Format an output's shape for a picture of H × W pixels. Sides that do not depend on the picture are numbers."""
+    """Format the shape of an output for a picture of H × W pixels, for example H/2 × W/2 × 64."""
     sides: list[int | str | None] = list(shape[1:])
     if len(sides) == 3:
         sides = sides[1:] + sides[:1] if channels_first else sides
@@ -209,7 +209,7 @@ class _Drawing:
         item = {
             node.name: f"b{self.blocks.index(node.block)}" if node.block else self._id[node.name] for node in self.nodes
         }
-        last = {name: i for i, name in enumerate(item.values())}  # a block has the position of its last layer
+        last = {name: i for i, name in enumerate(item.values())}  # a block is placed at its last layer
         graph: dict[str, dict[str, None]] = {name: {} for name in sorted(last, key=last.__getitem__)}
         for node in self.nodes:
             sources = (item[source] for source in node.inputs)
@@ -217,7 +217,7 @@ class _Drawing:
         return self._drawn({name: list(sources) for name, sources in graph.items()})
 
     def _inside(self, number: int, members: Mapping[str, Node]) -> Graph:
-        """Return the graph of a block's layers. The block's head replaces all inputs from outside."""
+        """Return the graph of a block's layers. The head of the block replaces inputs from outside."""
         head, end = f"h{number}", f"x{number}"
         graph: dict[str, list[str]] = {head: []}
         for node in members.values():
@@ -228,7 +228,7 @@ class _Drawing:
         return self._drawn(graph)
 
     def _drawn(self, graph: Graph) -> Graph:
-        """Add the lines of a graph, and return it."""
+        """Add the lines of a graph, and return the graph."""
         self._lines += [(source, item) for item, sources in graph.items() for source in sources]
         return graph
 

@@ -1,6 +1,6 @@
-"""A network's graph for TensorBoard: an event file with a GraphDef that has a scope for each block.
+"""Write a network's graph for TensorBoard: an event file with a GraphDef that has a scope for each block.
 
-It is made from the Keras layers, so it is the same on every backend.
+The graph is made from the Keras layers, so it is the same on every backend.
 """
 
 import socket
@@ -23,8 +23,8 @@ def write_events(model: keras.Model, folder: Path) -> Path:
     import tensorflow as tf  # takes seconds if it is not Keras's backend
 
     now = time.time()
-    with tempfile.TemporaryDirectory() as beside:
-        records = Path(beside) / "records"
+    with tempfile.TemporaryDirectory() as temporary:
+        records = Path(temporary) / "records"
         with tf.io.TFRecordWriter(str(records)) as writer:
             version = tf.compat.v1.Event(wall_time=now, file_version="brain.Event:2")
             graph = tf.compat.v1.Event(wall_time=now, graph_def=_graph_def(model).SerializeToString())

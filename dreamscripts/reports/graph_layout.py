@@ -1,7 +1,7 @@
 """Group the layers of a network into blocks, and lay out a graph in series, side by side and in rows.
 
-Both use only the names of the layers. A pivot is an item that every path passes through. A module is the part of the
-graph between two pivots, where branches separate and join again.
+Both use only the connections and names of the layers. A pivot is an item that every path passes through. A module is
+the part of the graph between two pivots, where branches separate and join again.
 """
 
 import re
@@ -12,9 +12,9 @@ from itertools import groupby, pairwise, takewhile
 from statistics import fmean
 
 LARGEST_MODULE = 60  # layers; larger modules, such as the whole of NASNet, are cut at concatenations
-LEAST_STEM = 4  # layers with automatic names before the first module that form a block
+LEAST_STEM = 4  # number of layers with automatic names before the first module that form a block
 
-Graph = Mapping[str, Sequence[str]]  # the inputs of each item, which are items too, in topological order
+Graph = Mapping[str, Sequence[str]]  # {item: its inputs, which are items}, in topological order
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def _main(graph: Graph, ends: Iterable[str] = ()) -> Graph:
 def _cut(graph: Graph) -> Iterator[tuple[list[str], str | None]]:
     """Cut a graph at its pivots. Yields (the items before the pivot, the pivot) from the top down.
 
-    The last pivot can be None. No line passes a pivot. An item without inputs counts as if it had a line from above the
-    first item, and an item without readers as if it had a line to below the last.
+    The last pivot can be None. No line passes a pivot. An item without inputs is treated as if it had a line from above
+    the first item, and an item without readers as if it had a line to below the last item.
     """
     place = {name: i for i, name in enumerate(graph)}
     farthest: dict[str, int] = {}  # the position of the last reader of each item
@@ -127,7 +127,7 @@ def _between(items: Sequence[str], graph: Graph, top: str | None, bottom: str | 
 
 
 def _branch(inner: Graph, graph: Graph, top: str | None, bottom: str | None) -> Plan:
-    """Lay out one branch: in series if no line enters or leaves it half way down, else in rows."""
+    """Lay out one branch: in series if lines enter only at its top and leave only at its bottom, else in rows."""
     ends = [source for source in graph[bottom] if source in inner] if bottom else []
     read = {source for inputs in _main(inner, ends).values() for source in inputs}
     enters = any(inner[name] and top in graph[name] for name in inner)
@@ -195,8 +195,8 @@ def _components(graph: Graph) -> list[list[str]]:
 def group_blocks(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
     """Return the name of the block of each layer that is in a block.
 
-    A block is a module with the neighbouring layers of the same name, or a chain of layers whose names begin alike:
-    block4 for block4_conv1, block4_conv2 and block4_pool.
+    A block is a module with the neighbouring layers of the same name, or a chain of layers whose names have the same
+    start: block4 for block4_conv1, block4_conv2 and block4_pool.
     """
     named = {name for name, kind in kinds.items() if not _is_automatic(name, kind)}
     main = _main(graph)
@@ -226,18 +226,18 @@ def group_blocks(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_automatic(name: str, kind: str) -> bool:
-    """Whether Keras chose the name, for example conv2d_37 for a Conv2D."""
+    """Return whether Keras chose the name, for example conv2d_37 for a Conv2D."""
     own = re.sub(r"_\d+$", "", name.rpartition("/")[2])  # without the names of enclosing models
     return kind == "InputLayer" or own.replace("_", "") == kind.lower()
 
 
 def _is_number(token: str) -> bool:
-    """Whether a part of a name ends in a counter: block4, mixed4d and 1 do; conv and expand1x1 do not."""
+    """Return whether a part of a name ends in a counter, as in block4, mixed4d and 1, but not conv and expand1x1."""
     return bool(re.fullmatch(r"\w*\d[a-z]?", token)) and not re.search(r"\dx\d", token)
 
 
 def _common(names: Iterable[str]) -> str:
-    """The common start of names, up to its last number: conv2_block1 for conv2_block1_0_bn and conv2_block1_3_conv."""
+    """Return the common start of names to its last number: conv2_block1 for conv2_block1_0_bn, conv2_block1_3_conv."""
     alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*(name.split("_") for name in names), strict=False))
     tokens = [token for token, *_ in alike]
     numbers = [i for i, token in enumerate(tokens) if _is_number(token)]
@@ -245,7 +245,7 @@ def _common(names: Iterable[str]) -> str:
 
 
 def _stem(name: str, modules: Sequence[str]) -> str:
-    """The name by which a layer in a chain is grouped: that of a module, or its own name up to the first number."""
+    """Return the group of a layer in a chain: the name of a module, or its own name up to the first number."""
     if matching := [module for module in modules if module and f"{name}_".startswith(f"{module}_")]:
         return max(matching, key=len)
     tokens = name.split("_")
@@ -265,10 +265,10 @@ def _bridge(stems: list[str], modules: Sequence[str]) -> None:
     """Add one or two layers between layers of the same block to it: bn_Conv1 between Conv1 and Conv1_relu."""
     count = Counter(stems)
     for stem in [stem for stem in count if stem]:
-        for one, other in pairwise([i for i, found in enumerate(stems) if found == stem]):
-            between = range(one + 1, other)
+        for first, second in pairwise([i for i, found in enumerate(stems) if found == stem]):
+            between = range(first + 1, second)
             if len(between) <= 2 and all(not modules[i] and (not stems[i] or count[stems[i]] == 1) for i in between):
-                stems[one + 1 : other] = [stem] * len(between)
+                stems[first + 1 : second] = [stem] * len(between)
 
 
 def _cut_at_concatenations(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The plot of a run's loss and its terms by the number of passes."""
+"""Plot the loss of a run and its terms by the number of passes."""
 
 import io
 import math
@@ -17,7 +17,7 @@ PENALTIES: dict[str, dict[str, Any]] = {
     "dream_l2": {"color": "0.35", "linestyle": ":"},
 }
 
-WIDEST = 1e12  # ratio of the largest loss to the smallest that the axis shows apart from 0
+WIDEST = 1e12  # largest ratio of two losses that the axis can show
 
 
 def write_loss_curve(folder: RunFolder) -> None:
@@ -64,5 +64,6 @@ def loss_scale(values: Iterable[float]) -> "ScaleBase":
     sizes = sorted(abs(value) for value in values)
     linear = math.floor(math.log10(max(sizes[len(sizes) // 2], sizes[-1] / WIDEST, 1e-9))) - 1
     decades = math.log10(max(sizes[-1], 1e-9)) - linear
-    linthresh = 10**linear * (1 + 1e-9)  # a little more: Matplotlib rounds log 1000 / log 10 down and would add a tick
+    # Slightly larger than a power of 10, because Matplotlib rounds log 1000 / log 10 down and would add a tick.
+    linthresh = 10**linear * (1 + 1e-9)
     return SymmetricalLogScale(None, linthresh=linthresh, linscale=max(1, decades / 4))

@@ -1,4 +1,4 @@
-"""The report of a benchmark: bench.json with all numbers, bench.md with tables, bench.png with a plot."""
+"""Write the report of a benchmark: bench.json with all numbers, bench.md with tables, bench.png with a plot."""
 
 import json
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ def verdict(board: Scoreboard) -> str:
 
 
 def facts(board: Scoreboard) -> list[tuple[str, str]]:
-    """Return the circumstances of the benchmark and the times around a pass, each with its name."""
+    """Return the conditions of the benchmark and the times outside of passes, as (name, value)."""
     about, ours, iteration, maximum = board.about, board.results[0], board.iteration, board.maximum
     settings = board.settings
     layers = ", ".join(settings.features)
@@ -98,7 +98,7 @@ def facts(board: Scoreboard) -> list[tuple[str, str]]:
     if trials := about["choices"]["trials"]:
         shares = [f"{trial['layer']} {trial['winograd'] / trial['direct']:.2f}" for trial in trials]
         tried.append(f"time of Winograd's algorithm ÷ direct convolution: {', '.join(shares)}")
-    measured = [
+    named = [
         ("machine", f"{about['device']}, {about['cores']} cores, {about['system']}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in about["versions"].items())),
         ("command", about["command"]),
@@ -116,8 +116,8 @@ def facts(board: Scoreboard) -> list[tuple[str, str]]:
     ]
     if maximum:
         by = f"{maximum.name}, {maximum.side}×{maximum.side}"
-        measured.append(("maximum", f"{maximum.gflops:.0f} GFLOP/s, the fastest product of float32 matrices ({by})"))
-    return [(name, value) for name, value in measured if value]
+        named.append(("maximum", f"{maximum.gflops:.0f} GFLOP/s, the fastest product of float32 matrices ({by})"))
+    return [(name, value) for name, value in named if value]
 
 
 def passes_sheet(board: Scoreboard) -> Sheet:
@@ -163,7 +163,7 @@ def _size_row(size: Size) -> tuple[str, ...]:
 
 
 def notes(board: Scoreboard) -> list[str]:
-    """Return how to read the table of the passes, and which programs were excluded."""
+    """Return explanations of the table of the passes, and the excluded programs."""
     passes = len(board.results[0].seconds)
     loss, gradient = TOLERANCES
     paragraphs = [
@@ -186,13 +186,13 @@ def notes(board: Scoreboard) -> list[str]:
         )
     paragraphs.append("Peak MiB is the maximum resident main memory of the process.")
     for reason in dict.fromkeys(board.excluded.values()):
-        names = [name for name, its in board.excluded.items() if its == reason]
+        names = [name for name, why in board.excluded.items() if why == reason]
         paragraphs.append(f"Excluded: {'; '.join(names)} ({reason}).")
     return paragraphs
 
 
 def size_notes(board: Scoreboard) -> list[str]:
-    """Return how to read the table of the picture sizes, and which sizes could not be measured."""
+    """Return explanations of the table of the picture sizes, and the sizes that could not be measured."""
     return [
         "Each size runs in its own process, without the optimizer. MiB/MP does not include the memory of the program "
         "and the network. It includes compilation, which dominates for small pictures.",
@@ -206,7 +206,7 @@ def markdown(board: Scoreboard) -> str:
     if board.sizes:
         parts += ["### By picture size", _table(sizes_sheet(board)), *size_notes(board)]
     listed = "\n".join(f"- {name}: {f'`{value}`' if name == 'command' else value}" for name, value in facts(board))
-    return "\n\n".join([*parts, "### Circumstances", listed]) + "\n"
+    return "\n\n".join([*parts, "### Conditions", listed]) + "\n"
 
 
 def _table(sheet: Sheet) -> str:

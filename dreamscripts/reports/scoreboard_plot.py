@@ -1,4 +1,4 @@
-"""The plot of a benchmark: the passes of all programs, and the cost per megapixel by picture size."""
+"""Plot a benchmark: the passes of all programs, and the cost per megapixel by picture size."""
 
 import io
 import math
@@ -14,7 +14,7 @@ OURS, OTHERS = "#b5179e", "0.72"
 
 
 def plot_scoreboard(board: Scoreboard) -> bytes:
-    """Return a PNG: on the left one bar per program; on the right time and memory by size, if sizes were measured."""
+    """Return a PNG with one bar per program on the left, and time and memory by size (if measured) on the right."""
     from matplotlib.figure import Figure  # takes a second to import
 
     measured = [size for size in board.sizes if not size.died]

@@ -1,4 +1,4 @@
-"""Pictures of channels into a gallery's folder, batch by batch."""
+"""Make the pictures of a gallery, batch by batch."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -30,15 +30,15 @@ def make_gallery(
     on_pictures: Callable[[str, int], None] = lambda layer, count: None,
     on_layer: Callable[[str], None] = lambda layer: None,
 ) -> None:
-    """Make every picture that the folder lacks.
+    """Make all pictures that are missing in the folder.
 
-    `layers` maps the layers of the folder to the names of their outputs before the ReLU. The folder is whole after
-    every batch, so that a gallery may be interrupted. `on_pictures(layer, count)` is called after each batch,
-    `on_layer(layer)` when a layer ends or is interrupted. A gallery that fails before its first picture leaves no
-    folder.
+    `layers` maps the layers of the folder to the names of their outputs before the ReLU. The folder is complete after
+    every batch, so a gallery can be interrupted. `on_pictures(layer, count)` is called after each batch,
+    `on_layer(layer)` when a layer ends or is interrupted. If a gallery fails before its first picture, the folder is
+    deleted.
     """
 
-    def inside(layer: str, channel: int) -> str:
+    def settings_of(layer: str, channel: int) -> str:
         return _only(settings, layers[layer], channel).to_toml()
 
     missing = {layer: channels for layer in layers if (channels := folder.todo(layer))}
@@ -50,15 +50,15 @@ def make_gallery(
             try:
                 if layer in missing:
                     for pictures in visualize_channels(network, _only(settings, layers[layer]), missing[layer]):
-                        folder.save(layer, pictures, partial(inside, layer))
+                        folder.save(layer, pictures, partial(settings_of, layer))
                         on_pictures(layer, len(pictures))
             finally:
                 on_layer(layer)
     finally:
-        folder.discard_if_bare()
+        folder.discard_if_empty()
 
 
 def _only(settings: Settings, layer: str, channel: int | None = None) -> Settings:
-    """The settings with that layer as their only feature, or that channel of it."""
+    """Return the settings with this layer, or one channel of it, as the only feature."""
     feature = Feature(weight=1, channels=None if channel is None else {channel: 1.0})
     return settings.model_copy(update={"features": {layer: feature}})

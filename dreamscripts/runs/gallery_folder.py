@@ -1,4 +1,4 @@
-"""The folder of a gallery: a picture of each channel, a contact sheet of each layer, and the record of both."""
+"""The folder of a gallery: a picture for each channel, a contact sheet for each layer, and a record of both."""
 
 import json
 import re
@@ -17,8 +17,8 @@ from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.images.files import save_picture
 from dreamscripts.settings.loading import parse_table
 
-# Characters that some file system does not allow in names, the % that escapes them, and the dot, so that the folder of
-# a layer never has the name of a sheet or a data file.
+# Characters that some file systems do not allow in names, the % that escapes them, and the dot. Without a dot, the
+# folder of a layer never has the name of a contact sheet or a data file.
 REFUSED = re.compile(r'[<>:"/\\|?*%.\x00-\x1f\x7f]|^ | $')
 TAKEN_BY_WINDOWS = frozenset({"aux", "con", "nul", "prn"})
 
@@ -29,10 +29,10 @@ def picture_path(folder: Path, channel: int) -> Path:
 
 
 class GalleryFolder:
-    """The files of one gallery. Each of them is complete at every moment.
+    """The files of one gallery. No file is ever half-written.
 
-    Pictures are written before the record that lists them, so that a gallery can be killed between any two writes.
-    Pictures that are listed but missing are made again.
+    Pictures are written before the record that lists them, so a gallery can be killed at any moment. Pictures that are
+    listed but missing are made again.
     """
 
     def __init__(self, folder: Path):
@@ -56,18 +56,18 @@ class GalleryFolder:
         layers: the number of channels of each layer.
         size: the side of the pictures in pixels.
 
-        Raises OutputError if the folder contains something else, or pictures with other settings, or if another process
-        is writing to it.
+        Raises OutputError if the folder contains other files or pictures with other settings, or if another process is
+        writing to it.
         """
         folder = Path(folder)
         with output_errors(folder):
-            begun = (folder / "gallery.json").exists()
-        if not begun:
+            exists = (folder / "gallery.json").exists()
+        if not exists:
             make_folder(folder)
         gallery = cls(folder)
         try:
-            if begun:
-                gallery._go_on(network, weights, settings)
+            if exists:
+                gallery._read_record(network, weights, settings)
             else:
                 gallery.record = {"network": network, "weights": weights, "settings": settings, "layers": {}}
             gallery._add(layers, size)
@@ -92,7 +92,7 @@ class GalleryFolder:
         return self.folder / f"{self.record['layers'][layer]['folder']}.png"
 
     def save(self, layer: str, pictures: Mapping[int, np.ndarray], settings: str | Callable[[int], str]) -> None:
-        """Write pictures (float32 (H, W, 3), 0..255) by channel, and then list them in the record.
+        """Write pictures {channel: float32 (H, W, 3), 0..255}, and then list them in the record.
 
         `settings` is the TOML text to embed, or a function that returns it for a channel. Raises OutputError.
         """
@@ -100,20 +100,20 @@ class GalleryFolder:
         with output_errors(self.folder):
             (self.folder / entry["folder"]).mkdir(exist_ok=True)
         for channel, picture in pictures.items():
-            inside = settings if isinstance(settings, str) else settings(channel)
-            save_picture(picture, self.picture(layer, channel), inside)
+            text = settings if isinstance(settings, str) else settings(channel)
+            save_picture(picture, self.picture(layer, channel), text)
         entry["done"] = sorted({*entry["done"], *map(int, pictures)})
         entry["sheet"] = False
         self._write_record()
 
     def has_sheet(self, layer: str) -> bool:
-        """Return whether the contact sheet of a layer exists and shows all pictures that are made."""
+        """Return whether the contact sheet of a layer exists and shows all finished pictures."""
         return self.record["layers"][layer]["sheet"] and self.sheet(layer).exists()
 
     def pictures(self, layer: str) -> Iterator[Image.Image | None]:
-        """Yield the picture of every channel of a layer, None if it is missing.
+        """Yield the picture of every channel of a layer, or None if it is missing.
 
-        A picture that cannot be read is made again later.
+        If a picture cannot be read, it is removed from the record, so that it is made again.
         """
         entry = self.record["layers"][layer]
         done = set(entry["done"])
@@ -129,7 +129,7 @@ class GalleryFolder:
         self.record["layers"][layer]["sheet"] = True
         self._write_record()
 
-    def discard_if_bare(self) -> None:
+    def discard_if_empty(self) -> None:
         """Delete a gallery that has no picture yet."""
         if not any((self.folder / entry["folder"]).exists() for entry in self.record["layers"].values()):
             for name in ("gallery.json", "gallery.js", "index.html"):
@@ -137,19 +137,21 @@ class GalleryFolder:
             with suppress(OSError):  # the folder contains other files
                 self.folder.rmdir()
 
-    def _go_on(self, network: str, weights: str | None, settings: str) -> None:
-        """Read the record, and drop missing pictures from it. Raises OutputError if it belongs to another gallery."""
+    def _read_record(self, network: str, weights: str | None, settings: str) -> None:
+        """Read the record and remove missing pictures from it. Raises OutputError if it belongs to another gallery."""
         folder = self.folder
         try:
             self.record = json.loads((folder / "gallery.json").read_text("utf-8"))
             made_by, made_with, made_as = (self.record[key] for key in ("network", "weights", "settings"))
             differences = _differences(made_as, settings)
             for layer, entry in self.record["layers"].items():
-                there = [channel for channel in entry["done"] if _holds_something(self.picture(layer, channel))]
-                entry["sheet"] = entry["sheet"] and len(there) == len(entry["done"])
-                entry["done"] = there
+                existing = [channel for channel in entry["done"] if _has_content(self.picture(layer, channel))]
+                entry["sheet"] = entry["sheet"] and len(existing) == len(entry["done"])
+                entry["done"] = existing
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SettingsError):
-            raise OutputError(f"{folder}: its gallery.json is not that of a gallery; choose another --output") from None
+            raise OutputError(
+                f"{folder}: its gallery.json was not written by dreamscripts; choose another --output"
+            ) from None
         if made_by != network:
             raise OutputError(f"{folder}: is a gallery of {made_by}, not of {network}; choose another --output")
         if made_with != weights:
@@ -176,26 +178,26 @@ class GalleryFolder:
                 }
             elif entry["channels"] != channels:
                 raise OutputError(
-                    f"{self.folder}: {layer} has {entry['channels']} channels there and {channels} now; "
+                    f"{self.folder}: {layer} has {entry['channels']} channels in the gallery, but {channels} now; "
                     "choose another --output"
                 )
             elif entry["size"] != size:
                 raise OutputError(
-                    f"{self.folder}: the pictures of {layer} there have {entry['size']} pixels a side, not {size}; "
+                    f"{self.folder}: the pictures of {layer} have {entry['size']} pixels per side, not {size}; "
                     f"use --size {entry['size']} or another --output"
                 )
-        if set(known) <= set(layers):  # then they are in the order of the network
+        if set(known) <= set(layers):  # keep the order of the network
             self.record["layers"] = {layer: known[layer] for layer in layers}
 
     def _write_record(self) -> None:
-        # Without an indent, because that would need Python's slow encoder, after every batch.
+        # No indent: with an indent, Python uses a slow encoder, and this runs after every batch.
         text = json.dumps(self.record)
         write_atomically(self.folder / "gallery.json", text.encode())
         write_atomically(self.folder / "gallery.js", f"window.gallery = {text};\n".encode())
 
 
 def _free_name(layer: str, taken: set[str]) -> str:
-    """Return a folder name for a layer that any file system accepts, also if it ignores case."""
+    """Return a folder name for a layer that is valid and unique on any file system, even if it ignores case."""
     name = plain = REFUSED.sub(lambda found: f"%{ord(found[0]):02X}", layer)
     number = 2
     while name.casefold() in taken | TAKEN_BY_WINDOWS:
@@ -203,8 +205,8 @@ def _free_name(layer: str, taken: set[str]) -> str:
     return name
 
 
-def _holds_something(path: Path) -> bool:
-    """Return whether a file exists and is not empty, as a power cut may leave it."""
+def _has_content(path: Path) -> bool:
+    """Return whether a file exists and is not empty. (A power cut can leave an empty file.)"""
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
@@ -220,16 +222,16 @@ def _opened(path: Path) -> Image.Image | None:
 
 
 def _differences(before: str, now: str) -> list[str]:
-    """Return the differences between two settings (TOML) in words, at most three."""
+    """Return descriptions of at most three differences between two settings (TOML), and the number of others."""
     old, new = (dict(_values(parse_table(settings, "gallery.json"))) for settings in (before, now))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    said = [
+    shown = [
         f"{key} = {json.dumps(old[key])}" + (f", not {json.dumps(new[key])}" if key in new else "")
         if key in old
         else f"no {key}"
         for key in keys[:3]
     ]
-    return [*said, f"and {len(keys) - 3} more"] if len(keys) > 3 else said
+    return [*shown, f"and {len(keys) - 3} more"] if len(keys) > 3 else shown
 
 
 def _values(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
@@ -242,7 +244,7 @@ def _values(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, A
 
 @dataclass(frozen=True)
 class Gallery:
-    """A gallery as read from its folder: {layer: {channel: path}} for all pictures that exist."""
+    """A gallery that was read from its folder, with {layer: {channel: path}} for all existing pictures."""
 
     folder: Path
     weights: str | None
@@ -250,19 +252,19 @@ class Gallery:
 
 
 def open_gallery(folder: Path, network: str) -> Gallery:
-    """Open a gallery. Raises OutputError if the folder is not a gallery, or is one of another network."""
+    """Open a gallery. Raises OutputError if the folder is not a gallery of this network."""
     try:
         record = json.loads((folder / "gallery.json").read_text("utf-8"))
-        pictured, weights = record["network"], record["weights"]
+        made_by, weights = record["network"], record["weights"]
         pictures = {
             layer: {i: picture_path(folder / about.get("folder", layer), i) for i in about["done"]}
             for layer, about in record["layers"].items()
         }
     except OSError:
-        raise OutputError(f"{folder}: is not a gallery: it has no readable gallery.json") from None
+        raise OutputError(f"{folder}: is not a gallery, because it has no readable gallery.json") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise OutputError(f"{folder}/gallery.json: is damaged; make the gallery again") from None
-    if pictured != network:
-        raise OutputError(f"{folder}: is a gallery of {pictured}, not of {network}; name another --gallery")
-    there = {layer: {i: path for i, path in found.items() if path.is_file()} for layer, found in pictures.items()}
-    return Gallery(folder, weights, {layer: found for layer, found in there.items() if found})
+    if made_by != network:
+        raise OutputError(f"{folder}: is a gallery of {made_by}, not of {network}; use another --gallery")
+    existing = {layer: {i: path for i, path in found.items() if path.is_file()} for layer, found in pictures.items()}
+    return Gallery(folder, weights, {layer: found for layer, found in existing.items() if found})

@@ -1,6 +1,6 @@
-"""run(photo, settings, folder): a dream into a run folder, iterate by iterate.
+"""run(photo, settings, folder): dream, and save each iterate in a run folder.
 
-`new_run` and `record` are its two halves: all that can be refused without Keras is refused by `new_run`.
+`new_run` opens the photo, creates the folder and finds all errors that do not need Keras. `record` then dreams.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -32,15 +32,15 @@ def run(
     on_pass: OnPass | None = None,
     on_end: OnEnd = lambda folder: None,
 ) -> Generator["Iterate"]:
-    """Dream of a picture file and yield each iterate once it is safely in `folder`.
+    """Dream of a picture file, and yield each iterate after it is saved in `folder`.
 
     photo: None for settings that start with noise.
     keep_every: write the snapshot of every Nth iteration only.
     on_pass: called as `on_pass(passes, loss)` after each pass through the network.
-    on_end: called when the run ends, before its record says how; `reports.loss_curve.write_loss_curve` draws the loss.
+    on_end: called with the run folder when the run ends, for example `write_loss_curve`.
 
-    A consumer that stops early, by leaving the loop or by Ctrl-C, leaves a folder that `resume` continues, and so does
-    a crash. Raises DreamError. After Diverged, `final.png` is the picture with the lowest loss.
+    After an early end of the loop, Ctrl-C or a crash, `resume` continues the run. Raises DreamError. After Diverged,
+    `final.png` is the picture with the lowest loss.
     """
     with new_run(photo, settings, folder, keep_every=keep_every) as run_folder:
         yield from record(run_folder, on_pass=on_pass, on_end=on_end)
@@ -49,7 +49,7 @@ def run(
 def resume(
     folder: str | Path, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
 ) -> Generator["Iterate"]:
-    """Continue an interrupted run in `folder`, to the same pictures as without the interruption."""
+    """Continue an interrupted run in `folder`. The pictures are the same as without the interruption."""
     yield from record(RunFolder.reopen(folder), on_pass=on_pass, on_end=on_end)
 
 
@@ -57,11 +57,11 @@ def resume(
 def new_run(
     photo: str | Path | Photo | None, settings: Settings, folder: str | Path, *, keep_every: int = 1
 ) -> Iterator[RunFolder]:
-    """Open the photo and create the folder of its run; remove the folder if the run ends before its first iterate.
+    """Open the photo and create the run folder. Delete the folder if the run ends before its first iterate.
 
     Raises DreamError.
     """
-    check_name(settings.network)  # before Keras, which takes seconds
+    check_name(settings.network)  # before Keras is imported, which takes seconds
     about: dict[str, Any] = {"picture": None, "notes": []}
     if photo is None:
         check_memory(settings.side, settings.side, settings.optimizer)
@@ -73,7 +73,7 @@ def new_run(
         check_memory(*fitted(height, width, settings.size), settings.optimizer)
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
-    del photo, picture  # they are in the folder; a large picture takes as much memory as a tile
+    del photo, picture  # both are saved in the folder, and a large picture needs much memory
     try:
         yield run_folder
     finally:
@@ -84,7 +84,7 @@ def new_run(
 def record(
     folder: RunFolder, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
 ) -> Generator["Iterate"]:
-    """Dream on from where the run in `folder` is, and yield each iterate once it is saved."""
+    """Start or continue the run in `folder`, and yield each iterate after it is saved."""
     from dreamscripts.backends import compiling, host
     from dreamscripts.dreams.dream import dream
     from dreamscripts.networks.tuning import Choices
@@ -112,7 +112,7 @@ def record(
         status = "diverged"
         if folder.last is None:
             raise
-        raise Diverged(f"{error}; {folder.folder / 'final.png'} is the best picture before it") from None
+        raise Diverged(f"{error}; {folder.folder / 'final.png'} is the best picture before that") from None
     finally:
         try:
             if folder.last is not None:

@@ -20,10 +20,10 @@ from dreamscripts.settings.schema import Settings
 
 
 class RunFolder:
-    """The files of one run. Each of them is complete at every moment.
+    """The files of one run. No file is ever half-written.
 
-    A run may be killed between any two writes: the state, which says how far the run is, is written last. Rows of the
-    record after that state are dropped on resuming.
+    A run can be killed at any moment. The state, which contains the iteration to resume from, is written last. On
+    resuming, later rows of the record are deleted.
     """
 
     def __init__(self, folder: Path, settings: Settings, record: dict[str, Any]):
@@ -43,7 +43,7 @@ class RunFolder:
         about: Mapping[str, Any] | None = None,
         keep_every: int = 1,
     ) -> Self:
-        """Create the folder of a run, which must be new or empty, with its start picture (float32 (H, W, 3)).
+        """Create the folder of a run, with its start picture (float32 (H, W, 3)).
 
         `about` is added to run.json. Raises OutputError if the folder cannot be created or is not empty.
         """
@@ -74,9 +74,9 @@ class RunFolder:
 
     @classmethod
     def reopen(cls, folder: str | Path) -> Self:
-        """Open an interrupted run. Its `last` is the iterate to continue from, or None before the first.
+        """Open an interrupted run. Its `last` is the iterate to continue from, or None if no iterate was saved.
 
-        Raises OutputError if there is no run in the folder, or if it is complete.
+        Raises OutputError if the folder contains no run, or if the run is complete.
         """
         folder = Path(folder)
         try:
@@ -123,21 +123,21 @@ class RunFolder:
             self.best = iterate
 
     def discard(self) -> None:
-        """Delete the folder of a run that ended before its first iterate. It contains nothing but this run."""
+        """Delete the folder of a run that ended before its first iterate. The folder contains no other files."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def save_final(self, status: str) -> None:
-        """Write the final picture: the last one or, after status "diverged", the one with the lowest loss."""
+        """Write the final picture: the last picture or, after status "diverged", the picture with the lowest loss."""
         chosen = self.best if status == "diverged" else self.last
         if chosen is not None:
             self._save_picture("final.png", chosen)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write another file of the run, whole or not at all. Raises OutputError."""
+        """Write another file of the run atomically. Raises OutputError."""
         write_atomically(self.folder / name, content)
 
     def close(self, status: str) -> None:
-        """Write how the run ended: "complete", "stopped" or "diverged". A complete run deletes its state."""
+        """Record how the run ended: "complete", "stopped" or "diverged". If it is complete, delete its state."""
         self.record["status"] = status
         self._write_record()
         if status == "complete":
@@ -167,14 +167,14 @@ class RunFolder:
 
 
 def free_folder(name: str) -> Path:
-    """Return `name` in the working directory or, if it exists, the first free one of name-2, name-3, …"""
+    """Return `name`, or the first of name-2, name-3, … that does not exist yet."""
     return next(path for path in _numbered(name) if not path.exists())
 
 
 def latest_folder(name: str) -> Path:
-    """Return the last folder that `free_folder` returned for this name."""
-    taken = list(takewhile(Path.exists, _numbered(name)))
-    return taken[-1] if taken else Path(name)
+    """Return the last existing folder of name, name-2, name-3, …, or `name` if it does not exist."""
+    existing = list(takewhile(Path.exists, _numbered(name)))
+    return existing[-1] if existing else Path(name)
 
 
 def _numbered(name: str) -> Iterator[Path]:
@@ -183,7 +183,7 @@ def _numbered(name: str) -> Iterator[Path]:
 
 
 def _with_passes(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename `evaluations`, as older versions called the passes."""
+    """Rename the key `evaluations` of older versions to `passes`."""
     return {"passes" if key == "evaluations" else key: value for key, value in row.items()}
 
 

@@ -1,4 +1,4 @@
-"""The command `dreamscripts`: one module per subcommand. Each imports what it needs when it is called."""
+"""The command `dreamscripts`, with one module per subcommand. Heavy imports are inside the functions."""
 
 import signal
 import sys
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# The subcommands in the order of the help, each with its line there.
+# The subcommands and their lines in the help, in the order of the help.
 COMMANDS = (
     ("dream", dream.dream, "Turn a photograph into a dream."),
     ("visualize", visualize.visualize, "Visualize one channel of a layer."),
@@ -33,8 +33,8 @@ COMMANDS = (
 INTERRUPTED = 130
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(__version__)
         raise typer.Exit
 
@@ -54,8 +54,9 @@ app.add_typer(settings.app, name="settings")
 
 
 def main() -> None:
-    """Run the command. A user error is one line on stderr and exit code 2. A bug keeps its traceback."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems stop a job this way: treat it as Ctrl-C
+    """Run the command. A user error prints one line on stderr and exits with code 2. A bug prints a traceback."""
+    # Batch systems send SIGTERM to stop a job. Handle it like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if sys.argv[1:] and Path(sys.argv[1]).is_file():
             raise DreamError(f"the command is missing; use: dreamscripts dream {sys.argv[1]}")
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def _explain(complaint: str) -> str:
-    """Typer's message about wrong arguments, in plain words."""
+    """Rephrase Typer's message about wrong arguments in plain words."""
     extra = complaint.removeprefix("Got unexpected extra argument(s) ")
     if extra == complaint:
         return plain_words(complaint)

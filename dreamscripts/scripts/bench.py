@@ -21,7 +21,7 @@ MOST = 20_000  # pixels per side, the same limit as in a settings file
 
 def bench(
     settings: Annotated[
-        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings to measure.")
+        str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings to measure: a name or a TOML file.")
     ] = "bad_trip",
     network: options.Network = None,
     weights: options.Weights = "random",
@@ -71,7 +71,7 @@ def bench(
 
 
 def _parse(sizes: str) -> list[int]:
-    """Return the sides in `256,512`, from small to large. Raises SettingsError for anything else."""
+    """Return the sides in a list such as `256,512`, from small to large. Raises SettingsError if one is not valid."""
     words = [word.strip() for word in sizes.split(",") if word.strip()]
     for word in words:
         if not word.isdecimal() or not 1 <= int(word) <= MOST:
@@ -82,7 +82,7 @@ def _parse(sizes: str) -> list[int]:
 
 
 class _Watch:
-    """Shows the progress: a bar in a terminal, a line for each stage in a file. Use it as a context manager."""
+    """The progress of a benchmark: a bar in a terminal, a line per stage in a file. Use it as a context manager."""
 
     def __init__(self, console: "Console"):
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -99,7 +99,7 @@ class _Watch:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=1)
-        self._what = ""
+        self._stage = ""
 
     def __enter__(self) -> "_Watch":
         self._bar.start()
@@ -108,12 +108,12 @@ class _Watch:
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def on_step(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of the `total` steps of the stage `what` are done."""
-        self._bar.update(self._task, description=what, completed=done, total=total)
-        if what != self._what and not self._console.is_terminal:
-            self._console.print(f"{what} …")
-        self._what = what
+    def on_step(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of the `total` steps of a stage are done."""
+        self._bar.update(self._task, description=stage, completed=done, total=total)
+        if stage != self._stage and not self._console.is_terminal:
+            self._console.print(f"{stage} …")
+        self._stage = stage
 
 
 def _show(board: "Scoreboard", console: "Console") -> None:

@@ -1,4 +1,4 @@
-"""`dreamscripts compare PHOTO`: the same dream by several optimizers, and a report on them."""
+"""`dreamscripts compare PHOTO`: make the same dream with several optimizers, and write a report."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,11 +20,12 @@ def compare(
     photo: Annotated[Path, typer.Argument(help="The picture to start with.")],
     settings: options.SettingsName = "bad_trip",
     optimizers: Annotated[
-        str, typer.Option("--optimizers", metavar="NAME,NAME", help="Two or more values of optimizer.name.")
+        str,
+        typer.Option("--optimizers", metavar="NAME,NAME", help="Two or more optimizers (values of optimizer.name)."),
     ] = "lbfgs,gradient_ascent",
     passes: Annotated[
         int,
-        typer.Option("--passes", "--evaluations", min=2, metavar="N", help="Passes through the network for each."),
+        typer.Option("--passes", "--evaluations", min=2, metavar="N", help="Passes through the network in each trial."),
     ] = 105,
     network: options.Network = None,
     weights: options.Weights = None,
@@ -37,9 +38,10 @@ def compare(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Compare optimizers on PHOTO with the same number of passes; write a web page with pictures, curves and a table.
+    """Compare optimizers on PHOTO, and write a web page with pictures, curves and a table.
 
-    For gradient ascent and Adam, several step sizes are tried. Each trial uses N passes.
+    All optimizers get the same number of passes. For gradient ascent and Adam, several step sizes are tried. Each trial
+    uses N passes.
     """
     from dreamscripts.atomic_files import make_folder
     from dreamscripts.backends.startup import start_keras
@@ -73,10 +75,11 @@ def _compare(
     folder: Path,
     names: tuple[str, str],
 ) -> None:
-    """Compare, write the report and print its verdict; `names` are those of the picture and of the settings."""
+    """Compare, write the report and print the results. `names` are the names of the picture and the settings."""
     from dreamscripts.backends import host
     from dreamscripts.dreams.comparison import compare
-    from dreamscripts.reports.comparison import verdict, write_report
+    from dreamscripts.reports.comparison import write_report
+    from dreamscripts.reports.comparison_verdict import verdict
     from dreamscripts.scripts.progress import TrialWatch
 
     with TrialWatch(console, passes) as watch:
@@ -94,7 +97,7 @@ def _compare(
 
 
 def _parse(optimizers: str) -> list[str]:
-    """Split a list such as `lbfgs,adam`. Raises SettingsError if there is no such optimizer, or only one is named."""
+    """Split a list such as `lbfgs,adam`. Raises SettingsError if a name is unknown, or if there is only one name."""
     names = list(dict.fromkeys(name.strip() for name in optimizers.split(",") if name.strip()))
     for name in names:
         if name not in OPTIMIZERS:
@@ -102,5 +105,5 @@ def _parse(optimizers: str) -> list[str]:
                 f"there is no optimizer '{name}'{did_you_mean(name, OPTIMIZERS)}; use {', '.join(OPTIMIZERS)}"
             )
     if len(names) < 2:
-        raise SettingsError("--optimizers needs at least two optimizers, such as lbfgs,gradient_ascent")
+        raise SettingsError("--optimizers needs at least two optimizers, for example lbfgs,gradient_ascent")
     return names

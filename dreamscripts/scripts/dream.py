@@ -1,4 +1,4 @@
-"""`dreamscripts dream PHOTO`: a photograph and a settings file into a run folder."""
+"""`dreamscripts dream PHOTO`: turn a photograph into a dream, in a run folder."""
 
 import shlex
 import sys
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from dreamscripts.settings.schema import Settings
 
 DEFAULT = "dreamy"
-EMBEDDED = "pocket_large"  # the network if neither settings nor a network are named; it is inside the package
+EMBEDDED = "pocket_large"  # the network without --settings, --network and --weights; it is inside the package
 NOISE = "noise"  # printed instead of a picture's name
 
 Photo = Annotated[Path | None, typer.Argument(help="The picture: JPEG, PNG, TIFF, WebP, …")]
 From = Annotated[
-    Path | None, typer.Option("--from", metavar="PICTURE.png", help="Use the settings inside this dreamt picture.")
+    Path | None, typer.Option("--from", metavar="PICTURE.png", help="Use the settings that are stored in this result.")
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>, numbered.")
 ]
-KeepEvery = Annotated[int, typer.Option(min=1, metavar="N", help="Keep every Nth snapshot.")]
+KeepEvery = Annotated[int, typer.Option(min=1, metavar="N", help="Save the snapshot of every Nth iteration only.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 
 
@@ -48,10 +48,10 @@ def dream(
     resume: Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn PHOTO into a dream: a folder with a snapshot per iteration, final.png and the record of the run.
+    """Turn PHOTO into a dream. Writes a folder with a snapshot per iteration, final.png and a record of the run.
 
     The default settings are dreamy. Without --settings and --network, a network inside the package is used. Settings
-    that start with noise, such as notebook_lapnorm, need no PHOTO.
+    that start with noise, such as notebook_lapnorm, do not need a PHOTO.
 
     A first example: dreamscripts dream samples/sky.jpg
     """
@@ -84,7 +84,7 @@ def _new_run(
     keep_every: int,
 ) -> AbstractContextManager["RunFolder"]:
     """Load the settings and open the photo for a run in a new folder. Raises DreamError."""
-    # Here and not above, because `--help` needs none of it.
+    # Imported here, so that `--help` stays fast.
     from dreamscripts.images.files import open_photo
     from dreamscripts.runs.run import new_run
     from dreamscripts.runs.run_folder import free_folder
@@ -97,23 +97,23 @@ def _new_run(
     for note in opened.notes if opened else ():
         console.print(f"{photo}: {note}")
     if embedded:
-        console.print(f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)")
+        console.print(f"using {EMBEDDED}; --network vgg16 uses VGG16 instead, which is downloaded once (58 MB)")
     return new_run(opened, chosen, output or free_folder(folder_name), keep_every=keep_every)
 
 
 def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settings":
-    """The settings called `named`. Raises DreamError if they need a photo and there is none."""
+    """Load the settings `named`. Raises DreamError if they need a photo and `photo` is None."""
     from dreamscripts.settings.schema import Settings
 
     if photo is not None:
         changes = {"start": "photograph", **changes}  # also if the settings start with noise
     chosen = Settings.load(named, **changes)
     if photo is None and chosen.start == "photograph":
-        raise DreamError(f"name a picture: dreamscripts dream PHOTO {shlex.join(sys.argv[2:])}".rstrip())
+        raise DreamError(f"a picture is missing; use: dreamscripts dream PHOTO {shlex.join(sys.argv[2:])}".rstrip())
     if photo is None and chosen.penalties.diversity:
         raise SettingsError(
             f"{named}: this picture was made with --diversity, together with others; "
-            "make them again with `dreamscripts visualize --diversity`"
+            "make all of them again with `dreamscripts visualize --diversity`"
         )
     return chosen
 
@@ -121,11 +121,11 @@ def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settin
 def _reopened(
     folder_name: str, output: Path | None, photo: Path | None, named: str, changes: dict[str, object]
 ) -> "RunFolder":
-    """The interrupted run. Raises DreamError if it has another picture or other settings than those asked for."""
+    """Open the interrupted run. Raises DreamError if its picture or settings differ from the command line."""
     from dreamscripts.runs.run_folder import RunFolder, latest_folder
 
     if not (photo or output or named):
-        raise DreamError("name the picture of the run to resume, or its folder with --output")
+        raise DreamError("--resume needs the picture of the run, or its folder with --output")
     if output and named:
         raise SettingsError(f"{output}: a resumed run keeps its settings; remove --settings and --from")
     folder = output or latest_folder(folder_name)
@@ -137,18 +137,19 @@ def _reopened(
     return run
 
 
-def refuse_other(changes: dict[str, object], begun: "Settings", folder: Path) -> None:
-    """Raise SettingsError if the command line asks for other settings than those that a resumed run keeps."""
-    for key, asked in changes.items():
-        other = key == "network" and asked != begun.network  # its layers and channels may differ
-        if other or type(begun).load(folder / "settings.toml", **{key: asked}) != begun:
+def refuse_other(changes: dict[str, object], settings: "Settings", folder: Path) -> None:
+    """Raise SettingsError if `changes` would change the settings of a resumed run."""
+    for key, value in changes.items():
+        other = key == "network" and value != settings.network  # its layers and channels may differ
+        if other or type(settings).load(folder / "settings.toml", **{key: value}) != settings:
             raise SettingsError(
-                f"{folder}: this run was started with {key} = {begun.value(key)}; remove the option, or start a new run"
+                f"{folder}: this run was started with {key} = {settings.value(key)}; "
+                "remove the option or start a new run"
             )
 
 
 def _watch(console: "Console", run: "RunFolder") -> None:
-    """Dream to the end, or to Ctrl-C, with a progress bar; then say what there is."""
+    """Dream with a progress bar until the end or Ctrl-C, then print the result."""
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.reports.loss_curve import write_loss_curve
     from dreamscripts.runs.run import record
@@ -157,7 +158,7 @@ def _watch(console: "Console", run: "RunFolder") -> None:
     try:
         with Watch(console, run.settings) as watch:
             start_keras(run.record.get("choices", {}).get("onednn"))
-            # Closed here, so that final.png is there when we say so.
+            # Close the generator here, so that final.png exists before its name is printed.
             with closing(record(run, on_pass=watch.on_pass, on_end=write_loss_curve)) as iterates:
                 for iterate in iterates:
                     watch.on_iterate(iterate)

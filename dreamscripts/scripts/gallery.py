@@ -1,4 +1,4 @@
-"""`dreamscripts gallery NETWORK [LAYER …]`: a page and contact sheets with a picture of every channel."""
+"""`dreamscripts gallery NETWORK [LAYER …]`: make a page and contact sheets with a picture of every channel."""
 
 from functools import partial
 from pathlib import Path
@@ -42,11 +42,11 @@ def gallery(
 
     console = options.open_console(quiet)
     changes = options.overrides(network, weights, size, seed, set_=set_)
-    # Whatever the settings name, each layer is used in turn.
+    # The features of the settings are not used: each picture has one layer.
     chosen = Settings.load(settings, **changes | {"start": "noise", "features": {"each": 1}})
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         raise SettingsError(f'{settings}: a gallery needs measure = "mean" and no [penalties]; use --settings gallery')
-    check_name(network)  # before Keras, which takes seconds
+    check_name(network)  # before Keras is imported, which takes seconds
     start_keras()
     from dreamscripts.dreams.channels import choose_layers
     from dreamscripts.networks.loading import build

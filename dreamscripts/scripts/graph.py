@@ -19,7 +19,7 @@ def graph(
     gallery: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Gallery whose pictures are shown. Default: <network>-gallery, if it exists."
+            metavar="FOLDER", help="Gallery with the pictures to show. Default: <network>-gallery, if it exists."
         ),
     ] = None,
     tensorboard: Annotated[
@@ -47,7 +47,7 @@ def graph(
         gallery = Path(f"{name}-gallery")
     pictures = open_gallery(gallery, network) if gallery else None
 
-    check_name(network)  # before Keras, which takes seconds
+    check_name(network)  # before Keras is imported, which takes seconds
     start_keras()
     from dreamscripts.networks.loading import build
     from dreamscripts.reports.graph import write_graph
@@ -65,8 +65,8 @@ def graph(
 def _check_output(page: Path) -> None:
     """Raise OutputError if the page cannot be written there."""
     if page.is_dir():
-        raise OutputError(f"{page}: is a folder; use a file in it, for example {page / 'graph.html'}")
+        raise OutputError(f"{page}: is a folder; use a file name, for example {page / 'graph.html'}")
     if not page.parent.is_dir():
-        raise OutputError(f"{page}: there is no folder '{page.parent}' to save in")
+        raise OutputError(f"{page}: the folder '{page.parent}' does not exist; create it first")
     if page.suffix != ".html":
         raise OutputError(f"{page}: the name of the page must end in .html")

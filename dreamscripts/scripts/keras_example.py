@@ -1,4 +1,4 @@
-"""`dreamscripts keras-example BASE PREFIX`: the Keras L-BFGS example of 2016 with its arguments and file names."""
+"""`dreamscripts keras-example BASE PREFIX`: run the Keras L-BFGS example of 2016 with its arguments and file names."""
 
 import time
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dreamscripts.dreams.iterate import Iterate
     from dreamscripts.settings.schema import Settings
 
-# The values of the example, for settings that have bounds: SciPy's L-BFGS without bounds, at one size.
+# The values of the example, if the settings have bounds: SciPy's L-BFGS without bounds, at one size.
 AS_IN_THE_EXAMPLE = {
     "jitter.shift": 0,
     "octaves": {},
@@ -36,9 +36,9 @@ def keras_example(
     iterations: options.Iterations = None,
     set_: options.Set = None,
 ) -> None:
-    """Run the Keras L-BFGS example: BASE stretched to a square, each iteration saved as PREFIX_at_iteration_N.png.
+    """Run the Keras L-BFGS example: stretch BASE to a square and save PREFIX_at_iteration_N.png in each iteration.
 
-    It takes the features, penalties and noise of the settings. As in the example, the optimizer is SciPy's L-BFGS
+    The features, penalties and noise are those of the settings. As in the example, the optimizer is SciPy's L-BFGS
     without bounds, at one size.
     """
     from dreamscripts.backends.startup import start_keras
@@ -53,7 +53,7 @@ def keras_example(
     bounded = isinstance(written, dict) and "max_change" in written
     chosen = Settings.load(settings, **((AS_IN_THE_EXAMPLE if bounded else {}) | changes))
     if not Path(prefix).parent.is_dir():
-        raise OutputError(f"{prefix}: there is no folder '{Path(prefix).parent}' to save in")
+        raise OutputError(f"{prefix}: the folder '{Path(prefix).parent}' does not exist; create it first")
     photo = open_photo(base)
     for note in photo.notes:
         print(f"{base}: {note}")
@@ -67,7 +67,7 @@ def keras_example(
 
 
 def _run(square: "np.ndarray", settings: "Settings", prefix: str) -> "Iterate":
-    """Dream, print the lines of the example and save each iteration. Returns the last iterate."""
+    """Dream, print the messages of the example and save each iteration. Returns the last iterate."""
     from dreamscripts.dreams.dream import dream
     from dreamscripts.images.files import save_picture
 

@@ -20,7 +20,7 @@ def layers(
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.networks.family import check_name
 
-    check_name(network)  # before Keras, which takes seconds
+    check_name(network)  # before Keras is imported, which takes seconds
     start_keras()
     from dreamscripts.networks.layers import describe_layers
     from dreamscripts.networks.loading import build

@@ -1,4 +1,4 @@
-"""The options that several commands share, and the settings that they change."""
+"""Options that several commands share, and the settings that they change."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SETTINGS = typer.Option("--settings", "-s", metavar="NAME|FILE", help="Named settings, or a TOML file.")
+_SETTINGS = typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings: a name or a TOML file.")
 SettingsName = Annotated[str, _SETTINGS]
 OptionalSettingsName = Annotated[str | None, _SETTINGS]
 NetworkName = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network, or a .keras or .h5 file.")]
@@ -24,7 +24,7 @@ Size = Annotated[int | None, typer.Option(help="Longest side in pixels.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the random numbers.")]
 Iterations = Annotated[int | None, typer.Option("--iterations", "-i", help="Number of iterations.")]
 Guide = Annotated[
-    Path | None, typer.Option("--guide", metavar="PICTURE", help="Picture whose features a guided dream imitates.")
+    Path | None, typer.Option("--guide", metavar="PICTURE", help="Guide picture: a guided dream imitates its features.")
 ]
 Set = Annotated[
     list[str] | None,
@@ -47,10 +47,10 @@ def overrides(
     set_: list[str] | None = None,
     guide: Path | None = None,
 ) -> dict[str, object]:
-    """Return the settings that the options change, by dotted key. Omit options that were not given."""
+    """Return the settings that the given options change, by dotted key."""
     from dreamscripts.settings.loading import parse_override
 
-    given = {
+    options = {
         "network": network,
         "weights": weights,
         "size": size,
@@ -58,7 +58,7 @@ def overrides(
         "optimizer.iterations": iterations,
         "guide.picture": None if guide is None else str(guide),
     }
-    replaced = {key: value for key, value in given.items() if value is not None}
+    replaced = {key: value for key, value in options.items() if value is not None}
     return replaced | dict(parse_override(text) for text in set_ or [])
 
 
@@ -72,7 +72,7 @@ class _OnConsole(logging.Handler):
 
 
 def open_console(quiet: bool) -> "Console":
-    """Return the console that a command prints on. Warnings of the package, such as a skipped octave, go there too."""
+    """Return the console that a command prints on. It also shows the warnings of the package."""
     from rich.console import Console
 
     console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may contain [brackets]

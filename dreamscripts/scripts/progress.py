@@ -1,4 +1,4 @@
-"""Progress of a command: a bar in a terminal, a line per iteration in a file."""
+"""Show the progress of a command: a bar in a terminal, a line per iteration in a file."""
 
 import time
 from pathlib import Path
@@ -12,19 +12,19 @@ from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.settings.schema import OptimizerSettings, Settings
 
 if TYPE_CHECKING:
-    from dreamscripts.dreams.comparison import Trial
+    from dreamscripts.dreams.trial import Trial
 
-CLIPPED = 0.3  # share of values outside 0..255 that needs a warning; a good dream has less than 0.2
+CLIPPED = 0.3  # share of values outside 0..255 above which a warning is printed; good dreams have less than 0.2
 
 
 def blown_out(iterate: Iterate, optimizer: OptimizerSettings) -> str | None:
     """Return a warning if many pixel values were clipped, else None."""
     if iterate.beyond <= CLIPPED:
         return None
-    where = f" --set {optimizer.lighter}" if optimizer.lighter else ""
+    lighter = f" --set {optimizer.lighter}" if optimizer.lighter else ""
     return (
-        f"{iterate.beyond:.0%} of the pixel values are outside 0..255 and were clipped. Limit the change of an "
-        f"iteration: --set optimizer.max_change=5{where}"
+        f"{iterate.beyond:.0%} of the pixel values are outside 0..255 and were clipped. To limit the change per "
+        f"iteration, use --set optimizer.max_change=5{lighter}"
     )
 
 
@@ -42,7 +42,7 @@ def _bar(console: Console, *more: ProgressColumn) -> Progress:
 
 
 class Watch:
-    """Shows the progress of a run on `console`. Use it as a context manager."""
+    """The progress of a run on `console`. Use it as a context manager."""
 
     def __init__(self, console: Console, settings: Settings):
         self._console = console
@@ -71,9 +71,8 @@ class Watch:
         elif passes > self._first[1]:
             self._rate = f"  {(passes - self._first[1]) / (now - self._first[0]):.1f} passes/s"
         octave, before = divmod(min(self._iteration, self._octaves * self._iterations - 1), self._iterations)
-        part = min(
-            0.95, (passes - self._passes_before) / self._passes_expected
-        )  # SciPy may use more passes to finish a step
+        # SciPy may use more passes to finish a step.
+        part = min(0.95, (passes - self._passes_before) / self._passes_expected)
         self._bar.update(
             self._task,
             description=self._place(octave, before + 1),
@@ -95,14 +94,14 @@ class Watch:
             self._console.print(f"{place}  loss {iterate.loss:.4g}{self._rate}")
 
     def _place(self, octave: int, iteration: int) -> str:
-        where = f"octave {octave + 1}/{self._octaves}, " if self._octaves > 1 else ""
-        return f"{where}iteration {iteration}/{self._iterations}"
+        prefix = f"octave {octave + 1}/{self._octaves}, " if self._octaves > 1 else ""
+        return f"{prefix}iteration {iteration}/{self._iterations}"
 
 
 class GalleryWatch:
-    """Shows the progress of a gallery of `pictures` pictures: a bar with the time left, or a line per layer.
+    """The progress of a gallery of `pictures` pictures: a bar with the time left, or a line per layer.
 
-    Use it as a context manager. The path `page` is printed once the page shows something.
+    Use it as a context manager. The path `page` is printed when the page has its first pictures.
     """
 
     def __init__(self, console: Console, pictures: int, page: Path):
@@ -134,7 +133,7 @@ class GalleryWatch:
 
 
 class TrialWatch:
-    """Shows the progress of a comparison: a bar for the current trial, a line per finished trial. A context manager."""
+    """The progress of a comparison: a bar for a trial, a line per finished trial. Use it as a context manager."""
 
     def __init__(self, console: Console, passes: int):
         self._console = console
@@ -159,7 +158,7 @@ class TrialWatch:
 
     def on_pass(self, passes: int, loss: float) -> None:
         """Show one more pass of the trial."""
-        if self._trial is None:  # the first pass only compiles
+        if self._trial is None:  # before the first trial, one pass is made to compile it
             return
         self._lowest = min(self._lowest, loss)
         self._bar.update(

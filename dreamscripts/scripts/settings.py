@@ -1,11 +1,13 @@
-"""`dreamscripts settings`: list the named settings, print one, copy one into a file to change."""
+"""`dreamscripts settings`: list the named settings, print a settings file, or copy it to change it."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List the named settings, print one or copy one into a file.", invoke_without_command=True)
+app = typer.Typer(
+    help="List the named settings, print a settings file, or copy it to change it.", invoke_without_command=True
+)
 
 
 @app.callback()
@@ -25,7 +27,7 @@ def list_settings(context: typer.Context) -> None:
 
 
 @app.command("show")
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Named settings, or a file.")]) -> None:
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Settings: a name or a TOML file.")]) -> None:
     """Print a settings file with its comments."""
     from dreamscripts.settings.loading import read_text
 
@@ -34,10 +36,10 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Named setting
 
 @app.command("new")
 def new(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as mine.toml.")],
-    from_: Annotated[str, typer.Option("--from", metavar="NAME", help="Settings to copy.")] = "dreamy",
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file, for example mine.toml.")],
+    from_: Annotated[str, typer.Option("--from", metavar="NAME", help="The settings to copy.")] = "dreamy",
 ) -> None:
-    """Copy named settings into FILE, to change them there."""
+    """Copy settings to FILE, so that you can change them there."""
     from dreamscripts.atomic_files import write_atomically
     from dreamscripts.errors import OutputError
     from dreamscripts.settings.loading import read_text

@@ -1,4 +1,4 @@
-"""`dreamscripts visualize NETWORK LAYER --channel N`: a picture that maximizes a channel's activation."""
+"""`dreamscripts visualize NETWORK LAYER --channel N`: make a picture that maximizes the activation of a channel."""
 
 import math
 from contextlib import closing
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Method(StrEnum):
-    """The visualization methods. SETTINGS has the named settings of each."""
+    """The visualization methods. SETTINGS maps them to named settings."""
 
     NAIVE = "naive"
     MULTISCALE = "multiscale"
@@ -35,9 +35,13 @@ SETTINGS = {
     Method.FOURIER: "fourier",
 }
 
-Layer = Annotated[str, typer.Argument(metavar="LAYER", help="A layer of it (`dreamscripts layers NETWORK`).")]
+Layer = Annotated[
+    str, typer.Argument(metavar="LAYER", help="A layer of NETWORK. `dreamscripts layers NETWORK` lists them.")
+]
 Channel = Annotated[int | None, typer.Option(min=0, metavar="N", help="Channel number.")]
-Channels = Annotated[str | None, typer.Option(metavar="N,N:WEIGHT", help="Sum of channels: 65,139 or 65:1,139:-0.5.")]
+Channels = Annotated[
+    str | None, typer.Option(metavar="N,N:WEIGHT", help="Sum of channels, for example 65,139 or 65:1,139:-0.5.")
+]
 Direction = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Vector with one weight per channel.")]
 Neuron = Annotated[bool, typer.Option("--neuron", help="Maximize only the middle position of the layer.")]
 MethodOption = Annotated[Method, typer.Option("--method", "-m", help="Visualization method.")]
@@ -46,7 +50,7 @@ Diversity = Annotated[
 ]
 Size = Annotated[
     int | None,
-    typer.Option(help="Width and height in pixels. With multiscale and laplacian: of the first, smallest octave."),
+    typer.Option(help="Width and height in pixels. With multiscale and laplacian: of the first (smallest) octave."),
 ]
 Output = Annotated[
     Path | None,
@@ -77,8 +81,8 @@ def visualize(
     gradient.
     """
     chosen, title = _parse_channels(channel, channels, direction)
-    how = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
-    default = Path(f"{Path(network).stem}-{layer.replace('/', '-')}-{title}{how}.png")
+    suffix = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
+    default = Path(f"{Path(network).stem}-{layer.replace('/', '-')}-{title}{suffix}.png")
     files = _files(output or default, diversity, named=output is not None)
 
     from dreamscripts.images.files import save_picture
@@ -95,7 +99,7 @@ def visualize(
     def load(layer: str) -> Settings:
         return Settings.load(SETTINGS[method], **changes | {"features": {layer: feature}})
 
-    # Find mistakes before Keras is imported, which takes seconds.
+    # Find errors before Keras is imported, which takes seconds.
     requested = load(layer)
     check_memory(requested.side, requested.side, requested.optimizer, diversity)
     check_name(network)
@@ -109,7 +113,7 @@ def visualize(
 def _find_layer(network: str, weights: str | None, layer: str, direction: Path | None) -> str:
     """Return the layer to maximize: the one before the ReLU, if `layer` ends in a ReLU.
 
-    Raises NetworkError if there is no such layer, or several, and SettingsError if the vector in the file `direction`
+    Raises NetworkError if no layer or several layers match. Raises SettingsError if the vector in the file `direction`
     does not have one weight per channel.
     """
     from dreamscripts.backends.startup import start_keras
@@ -122,7 +126,9 @@ def _find_layer(network: str, weights: str | None, layer: str, direction: Path |
     model = build(network, weights)
     (name, maximized), *more = choose_layers(model, [layer], network).items()
     if more:
-        raise NetworkError(f"'{layer}' matches {1 + len(more)} layers of {network}; use one of them, such as {name}")
+        raise NetworkError(
+            f"'{layer}' matches {1 + len(more)} layers of {network}; use one of them, for example {name}"
+        )
     if direction is not None:
         _check_length(direction, describe_layers(model), name)
     return maximized
@@ -157,10 +163,12 @@ def _parse_channels(channel: int | None, channels: str | None, direction: Path |
     for part in (channels or "").split(","):
         number, colon, weight = part.partition(":")
         if not number.strip().isdecimal() or not _is_finite(weight if colon else "1"):
-            raise SettingsError(f"--channels {channels}: write them as 65,139, or weighted as 65:1,139:-0.5")
+            raise SettingsError(
+                f"--channels {channels}: use numbers such as 65,139, or numbers with weights such as 65:1,139:-0.5"
+            )
         chosen[int(number)] = float(weight if colon else 1)
     if not any(chosen.values()):
-        raise SettingsError(f"--channels {channels}: all weights are 0; give one channel another weight")
+        raise SettingsError(f"--channels {channels}: all weights are 0; give at least one channel another weight")
     return chosen, "".join(_summand(number, weight) for number, weight in chosen.items()).removeprefix("+")
 
 
@@ -188,32 +196,33 @@ def _read_direction(path: Path) -> "np.ndarray":
     if getattr(vector, "ndim", 0) != 1 or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
         raise SettingsError(f"{path}: is not a vector of finite numbers; save one number per channel")
     if not vector.any():
-        raise SettingsError(f"{path}: all weights are 0; give one channel another weight")
+        raise SettingsError(f"{path}: all weights are 0; give at least one channel another weight")
     return vector
 
 
 def _check_length(direction: Path, facts: "list[LayerFacts]", layer: str) -> None:
     weights = len(_read_direction(direction))
-    channels = next(one.channels for one in facts if one.name == layer)
+    channels = next(fact.channels for fact in facts if fact.name == layer)
     if weights != channels:
         raise SettingsError(f"{direction}: has {weights} weights, but {layer} has {channels} channels")
 
 
 def _files(path: Path, count: int, named: bool) -> list[Path]:
-    """Return the files for `count` pictures: `path`, or numbered files beside it if there are several.
+    """Return the files for `count` pictures: `path` for one picture, numbered files beside it for several.
 
-    Existing files are not overwritten: if the user named the file, OutputError is raised, otherwise a number is added.
+    Existing files are not overwritten. If the user chose the name, OutputError is raised. Otherwise, a number is added
+    to the name.
     """
     if path.suffix.lower() != ".png":
         raise OutputError(f"{path}: pictures are saved as PNG; use a name that ends in .png")
     if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder '{path.parent}' to save in")
+        raise OutputError(f"{path}: the folder '{path.parent}' does not exist; create it first")
     files = (
         [path] if count == 1 else [path.with_stem(f"{path.stem}-{number}of{count}") for number in range(1, count + 1)]
     )
-    if taken := [file for file in files if file.exists()]:
+    if existing := [file for file in files if file.exists()]:
         if named:
-            raise OutputError(f"{taken[0]}: already exists; use another --output")
+            raise OutputError(f"{existing[0]}: already exists; use another --output")
         again = 2
         while any(file.with_stem(f"{file.stem}_{again}").exists() for file in files):
             again += 1

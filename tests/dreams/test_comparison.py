@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from conftest import changed
 
-from dreamscripts.dreams.comparison import FACTOR, MOST_TRIALS, Trial, _search, compare
+from dreamscripts.dreams.comparison import FACTOR, MOST_TRIALS, _search, compare
 from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, open_network
+from dreamscripts.dreams.trial import Trial
 from dreamscripts.errors import DreamError
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
@@ -95,7 +96,7 @@ def test_the_best_is_the_lowest_of_each_optimizer_the_lowest_first(compared):
 def test_lbfgs_is_tried_with_the_settings_passes_in_an_iteration_and_with_all(compared):
     tried = [trial for trial in compared.trials if trial.optimizer == "lbfgs"]
     assert [(trial.restart, trial.step) for trial in tried] == [(3, None), (PASSES, None)]
-    assert [trial.name for trial in tried] == ["L-BFGS, 3 passes an iteration", "L-BFGS, 12 passes an iteration"]
+    assert [trial.name for trial in tried] == ["L-BFGS, 3 passes per iteration", "L-BFGS, 12 passes per iteration"]
 
 
 @pytest.mark.parametrize("jitter", [{}, {"noise": 4, "shift": 2}])
@@ -149,7 +150,7 @@ def test_a_trial_that_diverges_is_kept_with_what_it_came_by(name, step, small):
     assert diverged
     assert step in [trial.step for trial in diverged]
     for trial in diverged:
-        assert trial.ended_by.startswith("the loss exploded")
+        assert trial.ended_by.startswith("the loss diverged")
         assert 1 < len(trial.passes) < PASSES
         assert tuple(sorted(trial.pictures)) == BUDGETS
         assert trial.loss <= compared.start_loss + 1e-6 * abs(compared.start_loss)

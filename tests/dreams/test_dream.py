@@ -121,7 +121,7 @@ def test_octaves_too_small_for_the_network_are_left_out_and_so_are_their_numbers
     assert len(said) == early
     if early:
         assert said[0] == (
-            "octave 1 of 4 is skipped: 4×3 is too small for pocket at block2_conv1, which needs 10 pixels a side"
+            "octave 1 of 4 is skipped: 4×3 is too small for pocket at block2_conv1, which needs 10 pixels per side"
         )
         assert "octave 2 of 4 is skipped: 8×6" in said[1]
 
@@ -138,7 +138,7 @@ def test_tiles_too_small_for_the_network_are_refused_with_the_least_size(picture
     settings = changed(ascent, tiles={"size": 9})
     with pytest.raises(
         PictureError,
-        match=r"tiles of 9 pixels are too small .* needs 10 pixels a side in every tile: raise tiles\.size$",
+        match=r"tiles of 9 pixels are too small .* needs 10 pixels per side in every tile; raise tiles\.size$",
     ):
         next(dream(picture, settings))
     assert len(list(dream(picture, changed(ascent, tiles={"size": 10})))) == 5
@@ -264,14 +264,14 @@ def explosive(ascent):
 def test_a_step_so_long_that_the_loss_explodes_ends_the_dream_with_advice(picture, explosive):
     iterates = dream(picture, explosive)
     assert [next(iterates).iteration for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(Diverged, match=r"^iteration 3: the loss exploded, .*; lower optimizer\.step$"):
+    with pytest.raises(Diverged, match=r"^iteration 3: the loss diverged, .*; lower optimizer\.step$"):
         next(iterates)
 
 
 @pytest.mark.usefixtures("compiled_once")
 def test_a_resumed_dream_explodes_where_an_unbroken_one_does(picture, explosive):
     *_, reached = islice(dream(picture, explosive), 3)
-    with pytest.raises(Diverged, match=r"^iteration 3: the loss exploded"):
+    with pytest.raises(Diverged, match=r"^iteration 3: the loss diverged"):
         list(dream(picture, explosive, after=reached))
 
 
@@ -280,11 +280,11 @@ def test_a_divergence_names_its_iteration_also_after_an_octave_that_ended_early(
 
     def early_then_never(evaluator, x, optimizer, start, state):
         if start:
-            raise Diverged("the loss exploded")
+            raise Diverged("the loss diverged")
         yield OptimizerResult(x, evaluator.loss(x), evaluator.terms(x), done=True)
 
     monkeypatch.setattr(dreaming, "optimize", early_then_never)
-    with pytest.raises(Diverged, match=r"^iteration 6: the loss exploded"):
+    with pytest.raises(Diverged, match=r"^iteration 6: the loss diverged"):
         list(dream(picture, changed(ascent, optimizer={"iterations": 5})))
 
 

@@ -87,5 +87,5 @@ def test_what_it_remembers_at_a_step_stays_what_it_was(rng):
 
 def test_a_rate_so_high_that_the_loss_explodes_is_refused(rng):
     bowl = Bowl(np.zeros(SHAPE))
-    with pytest.raises(Diverged, match=r"the loss exploded, from .* to "):
+    with pytest.raises(Diverged, match=r"the loss diverged, from .* to "):
         steps(bowl, rng.normal(0, 1, SHAPE), 5, step=100)

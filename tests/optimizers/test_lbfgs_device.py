@@ -76,7 +76,7 @@ def steps(landscape, x, number, start=0, tensors=True, **optimizer):
 def by_scipy(landscape, x, **optimizer):
     landscape.preprocessing = CAFFE
     step = next(lbfgs(landscape, x, LbfgsSettings(where="scipy", **optimizer), 0, {}))
-    del landscape.asked[-2:]  # once more for the loss, and for the terms
+    del landscape.evaluated[-2:]  # once more for the loss, and for the terms
     return step
 
 
@@ -137,7 +137,7 @@ def test_it_needs_about_as_many_passes_as_scipy(landscape, history, rng):
     mine, theirs = landscape(np.zeros(shape)), landscape(np.zeros(shape))
     (step,) = steps(mine, x, 1, passes=1000, history=history)
     other = by_scipy(theirs, x, passes=1000)
-    assert len(mine.asked) <= 1.5 * len(theirs.asked)
+    assert len(mine.evaluated) <= 1.5 * len(theirs.evaluated)
     assert step.loss <= other.loss + 1e-4
     np.testing.assert_allclose(step.x, other.x, atol=0.02)
 
@@ -148,7 +148,7 @@ def test_it_ends_after_as_many_passes_as_scipy_and_as_low(passes):
     mine, theirs = Valley(x), Valley(x)
     (step,) = steps(mine, x, 1, passes=passes, history=10)
     other = by_scipy(theirs, x, passes=passes)
-    assert len(mine.asked) == len(theirs.asked)
+    assert len(mine.evaluated) == len(theirs.evaluated)
     assert step.loss == pytest.approx(other.loss, rel=1e-4)
     np.testing.assert_allclose(step.x, other.x, atol=1e-2)
 
@@ -214,7 +214,7 @@ def test_bounded_it_finds_what_scipy_finds_and_never_looks_beyond(seed):
     assert ((best == low) | (best == high)).any()
     assert step.loss <= mine.loss(best) * (1 + 1e-4) + 1e-3
     np.testing.assert_allclose(step.x, best, atol=0.5)
-    seen = np.array(mine.asked, np.float32)
+    seen = np.array(mine.evaluated, np.float32)
     assert (seen >= low.astype(np.float32)).all()
     assert (seen <= high.astype(np.float32)).all()
 
@@ -227,9 +227,9 @@ def test_no_picture_that_is_tried_moves_farther_than_max_change_in_an_iteration(
     mine = Folded(rng.uniform(-250, 250, SHAPE), waves=3.0, seed=seed)
     before = x.clip(low, high)
     for iteration in range(3):
-        mine.asked.clear()
+        mine.evaluated.clear()
         (step,) = steps(mine, x, 1, iteration, passes=7, max_change=max_change)
-        seen = np.array(mine.asked)
+        seen = np.array(mine.evaluated)
         assert np.abs(seen - before).max() <= max_change + 1e-3
         assert (seen >= low - 1e-4).all()
         assert (seen <= high + 1e-4).all()
@@ -243,7 +243,7 @@ def test_within_a_box_the_first_step_goes_as_far_as_the_box_allows(rng):
     for size in (1e-6, 1, 1e6):
         slope = Slope(g * size)
         steps(slope, np.zeros(SHAPE), 1, passes=1, max_change=10)
-        moved = slope.asked[1] * -np.sign(g)
+        moved = slope.evaluated[1] * -np.sign(g)
         np.testing.assert_allclose(moved, np.minimum(10, 10 * np.abs(g) / np.abs(g).mean()), rtol=1e-4)
 
 
@@ -257,7 +257,7 @@ def test_bounded_it_begins_within_the_bounds_and_ends_in_a_corner_that_the_slope
 def test_where_nothing_is_to_be_gained_the_picture_stays_and_it_says_so_after_one_pass(clip, rng, caplog):
     x, flat = rng.uniform(-50, 50, SHAPE).astype(np.float32), Slope(np.zeros(SHAPE))
     (step,) = steps(flat, x, 2, clip=clip)
-    assert len(flat.asked) == 1
+    assert len(flat.evaluated) == 1
     assert step.done
     assert "iteration 1: " in caplog.text
     np.testing.assert_array_equal(step.x, x)
@@ -267,7 +267,7 @@ def test_where_nothing_is_to_be_gained_the_picture_stays_and_it_says_so_after_on
 def test_at_the_bottom_it_stops_as_soon_as_float32_sees_no_difference(clip, rng):
     bowl = Bowl(rng.normal(0, 20, SHAPE))
     (step,) = steps(bowl, bowl.centre + 1e-6, 1, passes=1000, clip=clip)
-    assert len(bowl.asked) <= 2 * line_search.MOST
+    assert len(bowl.evaluated) <= 2 * line_search.MOST
     assert step.loss <= 1e-9
 
 
@@ -283,7 +283,7 @@ def test_where_no_step_goes_down_it_yields_what_there_is_after_one_search(optimi
     x = rng.normal(0, 20, SHAPE).astype(np.float32)
     jagged = Jagged(np.zeros(SHAPE))
     (step,) = steps(jagged, x, 15, start=3, passes=7, **optimizer)
-    assert len(jagged.asked) <= line_search.MOST + 1
+    assert len(jagged.evaluated) <= line_search.MOST + 1
     np.testing.assert_array_equal(step.x, x)
     assert step.loss == jagged.loss(x)
     assert caplog.text.count("found no lower loss") == caplog.text.count("iteration 4: ") == 1

@@ -39,7 +39,7 @@ def test_each_iteration_is_under_a_draw_of_its_own_and_begins_where_the_last_one
 def test_no_new_step_is_begun_once_the_evaluations_are_spent():
     valley = Valley(np.zeros((2, 2, 3)))
     steps(valley, np.full((2, 2, 3), -1.0), 1, passes=7)
-    assert 8 <= len(valley.asked) - 1 <= 12  # one more was asked for the terms
+    assert 8 <= len(valley.evaluated) - 1 <= 12  # one more was asked for the terms
 
 
 @pytest.mark.parametrize("clip", [False, True])
@@ -49,7 +49,7 @@ def test_clipped_no_pixel_leaves_its_limits_not_even_for_a_look(clip, rng):
     bowl = Bowl(centre)
     (step,) = steps(bowl, np.zeros((4, 5, 3)), 1, passes=50, clip=clip)
     np.testing.assert_allclose(step.x, centre.clip(low, high) if clip else centre, atol=1e-3)
-    seen = np.array(bowl.asked)
+    seen = np.array(bowl.evaluated)
     assert ((seen < low) | (seen > high)).any() == (not clip)
 
 

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamscripts.dreams.comparison import Comparison, Pass, Trial
+from dreamscripts.dreams.comparison import Comparison
+from dreamscripts.dreams.trial import Pass, Trial
 from dreamscripts.images.files import open_picture
-from dreamscripts.reports.comparison import draw, verdict, write_report
+from dreamscripts.reports.comparison import write_report
+from dreamscripts.reports.comparison_figures import draw
+from dreamscripts.reports.comparison_verdict import verdict
 from dreamscripts.settings.schema import Settings
 
 BUDGETS = (1, 2, 4)
@@ -48,7 +51,7 @@ def comparison():
     """L-BFGS before Adam before gradient ascent, one of whose steps was too long."""
     trials = (
         a_trial("gradient_ascent", [200, 150, 100, 50.25], 0, step=1.5),
-        a_trial("gradient_ascent", [200, 4000], 1, step=4.5, ended_by="the loss exploded, from 200 to 4000"),
+        a_trial("gradient_ascent", [200, 4000], 1, step=4.5, ended_by="the loss diverged, from 200 to 4000"),
         a_trial("adam", [200, 300, -400, -600.5], 2, step=2, overhead=0.25),
         a_trial("lbfgs", [200, 199, -100, -200], 3, restart=2),
         a_trial("lbfgs", [200, -500, -700, -1234.5], 4, restart=4),
@@ -108,11 +111,14 @@ def test_the_picture_of_each_optimizer_holds_the_settings_of_its_best_trial(fold
 
 def test_the_verdict_names_the_best_and_its_numbers(comparison):
     assert verdict(comparison) == [
-        "After 4 passes each, L-BFGS, 4 passes an iteration has the lowest loss: −1,234, from 200 at the start.",
-        "Adam, step 2 comes to −600.5, 56% of that drop; L-BFGS was as low after 3 passes.",
-        "Gradient ascent, step 1.5 comes to 50.25, 10% of that drop; L-BFGS was as low after 2 passes.",
-        "Outside the passes, Adam costs the most: 25% of its time.",
-        "Gradient ascent, step 4.5 ended early: the loss exploded, from 200 to 4000.",
+        "After 4 passes, the lowest loss is −1,234 (L-BFGS, 4 passes per iteration). The loss of the start picture is "
+        "200.",
+        "Adam, step 2: the final loss is −600.5. The decrease is 56% of that of L-BFGS, which reached this loss "
+        "after 3 passes.",
+        "Gradient ascent, step 1.5: the final loss is 50.25. The decrease is 10% of that of L-BFGS, which "
+        "reached this loss after 2 passes.",
+        "Adam spends the largest share of its time outside the passes: 25%.",
+        "Gradient ascent, step 4.5: ended early, because the loss diverged, from 200 to 4000.",
     ]
 
 
@@ -120,8 +126,8 @@ def test_a_verdict_can_be_that_nothing_was_gained():
     stuck = [a_trial(name, [9, 9], 0, **kind) for name, kind in [("lbfgs", {"restart": 2}), ("adam", {"step": 1})]]
     start = np.zeros((12, 16, 3), np.float32)
     said = verdict(Comparison(Settings(features={"block2_conv1": 1}), 4, BUDGETS, start, 9.0, tuple(stuck)))
-    assert "has the lowest loss: 9, from 9 at the start" in said[0]
-    assert "0% of that drop" in said[1]
+    assert said[0].startswith("After 4 passes, the lowest loss is 9 (")
+    assert "The decrease is 0% of that of" in said[1]
 
 
 def test_the_page_needs_no_other_file(page, folder):
@@ -150,7 +156,7 @@ def test_the_page_is_readable_on_a_telephone_and_by_ear(page):
 
 def test_what_people_named_is_escaped(page):
     assert page.said["title"] == 'L-BFGS, Adam, gradient ascent on <b>&"my".jpg' == page.said["h1"]
-    assert '<b>&"my".jpg, 16×12 pixels; <i>mine</i> on pocket; 4 passes each; CPU: some' in page.said["p"]
+    assert '<b>&"my".jpg, 16×12 pixels; <i>mine</i> on pocket; 4 passes per trial; CPU: some' in page.said["p"]
     assert not {"b", "i"} & {tag for tag, _ in page.elements}
 
 
@@ -203,7 +209,7 @@ def test_csv_json_and_the_table_say_the_same(folder, page, comparison):
 
     by_name = {trial.name: row for trial, row in zip(comparison.trials, record["trials"], strict=True)}
     head, *body = page.rows
-    assert head[:2] == ["", "loss at the end"]
+    assert head[:2] == ["", "final loss"]
     assert [row[0] for row in body] == [trial.name for trial in comparison.best]
     order = [trial.optimizer for trial in comparison.best]
     for name, loss, *reached, seconds, overhead, mebibytes in body:

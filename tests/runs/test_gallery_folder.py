@@ -148,8 +148,8 @@ def test_layers_are_added(gallery, folder):
             {"weights": "my.h5"},
             "is a gallery of pocket with its own weights, not the weights my.h5; choose another --output",
         ),
-        ({"layers": {"block2_conv1": 64}}, "block2_conv1 has 6 channels there and 64 now; choose another"),
-        ({"size": 96}, r"block2_conv1 there have 12 pixels a side, not 96; use --size 12 or another --output"),
+        ({"layers": {"block2_conv1": 64}}, "block2_conv1 has 6 channels in the gallery, but 64 now; choose another"),
+        ({"size": 96}, r"block2_conv1 have 12 pixels per side, not 96; use --size 12 or another --output"),
         (
             {"settings": SETTINGS.replace("60", "20")},
             "its pictures were made with optimizer.iterations = 60, not 20; use the same settings or another --output",
@@ -180,7 +180,9 @@ def test_what_is_not_a_gallery_is_left_alone(tmp_path):
         opened(tmp_path / "letters" / "one.txt")
     for text in ("", "[]", '{"photos": []}', '{"network": "pocket", "weights": null, "settings": "", "layers": []}'):
         (tmp_path / "letters" / "gallery.json").write_text(text)
-        with pytest.raises(OutputError, match=r"its gallery\.json is not that of a gallery; choose another --output"):
+        with pytest.raises(
+            OutputError, match=r"its gallery\.json was not written by dreamscripts; choose another --output"
+        ):
             opened(tmp_path / "letters")
         assert (tmp_path / "letters" / "gallery.json").read_text() == text
 

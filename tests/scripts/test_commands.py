@@ -50,7 +50,7 @@ def test_the_keras_example_keeps_its_arguments_its_square_and_its_file_names(com
     more = ("--network", "pocket", "--size", 96, "-i", 2)
     done = command_here("keras-example", photo, "out/dream", *more)
     assert done.returncode == 2
-    assert "there is no folder 'out'" in done.stderr
+    assert "the folder 'out' does not exist" in done.stderr
     done = command("keras-example", photo, "dream", *more, check=0)
     assert {path.name for path in command.folder.iterdir()} == {"dream_at_iteration_0.png", "dream_at_iteration_1.png"}
     assert open_picture(command.folder / "dream_at_iteration_1.png").shape == (96, 96, 3)

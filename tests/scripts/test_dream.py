@@ -92,7 +92,7 @@ def test_a_photograph_alone_is_dreamt_by_a_network_inside_the_package(command_he
     monkeypatch.setattr(keras.src.applications.vgg16.file_utils, "get_file", no_connection)
     done = command_here("dream", photo, "--size", 108, "-i", 1, check=0)
     assert done.stdout.splitlines()[0] == (
-        f"{EMBEDDED} dreams it; --network vgg16 is VGG16 itself, which is downloaded once (58 MB)"
+        f"using {EMBEDDED}; --network vgg16 uses VGG16 instead, which is downloaded once (58 MB)"
     )
     settings = Settings.load(command_here.folder / "photo-dreamy" / "settings.toml")
     assert settings.network == EMBEDDED
@@ -187,7 +187,7 @@ def test_a_resumed_run_starts_keras_as_it_began(command_here, picture, settings,
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "name a picture"),
+        ([], "a picture is missing"),
         (["--resume"], "or its folder with --output"),
         (["PHOTO", "--output", "fast.toml", *FAST], "fast.toml: is a file"),
         (["nowhere.jpg"], "nowhere.jpg: there is no such picture"),
@@ -202,7 +202,7 @@ def test_a_resumed_run_starts_keras_as_it_began(command_here, picture, settings,
         (["PHOTO", "--from", "x.jpg"], "--from needs a PNG"),
         (["PHOTO", "--output", "fast.toml/run", *FAST], "fast.toml/run"),
         (["PHOTO", "--output", "/proc/run", *FAST], "/proc/run: cannot be written"),
-        (["PHOTO", "--settings", "caffe_guided"], "name it with --guide"),
+        (["PHOTO", "--settings", "caffe_guided"], "give it with --guide"),
         (
             ["PHOTO", "--set", "octaves.kind=plian"],
             "octaves.kind = 'plian': should be 'plain', 'grown'",

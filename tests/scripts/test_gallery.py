@@ -112,7 +112,10 @@ def test_another_network_other_settings_or_another_size_are_refused_in_the_same_
     for arguments, says in [
         (("squeezenet", "fire2", *TINY), "mine: is a gallery of pocket, not of squeezenet; choose another --output"),
         (("pocket", LAYER, *TINY, "--weights", "random"), "mine: is a gallery of pocket with its own weights, not the"),
-        (("pocket", LAYER, *TINY, "--seed", 4), "mine: its pictures were made with seed = 0, not 4; the same settings"),
+        (
+            ("pocket", LAYER, *TINY, "--seed", 4),
+            "mine: its pictures were made with seed = 0, not 4; use the same settings",
+        ),
         (("pocket", LAYER, *TINY, "--set", "optimizer.step=2"), "made with optimizer.step = 1.0, not 2.0"),
         (("pocket", "block2_conv1", *TINY, "--size", 24), "made with size = 20, not 24"),
         (("pocket", LAYER, "-s", "fourier", "--size", 20), "mine: its pictures were made with "),

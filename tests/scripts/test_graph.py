@@ -30,11 +30,11 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--output", "folder"], "folder: is a folder; use a file in it, for example folder/graph.html"),
-        (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder 'nowhere' to save in"),
+        (["--output", "folder"], "folder: is a folder; use a file name, for example folder/graph.html"),
+        (["--output", "nowhere/page.html"], "nowhere/page.html: the folder 'nowhere' does not exist; create it first"),
         (["--output", "page.svg"], "page.svg: the name of the page must end in .html"),
         (["--tensorboard", "mine.txt"], "mine.txt: is a file; choose another --tensorboard"),
-        (["--gallery", "folder"], "folder: is not a gallery: it has no readable gallery.json"),
+        (["--gallery", "folder"], "folder: is not a gallery, because it has no readable gallery.json"),
     ],
 )
 def test_mistakes_found_before_keras_starts(arguments, says, command_here, asleep):

@@ -143,9 +143,15 @@ def lumber(tmp_path):
         (["--channel", 3, "--direction", "zeros.npy"], "give only one of these"),
         (["--channel", "three"], "'--channel'"),
         (["--channel=-1"], "'--channel': should be greater than or equal to 0"),
-        *((["--channels", text], f"--channels {text}: write them as 65,139") for text in ("3;5", "3,,5", "3:", "3:x")),
-        *((["--channels", text], f"--channels {text}: write them as 65,139") for text in ("1.5", "3:nan", "3:1:2")),
-        (["--channels=-3"], "--channels -3: write them as"),
+        *(
+            (["--channels", text], f"--channels {text}: use numbers such as 65,139")
+            for text in ("3;5", "3,,5", "3:", "3:x")
+        ),
+        *(
+            (["--channels", text], f"--channels {text}: use numbers such as 65,139")
+            for text in ("1.5", "3:nan", "3:1:2")
+        ),
+        (["--channels=-3"], "--channels -3: use numbers such as"),
         (["--channels", "3:0,4:0"], "--channels 3:0,4:0: all weights are 0"),
         (["--direction", "nowhere.npy"], "nowhere.npy: there is no such file"),
         (["--direction", "zeros.npy"], "zeros.npy: all weights are 0"),
@@ -158,7 +164,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--output", "mine.jpg"], "mine.jpg: pictures are saved as PNG"),
         (["--channel", 3, "--output", "there.png"], "there.png: already exists; use another --output"),
         (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2of2.png: already exists"),
-        (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: there is no folder 'no' to save in"),
+        (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: the folder 'no' does not exist; create it first"),
         (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
         (["--channel", 3, "--size", 20_000, "--diversity", 16], "GB are free: use a smaller --size"),
         (["--channel", 3, "--diversity", 0], "'--diversity': should be greater than or equal to 1"),
@@ -185,7 +191,7 @@ def test_a_mistake_is_told_by_a_process_that_imports_no_keras(command):
         (["pocket", "block4_conv", "--channel", 3], "pocket has no layer 'block4_conv' (did you mean 'block4_conv3'?)"),
         (
             ["pocket", "block4_*", "--channel", 3],
-            "'block4_*' matches 4 layers of pocket; use one of them, such as block4_c",
+            "'block4_*' matches 4 layers of pocket; use one of them, for example block4_c",
         ),
         ([*LAYER, "--channel", 128], "block4_conv3_pre_relu has channels 0 to 127; channel 128 does not exist"),
         ([*LAYER, "--channels", "3,999"], "has channels 0 to 127; channel 999 does not exist"),
