@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from dreamscripts.reports.loss_curve import write_loss_curve as write_loss_curve
     from dreamscripts.runs.run import resume as resume
     from dreamscripts.runs.run import run as run
-    from dreamscripts.settings.schema import OptimizerSettings as OptimizerSettings
     from dreamscripts.settings.schema import Settings as Settings
+    from dreamscripts.settings.tables import OptimizerSettings as OptimizerSettings
 
 __version__ = "0.1.0"
 
@@ -83,7 +83,7 @@ _MODULES = {
     "TotalVariation": "losses.priors",
     "optimizer": "optimizers.registry",
     "update_rule": "optimizers.update_rule",
-    "OptimizerSettings": "settings.schema",
+    "OptimizerSettings": "settings.tables",
 }
 __all__ = list(_MODULES)
 

@@ -19,7 +19,8 @@ from dreamscripts.backends.startup import ONEDNN, keep_onednn
 from dreamscripts.benchmarks.other_programs import OTHERS, excluded_programs
 from dreamscripts.benchmarks.process import MeasuringError, Worker
 from dreamscripts.benchmarks.scoreboard import Iteration, Product, Result, Scoreboard, Size
-from dreamscripts.settings.schema import Jitter, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Jitter
 
 OURS = "dreamscripts"
 MATRICES = "NumPy"

@@ -4,7 +4,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from dreamscripts.benchmarks.program import Passes, Requests, Task, serve
-from dreamscripts.settings.schema import Octaves, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Octaves
 
 if TYPE_CHECKING:
     from dreamscripts.objective.evaluator import Evaluator

@@ -23,7 +23,8 @@ from dreamscripts.dreams.prepare import build_evaluator, choose, open_network
 from dreamscripts.dreams.trial import Trial, passes_of_iteration, run_trial
 from dreamscripts.images.resizing import fit
 from dreamscripts.registry import OPTIMIZERS
-from dreamscripts.settings.schema import Jitter, Octaves, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Jitter, Octaves
 
 log = logging.getLogger(__name__)
 

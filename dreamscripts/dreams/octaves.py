@@ -13,7 +13,7 @@ import numpy as np
 
 from dreamscripts.images.resizing import Size, bilinear
 from dreamscripts.registry import SCHEDULES
-from dreamscripts.settings.schema import Octaves
+from dreamscripts.settings.tables import Octaves
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from dreamscripts.objective.evaluator import Evaluator, OnPass
 from dreamscripts.objective.exact_tiles import exact_crops
 from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.registry import MEASURES, SCHEDULES
-from dreamscripts.settings.schema import Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Tiles
 
 log = logging.getLogger(__name__)
 

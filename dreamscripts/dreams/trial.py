@@ -16,7 +16,8 @@ from dreamscripts.optimizers.optimize import optimize
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.optimizer_keys import DEFAULT
-from dreamscripts.settings.schema import OptimizerSettings, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import OptimizerSettings
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dreamscripts.networks.local_response_norm import LocalResponseNorm
 from dreamscripts.networks.network import Network
 from dreamscripts.objective.exact_tiles import Axis, axes_of
 from dreamscripts.objective.memory_budget import FLOAT32, need, of_run
-from dreamscripts.settings.schema import Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Tiles
 
 log = logging.getLogger(__name__)
 

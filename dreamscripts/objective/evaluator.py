@@ -16,7 +16,8 @@ from dreamscripts.networks.network import Network
 from dreamscripts.objective.exact_tiles import Crop, exact_crops
 from dreamscripts.objective.random_tiles import cut
 from dreamscripts.objective.transforms import IDENTITY, Picture, Transform, draw_transform
-from dreamscripts.settings.schema import Jitter, Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Jitter, Tiles
 
 OnPass = Callable[[int, float], None]  # (passes, loss)
 

@@ -2,7 +2,7 @@
 
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import PictureError
-from dreamscripts.settings.schema import OptimizerSettings
+from dreamscripts.settings.tables import OptimizerSettings
 
 FLOAT32 = 4  # bytes
 COPIES = 8  # of the picture in float32, while it is resized, and normalised in float64

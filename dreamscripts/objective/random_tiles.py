@@ -6,7 +6,7 @@ pixels at the edges of the shifted picture. The shift is drawn again for every p
 
 import numpy as np
 
-from dreamscripts.settings.schema import Tiles
+from dreamscripts.settings.tables import Tiles
 
 
 def cut(height: int, width: int, tiles: Tiles | None) -> list[tuple[slice, slice]]:

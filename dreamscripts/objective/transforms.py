@@ -14,7 +14,7 @@ from keras import ops
 from scipy import sparse
 
 from dreamscripts.objective.random_tiles import draw_shift
-from dreamscripts.settings.schema import Jitter, Tiles
+from dreamscripts.settings.tables import Jitter, Tiles
 
 Picture = Any  # an array or a tensor of the Keras backend
 

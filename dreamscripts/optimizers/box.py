@@ -7,7 +7,7 @@ import numpy as np
 
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.images.preprocessing import Preprocessing
-from dreamscripts.settings.schema import OptimizerSettings
+from dreamscripts.settings.tables import OptimizerSettings
 
 
 def bounds_around(x: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> tuple[Any, Any] | None:

@@ -3,52 +3,20 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
 from dreamscripts.optimizers.lbfgs_device import device_lbfgs
 from dreamscripts.optimizers.lbfgs_scipy import scipy_lbfgs
+from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.settings.schema import OptimizerSettings
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
 
 log = logging.getLogger(__name__)
-
-
-class LbfgsSettings(OptimizerSettings):
-    """L-BFGS: a quasi-Newton method with a line search, which finds its own step sizes."""
-
-    name: Literal["lbfgs"] = "lbfgs"
-    """The optimizer."""
-    where: Literal["scipy", "device"] = "scipy"
-    """scipy: SciPy's L-BFGS-B in float64. device: this package's L-BFGS in float32, on the device of the network."""
-    history: int = Field(5, ge=1, le=100)
-    """Number of vector pairs that estimate the curvature, 1 to 100, for where = "device". A pair is two pictures."""
-
-    @property
-    def pictures_kept(self) -> int:
-        """See OptimizerSettings: SciPy keeps 25 pictures in float64."""
-        return 2 * 25 if self.where == "scipy" else 2 * self.history + 8
-
-    @property
-    def on_device(self) -> bool:
-        """See OptimizerSettings."""
-        return self.where == "device"
-
-    @property
-    def couples_pictures(self) -> bool:
-        """See OptimizerSettings: a line search has one step for all pictures of a batch."""
-        return True
-
-    @property
-    def lighter(self) -> str:
-        """See OptimizerSettings."""
-        return "optimizer.where=device" if self.where == "scipy" else ""
 
 
 @optimizer("lbfgs", settings=LbfgsSettings, title="L-BFGS", colour="#b5179e", searches="passes")

@@ -26,7 +26,7 @@ from dreamscripts.optimizers.vectors import Vector, combine, dot, products
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
-    from dreamscripts.optimizers.lbfgs import LbfgsSettings
+    from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
 LEAST_CURVATURE = 2.2e-16  # smallest s·y / y·y of a pair that is used (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
 LEAST_GAIN = 2.2e-9  # smallest decrease that counts, as a share of the loss, because of float32

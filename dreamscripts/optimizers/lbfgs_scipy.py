@@ -11,7 +11,7 @@ from dreamscripts.optimizers.protocol import OptimizerResult
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
-    from dreamscripts.optimizers.lbfgs import LbfgsSettings
+    from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
 
 def scipy_lbfgs(

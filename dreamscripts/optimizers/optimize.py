@@ -8,7 +8,7 @@ import numpy as np
 
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.registry import OPTIMIZERS
-from dreamscripts.settings.schema import OptimizerSettings
+from dreamscripts.settings.tables import OptimizerSettings
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective

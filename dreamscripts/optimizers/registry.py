@@ -10,7 +10,7 @@ from pydantic import create_model
 
 from dreamscripts.optimizers.protocol import OptimizerFunction, OptimizerResult
 from dreamscripts.registry import OPTIMIZERS
-from dreamscripts.settings.schema import OptimizerSettings
+from dreamscripts.settings.tables import OptimizerSettings
 
 ADVICE = "lower the weights under [features] or raise penalties.dream_l2"
 

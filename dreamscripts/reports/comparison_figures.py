@@ -9,7 +9,7 @@ import numpy as np
 from dreamscripts.dreams.comparison import Comparison
 from dreamscripts.dreams.trial import Trial
 from dreamscripts.reports.loss_curve import PENALTIES, loss_scale
-from dreamscripts.settings.schema import Jitter
+from dreamscripts.settings.tables import Jitter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

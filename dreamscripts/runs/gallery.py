@@ -11,7 +11,8 @@ from dreamscripts.dreams.channels import visualize_channels
 from dreamscripts.dreams.prepare import open_network
 from dreamscripts.networks.layers import describe_layers
 from dreamscripts.runs.gallery_folder import GalleryFolder
-from dreamscripts.settings.schema import Feature, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Feature
 
 
 def open_folder(folder: Path, model: keras.Model, layers: Iterable[str], settings: Settings) -> GalleryFolder:

@@ -38,7 +38,8 @@ def gallery(
     """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.networks.family import check_name
-    from dreamscripts.settings.schema import Penalties, Settings
+    from dreamscripts.settings.schema import Settings
+    from dreamscripts.settings.tables import Penalties
 
     console = options.open_console(quiet)
     changes = options.overrides(network, weights, size, seed, set_=set_)

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from dreamscripts.dreams.iterate import Iterate
-from dreamscripts.settings.schema import OptimizerSettings, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import OptimizerSettings
 
 if TYPE_CHECKING:
     from dreamscripts.dreams.trial import Trial

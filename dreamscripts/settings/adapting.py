@@ -9,7 +9,8 @@ from dreamscripts.settings.layer_equivalents import equivalent
 from dreamscripts.settings.network_names import is_model_file
 
 if TYPE_CHECKING:
-    from dreamscripts.settings.schema import Feature, Settings
+    from dreamscripts.settings.schema import Settings
+    from dreamscripts.settings.tables import Feature
 
 log = logging.getLogger(__name__)
 

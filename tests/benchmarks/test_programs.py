@@ -14,7 +14,8 @@ from dreamscripts.benchmarks.preparing import prepare
 from dreamscripts.benchmarks.process import MeasuringError
 from dreamscripts.benchmarks.program import noise, peak_mib, resident_mib
 from dreamscripts.errors import NetworkError, PictureError
-from dreamscripts.settings.schema import Jitter, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Jitter
 
 SIDE = 64
 

@@ -22,7 +22,8 @@ from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.fourier import FourierEvaluator
 from dreamscripts.optimizers.protocol import OptimizerResult
-from dreamscripts.settings.schema import Feature, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Feature
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from scipy import ndimage
 from dreamscripts.dreams.octaves import Carried, Grown, Plain, Reinjected, Split
 from dreamscripts.images.resizing import bilinear
 from dreamscripts.registry import SCHEDULES
-from dreamscripts.settings.schema import Octaves
+from dreamscripts.settings.tables import Octaves
 
 sides = st.integers(1, 40)
 sizes = st.tuples(sides, sides)

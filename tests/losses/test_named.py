@@ -18,7 +18,8 @@ from dreamscripts.losses.term import Term
 from dreamscripts.networks.loading import load_network
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.registry import MEASURES, PENALTIES
-from dreamscripts.settings.schema import Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Tiles
 
 MODULES = sorted(
     path.stem for path in Path(dreamscripts.losses.__file__).parent.glob("*.py") if path.stem != "__init__"

@@ -17,7 +17,8 @@ from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.loading import build, load_network
 from dreamscripts.networks.weights import fill_at_random
 from dreamscripts.objective.evaluator import Evaluator
-from dreamscripts.settings.schema import Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Tiles
 
 
 @pytest.fixture

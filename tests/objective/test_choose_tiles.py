@@ -10,7 +10,8 @@ from dreamscripts.networks.loading import load_network
 from dreamscripts.objective import choose_tiles
 from dreamscripts.objective.choose_tiles import bytes_per_pixel, free_for_passes, tiles_for
 from dreamscripts.objective.memory_budget import of_run
-from dreamscripts.settings.schema import Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Tiles
 
 LARGE = 8000, 12_000  # height and width
 

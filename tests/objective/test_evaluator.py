@@ -14,7 +14,8 @@ from dreamscripts.losses.term import Term
 from dreamscripts.networks.loading import load_network
 from dreamscripts.objective import transforms as transforms
 from dreamscripts.objective.evaluator import Evaluator
-from dreamscripts.settings.schema import Jitter, Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Jitter, Tiles
 
 SHAPE = (16, 20, 3)
 

@@ -28,7 +28,8 @@ from dreamscripts.networks.receptive_field import ReceptiveField
 from dreamscripts.networks.weights import fill_at_random
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.exact_tiles import Axis, exact_crops
-from dreamscripts.settings.schema import Jitter, Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Jitter, Tiles
 
 PENALTIES = {"continuity": 0.1, "dream_l2": 0.5, "total_variation": 3}
 

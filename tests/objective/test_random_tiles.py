@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from dreamscripts.errors import SettingsError
 from dreamscripts.objective.random_tiles import cut, draw_shift
 from dreamscripts.settings.loading import parse_override
-from dreamscripts.settings.schema import Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Tiles
 
 kinds = st.sampled_from(["tutorial", "notebook"])
 sizes = st.integers(1, 24)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dreamscripts.objective import transforms as transforms
 from dreamscripts.objective.transforms import Transform, draw_transform, warp_matrix
-from dreamscripts.settings.schema import Jitter, Tiles
+from dreamscripts.settings.tables import Jitter, Tiles
 
 sides = st.integers(1, 12)
 sizes = st.tuples(sides, sides)

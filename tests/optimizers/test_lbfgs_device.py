@@ -16,8 +16,9 @@ from dreamscripts.losses.build import build_loss
 from dreamscripts.networks.loading import load_network
 from dreamscripts.optimizers import lbfgs_device as module
 from dreamscripts.optimizers import line_search
-from dreamscripts.optimizers.lbfgs import LbfgsSettings, lbfgs
+from dreamscripts.optimizers.lbfgs import lbfgs
 from dreamscripts.optimizers.lbfgs_device import Pair, direction
+from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
 CAFFE = PREPROCESSINGS["caffe"]
 SHAPE = (4, 5, 3)

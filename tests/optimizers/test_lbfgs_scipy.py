@@ -6,7 +6,8 @@ from keras import ops
 from landscapes import Bowl, Slope, Valley
 
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.optimizers.lbfgs import LbfgsSettings, lbfgs
+from dreamscripts.optimizers.lbfgs import lbfgs
+from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
 CAFFE = PREPROCESSINGS["caffe"]
 

@@ -15,7 +15,7 @@ from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
 from dreamscripts.optimizers.update_rule import UpdateRuleSettings, update_rule
 from dreamscripts.registry import OPTIMIZERS
-from dreamscripts.settings.schema import OptimizerSettings
+from dreamscripts.settings.tables import OptimizerSettings
 
 
 @pytest.fixture

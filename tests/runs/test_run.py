@@ -18,7 +18,8 @@ from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.reports.loss_curve import write_loss_curve
 from dreamscripts.runs import run as run_module
 from dreamscripts.runs.run_folder import RunFolder, free_folder, latest_folder
-from dreamscripts.settings.schema import Feature, Settings
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Feature
 
 run = partial(run_module.run, on_end=write_loss_curve)  # as the command does
 resume = partial(run_module.resume, on_end=write_loss_curve)

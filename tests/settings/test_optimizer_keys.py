@@ -12,7 +12,7 @@ from dreamscripts.errors import SettingsError
 from dreamscripts.images.files import save_picture
 from dreamscripts.optimizers.adam import AdamSettings
 from dreamscripts.optimizers.gradient_ascent import GradientAscentSettings
-from dreamscripts.optimizers.lbfgs import LbfgsSettings
+from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 from dreamscripts.settings.schema import Settings
 
 BEFORE = {"name": "lbfgs", "where": "scipy", "history": 5, "iterations": 15, "passes": 7, "clip": False}

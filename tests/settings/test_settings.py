@@ -9,11 +9,12 @@ from keras import ops
 from dreamscripts.errors import SettingsError
 from dreamscripts.images.files import save_picture
 from dreamscripts.losses.named import measure, penalty
-from dreamscripts.optimizers.lbfgs import LbfgsSettings
+from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 from dreamscripts.registry import MEASURES, PENALTIES
 from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
 from dreamscripts.settings.loading import folder, named, parse_override
-from dreamscripts.settings.schema import Feature, Jitter, Octaves, Settings, Tiles
+from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.tables import Feature, Jitter, Octaves, Tiles
 
 BLOCK4 = {"block4_conv1": 0.05, "block4_conv2": 0.01, "block4_conv3": 0.01}
 BLOCK5 = {"block5_conv1": 0.05, "block5_conv2": 0.02}
