@@ -554,7 +554,7 @@ def test_a_dream_may_start_from_another_picture_than_the_photograph(kind, pictur
     *_, last = dream(picture, settings, start=picture[::-1])
     *_, resumed = dream(picture, settings, after=one)  # the iterate alone is enough
     np.testing.assert_array_equal(last.x, resumed.x)
-    with pytest.raises(PictureError, match="a picture is an array"):
+    with pytest.raises(PictureError, match="a picture must be an array"):
         next(dream(picture, settings, start=picture[:, :, 0]))
 
 
