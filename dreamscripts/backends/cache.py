@@ -32,7 +32,7 @@ def recall(key: Key) -> Any:
 
 
 def keep(key: Key, value: Any) -> None:
-    """Save a value under a key, and replace an older value. JSON must support both types.
+    """Save a value under a key, and replace an older value. Key and value must be of types that JSON supports.
 
     Several processes can write at the same time, because each writes a temporary file first. If the folder cannot be
     written, nothing is saved.

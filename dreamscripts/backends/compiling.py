@@ -25,14 +25,14 @@ def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bo
 
 
 def leaves_xla_open() -> bool:
-    """Return whether XLA is optional for a pass, which is true only with TensorFlow on a CPU."""
+    """Return whether a pass can be compiled with or without XLA. This is so only with TensorFlow on a CPU."""
     return keras.backend.backend() == "tensorflow" and not on_gpu()
 
 
 def onednn() -> bool | None:
-    """Return whether the environment switches oneDNN on for TensorFlow, or None if it is not set.
+    """Return True if the environment variable switches oneDNN on for TensorFlow, and False if it switches it off.
 
-    With other backends, it returns None.
+    Returns None if the variable is not set, and with other backends.
     """
     switch = os.environ.get(ONEDNN)
     return None if switch is None or keras.backend.backend() != "tensorflow" else switch == "1"

@@ -56,7 +56,10 @@ def free_memory() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, a hash of its features, and the number of cores: equal for equally fast machines."""
+    """Return the processor, a hash of its features, and the number of cores.
+
+    Machines with equal values are assumed to be equally fast.
+    """
     core = _cpuinfo()
     facts = " ".join(core.get(key, "") for key in ("cpu family", "model", "stepping", "flags"))
     return {

@@ -15,8 +15,8 @@ _PRECISION = RLock()  # TensorFlow has one precision for the whole process
 def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
     """Compile a pass, as described in compiling.py."""
 
-    # Height and width are open, so octaves and tiles share one trace. XLA compiles for each size. The number of
-    # pictures is fixed in each trace, because a pass takes 3 % longer if it is open, too.
+    # Height and width can vary within a trace, so octaves and tiles share a trace. XLA compiles for each size. The
+    # number of pictures cannot vary, because a pass would then take 3 % longer.
     @cache
     def trace(count: int, *others: tf.TensorSpec) -> Callable[..., tuple]:
         picture = tf.TensorSpec((count, None, None, 3), tf.float32)

@@ -1,18 +1,19 @@
-"""Convert an opened picture file of any colour mode to upright sRGB."""
+"""Convert an opened picture file of any colour mode to upright RGB, and its colour profile to sRGB."""
 
 import io
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-MOST_PIXELS = 200_000_000  # more than any camera has
+MOST_PIXELS = 200_000_000  # more than nearly all cameras have
 SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def to_rgb(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the pixels as float32 (H, W, 3) RGB in 0..255, and notes on the conversion.
 
-    Raises DecompressionBombError for more than MOST_PIXELS.
+    A colour profile is ignored if the file has transparency or is grey with 16 bits. Raises DecompressionBombError for
+    more than MOST_PIXELS.
     """
     width, height = image.size
     if width * height > MOST_PIXELS:

@@ -30,8 +30,9 @@ class Photo:
 def open_photo(path: str | Path) -> Photo:
     """Open a picture file in any of Pillow's formats and colour modes.
 
-    It is rotated according to its EXIF data and converted to sRGB. Transparent areas become white. From an
-    animation, the first frame is used. Raises PictureError, which names the problem.
+    It is rotated according to its EXIF data. A colour profile is converted to sRGB, but it is ignored if the file has
+    transparency or is grey with 16 bits. Transparent areas become white. From an animation, the first frame is used.
+    Raises PictureError, which names the problem.
     """
     path = Path(path)
     try:
@@ -74,7 +75,7 @@ def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> N
         chunks.add_itxt(SETTINGS_CHUNK, settings)
     buffer = io.BytesIO()
     rounded = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
-    # The weakest compression takes half the time. Files of pictures with much detail become 5 % larger.
+    # With the weakest compression, saving takes half as long. Files of pictures with much detail become 5 % larger.
     Image.fromarray(rounded).save(buffer, "PNG", pnginfo=chunks, compress_level=1)
     write_atomically(path, buffer.getvalue())
 

@@ -57,8 +57,9 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 def bilinear(x: np.ndarray, size: Size, keep: Literal["centres", "corners", "origin"] = "centres") -> np.ndarray:
     """Resize x (..., H, W, 3) by bilinear interpolation without antialiasing. Border pixels are repeated outside.
 
-    `keep` names the points of the pixel grid that stay in place: "centres" as in TensorFlow 2, "corners" as in
-    scipy.ndimage.zoom, "origin" as in TensorFlow 1.
+    `keep` says which points have the same place in both pictures. "centres": the outer edges, because pixels are areas
+    (TensorFlow 2). "corners": the centres of the corner pixels (scipy.ndimage.zoom). "origin": only the centre of the
+    first pixel (TensorFlow 1).
     """
     from scipy import ndimage  # slow to import, and not needed to load settings
 

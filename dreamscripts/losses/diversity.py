@@ -11,9 +11,9 @@ class Diversity(LayerPenalty):
     """Similarity of the pictures in a batch, measured in one layer, times their activation.
 
     Similarity is the cosine between the Gram matrices, averaged over the other pictures (Olah et al. 2017, "Feature
-    Visualization"). It is multiplied by the mean activation |E| of the batch, without a gradient, because activations
-    of layers differ by orders of magnitude. With weight 1, a picture identical to the others loses as much as its
-    activation gains. Pictures that are identical at the start stay identical.
+    Visualization"). It is multiplied by |E| / N, the mean activation of the N pictures, because activations of layers
+    differ by orders of magnitude. The gradient of this factor is not used. With weight 1, the penalty of a picture that
+    is identical to the others is as large as this mean. Pictures that are identical at the start stay identical.
     """
 
     @property
@@ -32,7 +32,7 @@ class Diversity(LayerPenalty):
         return ops.concatenate([grams, ops.broadcast_to(activation, (count, 1))], axis=1)
 
     def of_sums(self, sums: Tensor) -> Tensor:
-        """Return the similarity times |E|."""
+        """Return the similarity times |E| / N, summed over the N pictures."""
         grams, activation = sums[:, :-1], ops.abs(ops.stop_gradient(sums[0, -1]))
         grams = grams / ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True) + 1e-20)
         similarity = ops.sum(ops.square(ops.sum(grams, axis=0))) - ops.sum(ops.square(grams))

@@ -49,7 +49,7 @@ class LayerMeanSquare(LayerTerm):
 
 @measure("energy")
 class LayerEnergy(LayerTerm):
-    """½ Σ F², whose gradient at the layer is the layer itself, as in the DeepDream notebook."""
+    """½ Σ F², as in the DeepDream notebook. Its gradient with respect to F is F."""
 
     tileable = True
 
@@ -59,7 +59,7 @@ class LayerEnergy(LayerTerm):
 
 @measure("neuron")
 class LayerNeuron(LayerTerm):
-    """The mean over channels of F at the middle position: the picture shows the pattern that activates it."""
+    """The mean over the channels of F at the middle position. The picture shows the pattern that activates it most."""
 
     tileable = True
 
@@ -70,10 +70,10 @@ class LayerNeuron(LayerTerm):
 @measure("guide")
 @dataclass(frozen=True)
 class LayerGuide(LayerTerm):
-    """Σ over positions of F · (the guide feature with the largest dot product with F there).
+    """Σ over positions of the largest dot product of F with a feature of the guide picture.
 
-    Its gradient at the layer is that guide feature, as in the DeepDream notebook. `guide` (positions, c) are the
-    features of the guide picture.
+    Its gradient with respect to F is this guide feature at each position, as in the DeepDream notebook.
+    `guide` (positions, c) are the features of the guide picture.
     """
 
     guide: Any = None
@@ -87,9 +87,10 @@ class LayerGuide(LayerTerm):
 
 @dataclass(frozen=True)
 class LayerDirections(Term):
-    """Σ over the pictures of a batch of the mean of F · d, with a minus sign and a direction d (c,) for each picture.
+    """For each picture of a batch, the mean over positions of F · d. d (c,) is the direction of this picture.
 
-    `directions` is a Keras variable (N, c), so that a gallery can change the channels without compiling again.
+    The value is the sum over the pictures, with a minus sign. `directions` is a Keras variable (N, c), so that a
+    gallery can change the channels without compiling again.
     """
 
     layer: str

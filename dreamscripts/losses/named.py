@@ -24,7 +24,8 @@ from dreamscripts.registry import MEASURES, PENALTIES
 class LayerTerm(Term):
     """The activation of a layer, with a minus sign.
 
-    F (N, h, w, c) are all channels of the layer, or only `channels` {channel: factor}, multiplied by their factors.
+    F (N, h, w, c) are the features of the layer. If `channels` {channel: factor} are given, F has only these channels,
+    and each is multiplied by its factor.
     """
 
     layer: str
@@ -76,8 +77,8 @@ class LayerPenalty(Term):
 class Measure:
     """An entry of the registry MEASURES: a formula for the activation of one layer.
 
-    `make(layer, channels)` returns its term. If it is `guided`, a third argument is the features of the guide picture
-    (positions, c). `edge` is the number of positions that it omits at each border of the layer.
+    `make(layer, channels)` returns its term. If the measure is `guided`, `make` has a third argument: the features of
+    the guide picture (positions, c). `edge` is the number of positions that the measure omits at each border.
     """
 
     name: str
@@ -93,8 +94,8 @@ class Measure:
 class Penalty:
     """An entry of the registry PENALTIES: a term on the picture, or on each layer under [features].
 
-    For a picture, `make()` returns its term. For a layer, `make(term)` does, with the layer term `term` of that layer.
-    `label` is its name in loss.csv.
+    For a penalty on the picture, `make()` returns its term. For a penalty on a layer, `make(term)` returns its term,
+    and `term` is the LayerTerm of this layer. `label` is its name in loss.csv.
     """
 
     name: str
@@ -130,11 +131,12 @@ def measure(name: str, *, tileable: bool | None = None, edge: int | None = None)
 def penalty(
     name: str, *, on: Literal["picture", "layer"] = "picture", tileable: bool | None = None, label: str | None = None
 ) -> Callable[[Any], type[Term]]:
-    """Register a class, or a function, as the penalty `name`, on the picture or on each layer.
+    """Register a class or a function as the penalty `name`. `on` says if it is on the picture or on each layer.
 
-    A class on the picture is derived from Term, and a class on each layer from LayerPenalty. A function takes
-    (x, region) or (f, region), and returns a scalar. The first line of the docstring is the description. `tileable` is
-    that of Term. `label` is its name in loss.csv (default: `name`).
+    The class of a penalty on the picture is derived from Term, and its function takes (x, region). The class of a
+    penalty on layers is derived from LayerPenalty, and its function takes (f, region). A function returns a scalar. The
+    first line of the docstring is the description. `tileable` is that of Term. `label` is the name of the penalty in
+    loss.csv (default: `name`).
     """
 
     def register(target: Any) -> type[Term]:

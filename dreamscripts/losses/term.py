@@ -146,9 +146,10 @@ class Loss(_Arithmetic):
         for _, term in self.terms:
             if not (term.tileable or term.has_sums):
                 raise SettingsError(
-                    f"the term '{term.name}' is not known to be a sum over positions, so exact tiles cannot compute "
-                    "it: set tileable = True if it sums over the core of its regions only, give it the methods sums "
-                    "and of_sums, or use a size that needs no tiles"
+                    f"exact tiles cannot compute the term '{term.name}', because it may not be a sum over positions. "
+                    "If it is a sum over regions.picture.core(x) or regions[layer].core(…), set tileable = True. If it "
+                    "is a function of such sums, give it the methods sums and of_sums. Otherwise, use a size that "
+                    "needs no tiles"
                 )
 
     def __call__(

@@ -31,8 +31,8 @@ class Family:
     weights. Without it, a file is loaded into the network that `build` makes.
 
     `equivalents` maps places to layers, so that settings for another family can use these networks. A place is
-    (stride, number): the layers of VGG with this stride, counted from the picture. Stride 16 has places 1 to 8, up to
-    the end of the deepest networks.
+    (stride, number). The numbers at a stride grow with the depth of the layer. They follow the layers of VGG, but at
+    stride 16 they go from 1 to 8, because other networks have more layers there. A layer can have several places.
     """
 
     name: str

@@ -18,7 +18,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 _OPERATORS = ("TFOpLambda", "SlicingOpLambda")
 _CONSTANT = "_CONSTANT_VALUE"
-_FIRST = ""  # stands for the name of the first argument, which depends on the function
+_FIRST = ""  # the key of the first argument, because its real name depends on the function
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counted(tensor: list, models: Collection[str]) -> list:
-    """Count the calls in a tensor [layer, number of the call, …] from 0, if the layer is one of these models."""
+    """In a tensor [layer, number of the call, …], count the calls from 0 instead of 1 if the layer is in `models`."""
     layer, number, *rest = tensor
     return [layer, number - (layer in models), *rest]
 

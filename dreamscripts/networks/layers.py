@@ -18,7 +18,7 @@ from dreamscripts.networks.graph import (
 )
 from dreamscripts.networks.receptive_field import fields_of_tensors
 
-EDGE = 2  # positions at each border that measure l2 ignores, so that padding does not become a frame
+EDGE = 2  # positions at each border that measure l2 omits, because padding causes artefacts there
 LARGEST_SIDE = 20_000  # pixels, the limit of settings
 
 
@@ -94,9 +94,11 @@ def feature_shapes(
 
 
 def grid(model: keras.Model) -> tuple[int, int]:
-    """Find (m, r) such that `model` takes pictures whose sides are a multiple of m, plus r. (1, 0) means any size.
+    """Find (m, r) such that `model` takes pictures whose sides are a multiple of m, plus r.
 
     An encoder–decoder joins maps that were halved and doubled with maps that were not, and their sizes must agree.
+    (1, 0) means that it takes sides of any length. (1, 0) is also returned if `model` takes only one size, or if no
+    sides were found that it takes.
     """
     if fixed_size(model):
         return 1, 0
@@ -107,7 +109,7 @@ def grid(model: keras.Model) -> tuple[int, int]:
     def joins(side: int) -> bool:
         return feature_shapes(model, side, side, 0) is not None
 
-    if joins(start - 1) and joins(start):  # start - 1 is odd at every depth
+    if joins(start - 1) and joins(start):  # start - 1 stays odd each time it is halved and rounded down
         return 1, 0
     accepted = [side for side in range(start, start + period) if joins(side)]
     if not accepted:
@@ -117,7 +119,11 @@ def grid(model: keras.Model) -> tuple[int, int]:
 
 
 def least_side(model: keras.Model, edge: int = EDGE) -> int | None:
-    """Find the side of the smallest square picture that is large enough, or None, as for maps of 1×1."""
+    """Find the side of the smallest square picture that fits.
+
+    Returns None if no picture fits, for example because the map of a layer is always 1×1. If `model` takes only one
+    size, returns the longer side.
+    """
     if only := fixed_size(model):
         return max(only)
     step, rest = grid(model)

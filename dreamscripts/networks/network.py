@@ -73,7 +73,7 @@ class Network:
         return x
 
     def extended_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size that `features` extends a picture to, before it removes the features outside the picture."""
+        """Return the size (height, width) to which `features` enlarges a picture, so that its sides fit the grid."""
         multiple, rest = self.grid
         return height + (rest - height) % multiple, width + (rest - width) % multiple
 
@@ -88,7 +88,10 @@ class Network:
 
     @cached_property
     def least_side(self) -> int | None:
-        """The side in pixels of the smallest square picture that fits, or None if no picture fits."""
+        """The side in pixels of the smallest square picture that fits, or None if no picture fits.
+
+        If the network takes only one size, it is the longer side.
+        """
         return least_side(self.model, self.edge)
 
     def check_size(self, height: int, width: int) -> None:
@@ -97,10 +100,11 @@ class Network:
         if self.fits(height, width):
             if self.extended_size(height, width) != (height, width):
                 taller, wider = self.extended_size(height, width)
+                multiple, rest = self.grid
                 log.warning(
-                    "%s at %s needs sides that are multiples of %d pixels: %d×%d is extended to %d×%d, and the loss "
-                    "ignores the features outside the picture",
-                    *(self.name, layers, self.grid[0], width, height, wider, taller),
+                    "the layers %s of %s need sides that are multiples of %d pixels%s. The picture is extended from "
+                    "%d×%d to %d×%d. The loss ignores the features outside the picture",
+                    *(layers, self.name, multiple, f" plus {rest}" if rest else "", width, height, wider, taller),
                 )
             return
         if only := self.only_size:

@@ -11,8 +11,10 @@ _PASSING = {
     *("Identity", "Dropout", "GaussianNoise", "Cast", "GetItem", "Flip", "Stack", "Resizing"),
     *(f"Random{change}" for change in ("Flip", "Rotation", "Zoom", "Translation", "Contrast", "Brightness", "Shear")),
 }
-_NORMALISED = 0.5, 20  # the distance of black and white after preprocessing: 1, 2, or some standard deviations
-_CENTRED = 100, 300  # the same if only the mean is subtracted
+# The smallest and largest difference of black and white after preprocessing. Usual differences are 1, 2, and about 4.5
+# (1 divided by the standard deviation).
+_NORMALISED = 0.5, 20
+_CENTRED = 100, 300  # the same limits if preprocessing only subtracts the mean: the difference is 255
 
 
 def preprocessing_inside(model: keras.Model) -> str | None:

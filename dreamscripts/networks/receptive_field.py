@@ -1,9 +1,9 @@
 """Receptive fields: the pixels that one position of a layer depends on, along one axis of the picture.
 
 If all layers are local and translation-invariant, a position has the same value in a crop as in the whole picture.
-Conditions: the crop starts at a multiple of the total stride, its distance to the picture's end is also a multiple,
-and it contains the receptive field of the position. At a cut edge, padding gives wrong values. They affect only the
-margin, which is not used.
+There are three conditions. The crop starts at a multiple of the total stride. The distance from the end of the crop to
+the end of the picture is also a multiple. The crop contains the receptive field of the position. At a cut edge, padding
+gives wrong values. They affect only the margin, which is not used.
 """
 
 import math
@@ -57,9 +57,9 @@ def receptive_fields(model: keras.Model, axis: int, side: int, name: str) -> tup
 def fields_of_tensors(model: keras.Model, axis: int, side: int | None = None) -> dict[int, ReceptiveField]:
     """Compute the receptive field of every tensor of `model` (flat), by its id, in order from the input.
 
-    It uses the recursion r ← r + (k − 1)·j and j ← j·s, with the widest of a layer's inputs. Gates of
-    squeeze-and-excitation, which depend on the whole picture, do not count. Without `side`, the picture has 1024
-    pixels, or the only size that `model` takes.
+    It uses the recursion r ← r + (k − 1)·j and j ← j·s, with the widest of a layer's inputs. The gates of
+    squeeze-and-excitation depend on the whole picture. They are ignored. Without `side`, the picture has 1024 pixels,
+    or the only size that `model` takes.
     """
     first = is_channels_first(model)
     sizes = _Sizes(model, axis, side)
@@ -102,7 +102,7 @@ def _through(
     return ReceptiveField(
         size,
         stride,
-        # The crop must contain everything that each layer reads, and the core in the last layer.
+        # The crop must contain all pixels that each layer reads. It must also contain the core of the last layer.
         before=max(0, *(field.before + window.before * field.stride for field in inputs)),
         after=max(
             sizes.side - size * stride,

@@ -22,7 +22,7 @@ from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D, gain, transformed_weights
 
 # Smallest number of multiplications in a run's forward passes for which a trial is made: 14 passes of VGG16 at 800×800,
-# or 56 at 400×400. A trial takes about as long as one pass at 800×800, once for all runs.
+# or 56 at 400×400. A trial takes about as long as one pass at 800×800. It is made once, and later runs use its result.
 LONG = 2.5e12
 PROBED = 6e8  # multiplications of a layer in the forward pass of a trial: enough to find the faster algorithm
 REPEATS = 3
@@ -87,7 +87,10 @@ def choose(network: Network, height: int, width: int, passes: int) -> Choices:
 
 
 def safe() -> Choices:
-    """Return choices that were faster, or hardly slower, on all measured machines. On a GPU, its library chooses."""
+    """Return choices that were faster, or hardly slower, on all measured machines.
+
+    On a GPU, the choice is left to the library of the GPU.
+    """
     if host.on_gpu():
         return Choices()
     return Choices(winograd_from=host.backend().WINOGRAD_FROM)

@@ -87,7 +87,7 @@ def fetch(network: str, file: str, address: str, file_hash: str) -> Path:
     """
     try:
         return Path(keras.utils.get_file(file, address, file_hash=file_hash, cache_subdir="models"))
-    except Exception as error:  # Keras raises nothing more specific
+    except Exception as error:  # Keras raises `Exception` if a download fails
         if "URL fetch failure" not in str(error):
             raise
         raise NetworkError(unreachable_weights(network)) from None
@@ -156,11 +156,12 @@ def _assign(model: keras.Model, by_layer: Mapping[str, list[np.ndarray]], path: 
     for name, shapes in expected.items():
         if len(found[name]) > 1:
             raise NetworkError(
-                f"{path}: does not fit {model.name}: the layer '{name}' matches several: {', '.join(found[name])}"
+                f"{path}: does not fit {model.name}: several layers of the file match the layer '{name}': "
+                f"{', '.join(found[name])}"
             )
         if not found[name]:
             raise NetworkError(
-                f"{path}: does not fit {model.name}: it has no weights for the layer '{name}'"
+                f"{path}: does not fit {model.name}: the file has no weights for the layer '{name}'"
                 f"{did_you_mean(name, by_layer)}"
             )
         actual = [weight.shape for weight in by_layer[found[name][0]]]
@@ -174,7 +175,10 @@ def _assign(model: keras.Model, by_layer: Mapping[str, list[np.ndarray]], path: 
 
 
 def _by_name(names: Iterable[str], in_file: Iterable[str]) -> dict[str, list[str]]:
-    """Map names to the layers in the file with this name, or else to layers of inner models with this name."""
+    """Map each name to the same name in the file, or else to all names there that have the same last part.
+
+    The last part of `inner/layer` is `layer`.
+    """
     last: dict[str, list[str]] = {}
     for other in in_file:
         last.setdefault(other.rpartition(WITHIN)[2], []).append(other)
@@ -184,10 +188,10 @@ def _by_name(names: Iterable[str], in_file: Iterable[str]) -> dict[str, list[str
 def _by_number(
     ours: Mapping[str, keras.Layer], by_layer: Mapping[str, list[np.ndarray]]
 ) -> Iterator[dict[str, list[str]]]:
-    """Yield a mapping for each model in the file, with automatic names matched in order.
+    """Yield, for each model in the file, a mapping {our name: names in the file}.
 
-    Keras numbers automatic names through a session. If other layers were made before, conv2d to conv2d_93 may be
-    called conv2d_94 to conv2d_187 in the file.
+    Names that Keras numbered are matched by their order. Keras continues these numbers through a session. If other
+    layers were made before, conv2d to conv2d_93 may be called conv2d_94 to conv2d_187 in the file.
     """
     kinds: dict[str, list[str]] = {}  # our numbered names, in order, by the name before the number
     for name in sorted(ours, key=_number):

@@ -18,8 +18,9 @@ from dreamscripts.settings.tables import Tiles
 
 log = logging.getLogger(__name__)
 
-# A fit to measurements with TensorFlow on a CPU (VGG16 1.6 kB per pixel, pocket 0.6, SqueezeNet 0.4, ResNet50 0.9):
-# 1.2 times the stored activations, and 220 bytes for pixels, gradients and penalties. The estimate is 1.3 times that.
+# These constants fit measurements with TensorFlow on a CPU: 1.6 kB per pixel for VGG16, 0.6 for pocket, 0.4 for
+# SqueezeNet, 0.9 for ResNet50. The memory is 1.2 times the stored activations, plus 220 bytes per pixel for pixels,
+# gradients and penalties. The estimate is 1.3 times this memory.
 FEATURES, PIXELS, SAFETY = 1.2, 220, 1.3
 SLOW = 2  # a warning is logged if all exact tiles together have more than twice the pixels of the picture
 LINEAR = ("Add", "Subtract", "Concatenate", "GetItem", "Cast", "Reshape", "Transpose", "Pad", "Mean")  # operators
@@ -52,9 +53,11 @@ def _is_nonlinear(layer: keras.Operation) -> bool:
 def tiles_for(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Tiles | None:
     """Return the tiles to use for a batch of `pictures` pictures of this size.
 
-    If the settings have exact tiles without a size, the size is chosen from the free memory. If the settings have no
-    tiles and the batch does not fit in memory, exact tiles are returned and a warning is logged. Returns None if the
-    batch fits, or if the network does not support exact tiles. Raises PictureError if exact tiles do not fit either.
+    Random tiles of the settings are returned unchanged. If the settings have exact tiles without a size, the size is
+    chosen from the free memory. If the settings have no tiles and the batch does not fit in memory, exact tiles are
+    returned and a warning is logged. Without tiles in the settings, returns None if the batch fits, or if the network
+    does not support exact tiles. With exact tiles in the settings, raises SettingsError if the network does not support
+    them. Raises PictureError if exact tiles do not fit in memory.
     """
     tiles = settings.tiles
     if tiles and tiles.kind != "exact":
@@ -93,7 +96,8 @@ def _warn_if_slow(axes: list[Axis], size: int, recommended: int) -> None:
     work = math.prod(sum(end - start for start, end, *_ in axis.spans(size)) / axis.side for axis in axes)
     if work > SLOW:
         log.warning(
-            "exact tiles of %d pixels are slow (%.0f times as long, because they overlap so much): use tiles.size = %d",
+            "exact tiles of %d pixels overlap a lot, so a pass takes about %.0f times as long as without overlap: "
+            "use tiles.size = %d",
             size,
             work,
             recommended,

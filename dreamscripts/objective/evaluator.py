@@ -42,8 +42,8 @@ class Evaluator:
     `settings` are those that the evaluator was built from, if any. Two threads can compute at the same time if each has
     a separate evaluator.
 
-    Raises SettingsError if a term reads a layer that the network does not output, and at the first pass if exact tiles
-    do not support a term or the network.
+    Raises SettingsError if a term reads a layer that the network does not output. The first pass raises SettingsError
+    if exact tiles do not support a term or the network.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Evaluator:
     def gradient(self, x: Picture) -> Picture:
         """Return the gradient of the loss at x: an array for an array, and a tensor for a tensor.
 
-        If a tensor is cached as an array with the same values, the gradient is an array.
+        If x is a tensor, but the cache holds the result for an array with the same values, the gradient is an array.
         """
         self._evaluate(x)
         return self._gradient

@@ -32,7 +32,8 @@ class Axis:
     """One axis of a picture of `side` pixels, with the receptive fields along it.
 
     `fields` are the receptive fields of the picture itself and of each layer in use. `widest` is the layer with the
-    largest field. Crops start at a multiple of `stride` pixels, and end a multiple of it before the end of the picture.
+    largest field. A crop starts at a multiple of `stride` pixels. The distance from its end to the end of the picture
+    is also a multiple.
     """
 
     side: int

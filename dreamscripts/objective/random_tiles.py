@@ -1,7 +1,7 @@
 """Random tiles: a large picture is shifted at random with wrap-around and cut into tiles. Each tile is one pass.
 
-There are two kinds, of the TensorFlow tutorial and of the feature-visualisation notebook. Both omit some
-pixels at the edges of the shifted picture. The shift is drawn again for every pass, so these pixels change.
+There are two kinds: that of the TensorFlow tutorial and that of the feature-visualisation notebook. Both omit some
+pixels at the edges of the shifted picture. The shift is part of the random draw, so each draw omits other pixels.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def cut(height: int, width: int, tiles: Tiles | None) -> list[tuple[slice, slice
 
 
 def smallest_tile(tiles: Tiles) -> int:
-    """Return the shortest possible side of a tile in pixels, if the picture itself is not smaller."""
+    """Return the shortest side, in pixels, that a tile can have. Only a smaller picture has shorter tiles."""
     return _size(tiles) if tiles.kind == "tutorial" else _size(tiles) // 2 + 1
 
 

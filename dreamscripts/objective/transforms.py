@@ -23,7 +23,8 @@ Picture = Any  # an array or a tensor of the Keras backend
 class Transform:
     """One random draw of the transforms, for pictures (..., H, W, 3) of one size. It is the same for a whole batch.
 
-    Pictures are arrays or tensors. Noise and shift of tensors are computed on the device, a warp on the host.
+    Pictures are arrays or tensors. For tensors, noise and shift are computed on the device, and rotation and scaling on
+    the host.
     """
 
     noise: np.ndarray | None  # (H, W, 3)

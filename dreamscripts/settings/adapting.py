@@ -18,7 +18,7 @@ S = TypeVar("S", bound="Settings")
 
 
 def refuse_other_channels(settings: "Settings", written_for: str, source: str, overrides: Mapping[str, Any]) -> None:
-    """Raise SettingsError if `source` chose channels for the network `written_for`, but the settings name another.
+    """Raise SettingsError if channels in `source` were chosen for `written_for`, but the settings use another network.
 
     Two networks may have layers with the same name, but their channels with the same number are unrelated. Two model
     files may be copies of the same model, so their channels are accepted.
@@ -40,8 +40,9 @@ def refuse_other_channels(settings: "Settings", written_for: str, source: str, o
 def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
     """Replace the layers of another network by the corresponding layers of this network, with a warning for each.
 
-    If several layers correspond to the same layer, their weights are added. Then `optimizer.max_score` is replaced by
-    `optimizer.clip`, because scores of two networks differ. Raises SettingsError for a layer with channels.
+    If several layers correspond to the same layer, their weights are added. If a layer was replaced,
+    `optimizer.max_score` is removed, because scores of two networks differ. Instead, `optimizer.clip` is set, and the
+    iterations are halved unless they are overridden. Raises SettingsError for a layer with channels.
     """
     features: dict[str, Feature] = {}
     for layer, feature in settings.features.items():

@@ -67,10 +67,10 @@ def parse_table(text: str, source: str) -> dict[str, Any]:
 
 
 def choose_features(table: dict[str, Any], network: str | None, default: str) -> str:
-    """If the table [instead] has features for this network, use them.
+    """If the table [instead] has features for the network of the settings, use them.
 
-    Returns the network that the features are written for. `default` is the network if the
-    settings do not name a network.
+    `network` is an override of this network, or None. `default` is used if the settings name no network. Returns the
+    network for which the features were written.
     """
     written_for = str(table.get("network", default))
     instead, network = table.get("instead"), network or written_for

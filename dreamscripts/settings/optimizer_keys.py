@@ -1,4 +1,7 @@
-"""The keys of the table [optimizer]. They depend on the optimizer, but in older versions all had the same keys."""
+"""The keys of the table [optimizer]. Each optimizer has its own keys.
+
+In older versions, all optimizers had the same keys.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -9,7 +12,7 @@ from dreamscripts.registry import OPTIMIZERS
 log = logging.getLogger(__name__)
 
 DEFAULT = "lbfgs"
-"""The optimizer if the settings do not name it."""
+"""The optimizer if the settings name no optimizer."""
 
 RENAMED = {"evaluations": "passes"}
 
@@ -26,8 +29,8 @@ _COMPLETE = (  # a table that an older version wrote itself has all of these key
 def modernised(table: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a table [optimizer] of an older version to the current keys.
 
-    A key in SHARED that the optimizer does not have is removed if its value was the default. If the older version wrote
-    the table itself, with all its keys, such a key is always removed. It never had an effect.
+    Keys in SHARED that the optimizer does not have had no effect. They are removed if they have the default value, or
+    if an older version wrote the table itself. Such a table has all keys.
     """
     new = dict(table)
     for old, key in RENAMED.items():

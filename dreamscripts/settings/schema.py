@@ -115,7 +115,8 @@ class Settings(Table):
     def _check_convolutions(self) -> Self:
         if self.convolutions == "winograd" and self.precision == "mixed_bfloat16":
             raise ValueError(
-                'convolutions = "winograd" is too inexact in bfloat16; remove it, or precision = "mixed_bfloat16"'
+                "Winograd's algorithm is too inexact in bfloat16: "
+                'remove convolutions = "winograd", or remove precision = "mixed_bfloat16"'
             )
         return self
 

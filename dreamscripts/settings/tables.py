@@ -236,7 +236,7 @@ class OptimizerSettings(Table):
     def _check_parameters(self) -> Self:
         for key in ("laplacian", "max_change"):
             if self.parameters == "fourier" and getattr(self, key, None):
-                raise ValueError(f'optimizer.{key} is for pixels: remove it, or parameters = "fourier"')
+                raise ValueError(f'optimizer.{key} works only with pixels: remove it, or remove parameters = "fourier"')
         return self
 
 

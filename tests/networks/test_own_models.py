@@ -321,7 +321,7 @@ def test_an_encoder_decoder_takes_sizes_that_its_strides_do_not_divide(saved, rn
         network.check_size(40, 48)
         assert not caplog.records
         network.check_size(37, 50)
-    assert "multiples of 4 pixels: 50×37 is extended to 52×40" in caplog.text
+    assert "multiples of 4 pixels. The picture is extended from 50×37 to 52×40." in caplog.text
     plain = load_network(path, layers=["middle"], preprocessing="none")
     assert (network.grid, plain.grid) == ((4, 0), (1, 0))
 

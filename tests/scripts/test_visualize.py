@@ -170,7 +170,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--diversity", 0], "'--diversity': should be greater than or equal to 1"),
         (["--channel", 3, "--size", 0], "size = 0: should be greater"),
         (["--channel", 3, "--set", "optimizer.steps=3"], "did you mean 'optimizer.step'"),
-        (["--channel", 3, "--set", "optimizer.laplacian=4"], "optimizer.laplacian is for pixels"),
+        (["--channel", 3, "--set", "optimizer.laplacian=4"], "optimizer.laplacian works only with pixels"),
     ],
 )
 def test_mistakes_found_before_keras_starts(arguments, says, command_here, lumber, asleep):

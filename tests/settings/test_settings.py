@@ -342,7 +342,7 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"optimizer.name": "adam", "optimizer.laplacian": 13}, ["optimizer.laplacian", "less than or equal to 12"]),
         (
             {"optimizer.name": "adam", "optimizer.parameters": "fourier", "optimizer.laplacian": 2},
-            ["optimizer.laplacian is for pixels"],
+            ["optimizer.laplacian works only with pixels"],
         ),
         (
             {"optimizer.step": 99},
@@ -358,7 +358,10 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"octaves.kind": "plian"}, ["did you mean 'plain'"]),
         ({"octaves.kind": 3}, ["octaves.kind = 3", "string"]),
         ({"optimizer.iterations": "none"}, ["optimizer.iterations = 'none'", "integer"]),
-        ({"optimizer.parameters": "fourier", "optimizer.max_change": 2}, ["optimizer.max_change is for pixels"]),
+        (
+            {"optimizer.parameters": "fourier", "optimizer.max_change": 2},
+            ["optimizer.max_change works only with pixels"],
+        ),
         ({"optimizer.max_change": 0}, ["optimizer.max_change", "greater than 0"]),
         ({"instead": 3}, ["instead = 3", "should be a table"]),
         ({"instead.pocket": ["fire6"]}, ["instead.pocket", "should be a table"]),

@@ -8,7 +8,7 @@ from dreamscripts.networks.rewrite.clone import rewrite
 
 
 def for_any_size(model: keras.Model) -> keras.Model:
-    """Give the input of `model` an open height and width. Returns `model` itself if a layer needs the fixed size."""
+    """Copy `model` so that it takes any height and width. Returns `model` itself if a layer needs the fixed size."""
     size = fixed_size(model)
     if size is None:
         return model
@@ -28,7 +28,7 @@ def why_fixed(model: keras.Model) -> str:
 
 
 def _opened(model: keras.Model, size: tuple[int, int]) -> keras.Model:
-    """Open the size of the input. Raises RewriteError, which names a layer that needs the size."""
+    """Copy `model` so that it takes any size. Raises RewriteError, which names a layer that needs the fixed size."""
     first, (height, width) = is_channels_first(model), size
     with plain_keras():
         copy = rewrite(model, shape=(3, None, None) if first else (None, None, 3))

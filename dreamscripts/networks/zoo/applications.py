@@ -10,7 +10,7 @@ from dreamscripts.errors import NetworkError
 from dreamscripts.networks.family import Family, unreachable_weights
 from dreamscripts.registry import FAMILIES
 
-VGG = {  # the places of layers are counted along VGG
+VGG = {  # Family in networks/family.py describes places
     **{(1, 1): "block1_conv2", (2, 1): "block2_conv2"},
     **{(4, 1): "block3_conv1", (4, 2): "block3_conv2", (4, 3): "block3_conv3"},
     **{(8, 1): "block4_conv1", (8, 2): "block4_conv2", (8, 3): "block4_conv3"},
@@ -94,7 +94,7 @@ def build(name: str, imagenet: bool = False) -> keras.Model:
                 include_top=False, weights="imagenet" if imagenet else None, input_shape=(None, None, 3)
             )
         except Exception as error:
-            # Keras raises a bare Exception for this. Everything else is a bug and keeps its traceback.
+            # Keras raises `Exception` if a download fails. Every other error is a bug, so its traceback is shown.
             if not imagenet or "URL fetch failure" not in str(error):
                 raise
             raise NetworkError(unreachable_weights(name)) from None

@@ -123,14 +123,17 @@ def _constant(node: Any) -> np.ndarray:
 
 
 def _convolution(node: Any, x: keras.KerasTensor, kernel: np.ndarray) -> Callable:
-    """Return a function of name and bias, because in the graph they are in the next node, not in the convolution."""
+    """Return a function of name and bias that applies the convolution.
+
+    In the graph, name and bias are in the node after the convolution.
+    """
     _, _, _, channels = kernel.shape
     window = {"kernel_size": kernel.shape[:2], **_window(node)}
     return lambda name, bias: _apply(keras.layers.Conv2D(channels, **window, **ZEROS, name=name), x, kernel, bias)
 
 
 def _product(node: Any, x: keras.KerasTensor, kernel: np.ndarray) -> Callable:
-    """Return such a function for the classifier, which is applied at each position."""
+    """Return a function of name and bias that applies the classifier at each position."""
     return lambda name, bias: _apply(keras.layers.Dense(kernel.shape[1], **ZEROS, name=name), x, kernel, bias)
 
 

@@ -21,7 +21,7 @@ BLOCKS = (
     (3, 3, 4),
     (4, 3, 8),
     (5, 3, 8),
-)  # number, convolutions, channels ÷ those of the first block
+)  # number of the block, its convolutions, and its channels divided by those of the first block
 CHANNELS = {"pocket": 16, "pocket_large": 32}  # of the first block, which has 64 in VGG16
 
 
