@@ -8,7 +8,10 @@ from dreamscripts.networks.rewrite.clone import rewrite
 
 
 def for_any_size(model: keras.Model) -> keras.Model:
-    """Copy `model` so that it takes any height and width. Returns `model` itself if a layer needs the fixed size."""
+    """Copy `model` so that it takes pictures of any height and width.
+
+    Returns `model` itself if it takes any size already, or if a layer needs the fixed size.
+    """
     size = fixed_size(model)
     if size is None:
         return model
