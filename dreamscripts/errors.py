@@ -1,4 +1,4 @@
-"""Errors that a user can fix. Every message is one line and says what to do."""
+"""Errors for the user. Every message is one line. Most messages say what to do."""
 
 import difflib
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class DreamError(Exception):
-    """An error that the user can fix. Commands exit with code 2."""
+    """An error that a command prints as one line before it exits with code 2."""
 
 
 class PictureError(DreamError):
@@ -26,7 +26,7 @@ class OutputError(DreamError):
 
 
 class Diverged(DreamError):
-    """The loss or its gradient became infinite or NaN."""
+    """The loss or its gradient became infinite or NaN, or the loss became much larger than at the start."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -23,7 +23,10 @@ E = TypeVar("E", bound=Entry)
 
 
 class Registry(Mapping[str, E], Generic[E]):
-    """The entries of one kind by name, in the order of their modules. `package` is the package or module with them."""
+    """The entries of one kind by name, in the order of their modules.
+
+    `package` is the name of the package, or of the single module, that adds these entries.
+    """
 
     def __init__(self, kind: str, package: str):
         self.kind = kind
@@ -38,7 +41,8 @@ class Registry(Mapping[str, E], Generic[E]):
         Raises ValueError if another module has added an entry with this name.
         """
         if not _origin(entry).startswith(self._package):
-            self._all()  # so that this call raises the error if the name is taken
+            # Import all modules of the package first. If the name is taken, the error is then raised here, not later.
+            self._all()
         before = self._entries.get(entry.name)
         if before is not None and _origin(before) != _origin(entry):
             raise ValueError(

@@ -28,7 +28,8 @@ PLAIN_WAY, NO_ONEDNN_WAY, XLA_WAY = "without changes", "without oneDNN", "with X
 
 # The largest relative differences of loss and gradient. If two values in a max pooling, or a value and 0 in a ReLU, are
 # almost equal, rounding decides which position gets the gradient. The gradient of VGG16 in float32 therefore differs by
-# 1e-3 from that in float64 with any program. A program with another loss differs more, for every picture.
+# 1e-3 from that in float64 with any program. If a program computes another loss, its differences are larger than the
+# tolerances for every picture.
 TOLERANCES = (1e-5, 1e-2)
 PICTURES = 3
 PAUSE = 0.05  # seconds before each pass, so that the idle threads of the previous program stop spinning
@@ -156,7 +157,7 @@ def _conditions(about: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any], dict[str, float]]:
     """Find the fastest way to compute on this machine. Returns it as entries of a task, and {way: seconds per pass}.
 
-    If the user has switched oneDNN on or off, the switch is not changed.
+    If the user has set TF_ENABLE_ONEDNN_OPTS, its value is kept, and the way without oneDNN is not tried.
     """
     with ExitStack() as processes:
         ways: dict[str, dict[str, Any]] = {}
@@ -186,7 +187,8 @@ def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any],
 def _errors(workers: Mapping[str, Worker], folder: Path) -> dict[str, tuple[float, float]]:
     """Return the relative differences between the loss and gradient of each program and those of dreamscripts.
 
-    They are those of the first picture within the tolerances, or the smallest if there is no such picture.
+    For each program, one picture after another is compared, at most PICTURES, until both differences are within the
+    tolerances. The result is the pair of differences whose larger number is the smallest.
     """
     path = folder / "gradient.npy"
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
     """Open the network and the evaluator for the task's settings as `dream` does.
 
-    If the task contains `choices`, they are used. If it contains `try`, Winograd's algorithm is measured first.
+    If the task has the key `choices`, these choices are used. If it has the key `try` instead, Winograd's algorithm is
+    measured first.
     """
     settings, side = Settings.model_validate(task["settings"]), task["side"]
     started = time.perf_counter()

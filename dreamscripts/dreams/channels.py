@@ -17,7 +17,7 @@ from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.pre_relu import name_before_relu
 from dreamscripts.settings.schema import Settings
 
-# Pixels in a batch: enough to use two cores with a small network, few enough for the memory of a large network.
+# The number of pixels in a batch. It keeps two cores busy with a small network, and a large network fits in memory.
 PIXELS = 16 * 96 * 96
 
 
@@ -25,7 +25,7 @@ def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[
     """Return {layer: name of its output before the ReLU} for the layers that match the names or patterns (`fire[5-9]`).
 
     `wanted` may also name outputs before the ReLU. If it is empty, all convolutions are chosen. Raises NetworkError if
-    `model`, called `name`, does not have a layer.
+    an entry of `wanted` matches no layer of `model`. The message calls the model `name`.
     """
     facts = describe_layers(model)
     known = [layer.name for layer in facts]

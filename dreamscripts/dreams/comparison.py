@@ -5,7 +5,8 @@ trial is the picture with the lowest loss of all its passes.
 
 The registry entry of an optimizer (`searches`) names the setting that its trials vary. For gradient ascent and Adam it
 is the step size, which is changed in both directions as long as the loss improves. For L-BFGS it is the number of
-passes in an iteration: one trial uses the value of the settings, another makes all passes in one iteration.
+passes in an iteration: one trial uses the value of the settings, another makes all passes in one iteration. If the
+settings have `max_change`, L-BFGS has only the first of these trials.
 
 All optimizers keep the pixels within 0..255. Outside this range, most losses can fall without limit, and the longest
 step would win. If the settings limit the change of a pixel in an iteration (`max_change`), all optimizers have the same
@@ -105,8 +106,8 @@ def compare(
 def _comparable(settings: Settings, optimizers: Sequence[str]) -> Settings:
     """Remove the octaves from the settings, and set clip.
 
-    Logs a warning for each optimizer that does not have a changed setting, if several other optimizers have it. The
-    step size is searched, so it needs no warning.
+    If a setting was changed, a warning is logged for each optimizer that does not have this setting. No warning is
+    logged if only one optimizer has the setting, or for the step size, because the trials search it.
     """
     if settings.octaves.count > 1:
         log.warning("octaves are ignored, because losses at different sizes cannot be compared")

@@ -30,7 +30,7 @@ def dream(
     choices: Choices | None = None,
     on_choices: Callable[[Choices], None] = lambda choices: None,
 ) -> Generator[Iterate]:
-    """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the picture itself to the last iteration.
+    """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the start picture to the last iteration.
 
     If the settings start with noise, `picture` can also be several pictures (N, H, W, 3). Iterations are numbered
     through all octaves. An octave is skipped with a warning if its pictures are too small for the network. If an octave
@@ -39,17 +39,19 @@ def dream(
     loss: replaces the features and penalties of the settings: a Loss, a Term or a function of (x, features, regions).
         The network is loaded up to the deepest layer that the loss reads. A plain function can read the layers of the
         settings' features.
-    start: another start picture of any size. Octaves still add the detail of `picture`.
+    start: start from this picture instead of `picture`. It may have any size, and is resized to the first octave.
+        Octaves that add detail take it from `picture`.
     after: an iterate of an earlier run with the same picture and settings. The dream continues after it, and gives the
         same iterates as an uninterrupted run.
     on_pass: called as `on_pass(passes, loss)` after each pass through the network.
     evaluator: an evaluator from `build_evaluator`, whose compiled code is used again. `settings` may differ from its
         settings only in the octaves and the optimizer.
-    choices: the choices of an earlier run, to get the same bytes. With None, a long run measures which are fastest.
+    choices: the algorithms that an earlier run used (XLA, Winograd's), to get the same bytes as that run. With None, a
+        long run measures which algorithms are fastest.
     on_choices: called with the choices before the first pass.
 
-    Raises DreamError if the settings do not fit the network or the picture, and Diverged if the loss becomes NaN or
-    infinite.
+    Raises DreamError if the settings do not fit the network or the picture. Raises Diverged if the loss becomes NaN,
+    infinite or much larger than at the start.
     """
     prepared = prepare(picture, settings, loss, start, evaluator, choices, on_choices)
     del picture, start  # the schedule has its own copies

@@ -10,10 +10,14 @@ from dreamscripts.images.preprocessing import PREPROCESSINGS
 
 @dataclass(frozen=True)
 class Iterate:
-    """A picture of a dream after an iteration. `loss` and `terms` are those of `x` with the random draw `drawn`."""
+    """A picture of a dream after an iteration.
+
+    `loss` and `terms` are computed from the optimizer's result with the random draw `drawn`. This result is `x`, except
+    at the end of an octave: there, the schedule may resize the result or add detail before it becomes `x`.
+    """
 
     octave: int  # 0 is the smallest
-    iteration: int  # 0 is the photograph itself
+    iteration: int  # 0 is the start picture: the photograph at the first size, noise, or `start` of `dream`
     loss: float
     terms: Mapping[str, float]  # weighted, so that their sum is the loss
     passes: int  # passes through the network so far

@@ -60,8 +60,8 @@ def each_side(size: Sequence[int], scaled: Callable[[int], int]) -> Size:
 class Plain:
     """Start each octave with the result of the previous octave, resized. At the end, resize to the original size.
 
-    This is the schedule of the TensorFlow tutorial. One octave means one dream at the original size. A schedule has no
-    state: a resumed run needs only the photograph and the last picture.
+    This is the schedule of the TensorFlow tutorial. With `count` = 1 and `above` = 0, there is one octave, at the
+    original size. A schedule has no state: a resumed run needs only the photograph and the last picture.
     """
 
     def __init__(self, base: np.ndarray, octaves: Octaves):
@@ -132,7 +132,7 @@ class Reinjected(Plain):
 
 @schedule("carried")
 class Carried(Plain):
-    """Add the change made in one octave, enlarged, to the photograph at the size of the next octave.
+    """Enlarge the change that one octave made, and add it to the photograph at the size of the next octave.
 
     This is the schedule of the DeepDream notebook.
     """

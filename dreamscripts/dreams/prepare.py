@@ -32,7 +32,11 @@ log = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
-    """The parts of a dream. The first `skipped` octaves are too small. `start` is None to start from the photograph."""
+    """The parts of a dream.
+
+    `skipped` is the number of octaves at the beginning that are skipped because they are too small. If `start` is None,
+    the dream starts from the photograph.
+    """
 
     evaluator: Evaluator
     schedule: Plain
@@ -54,7 +58,9 @@ def prepare(
     loss = None if loss is None else as_loss(loss)
     if evaluator:
         if loss is not None or choices is not None:
-            raise SettingsError("an evaluator already has its loss and choices; give them to build_evaluator")
+            raise SettingsError(
+                "`loss` and `choices` cannot be given together with `evaluator`; give them to build_evaluator"
+            )
         refuse_other_settings(evaluator, settings)
         evaluator.reset()
     network = evaluator.network if evaluator else open_network(settings, loss)
@@ -65,7 +71,7 @@ def prepare(
         start = as_picture(start, batch=base.ndim == 4)
         if start.shape[:-3] != base.shape[:-3]:
             given, needed = math.prod(start.shape[:-3]), math.prod(base.shape[:-3])
-            raise PictureError(f"`start` needs as many pictures as `picture`: {given} is not {needed}")
+            raise PictureError(f"`start` and `picture` need the same number of pictures, not {given} and {needed}")
         start = bilinear(network.preprocessing.normalise(start).astype(np.float32), schedule.sizes[0])
     if evaluator is None:
         (height, width), pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
@@ -156,7 +162,10 @@ BUILT_FROM = (
 
 
 def refuse_other_settings(evaluator: Evaluator, settings: Settings) -> None:
-    """Raise SettingsError if an evaluator was built from other settings, because it would ignore these."""
+    """Raise SettingsError if the evaluator was built from other values of BUILT_FROM than those of `settings`.
+
+    The evaluator would ignore the difference.
+    """
     if evaluator.settings is None:
         raise SettingsError("this evaluator was not built from settings; use build_evaluator(network, settings, …)")
     for key in BUILT_FROM:
@@ -183,8 +192,8 @@ def plan_octaves(network: Network, settings: Settings, base: np.ndarray) -> tupl
     skipped = next(number for number, size in enumerate(schedule.sizes) if network.fits(*size))
     for number, (height, width) in enumerate(schedule.sizes[:skipped], 1):
         log.warning(
-            "octave %d of %d is skipped: %d×%d is too small for %s at %s, which needs %d pixels per side",
-            *(number, table.count, width, height, network.name, ", ".join(network.model.output), network.least_side),
+            "octave %d of %d is skipped, because %d×%d is too small: %s needs at least %d pixels per side for %s",
+            *(number, table.count, width, height, network.name, network.least_side, ", ".join(network.model.output)),
         )
     if skipped:
         schedule = SCHEDULES[table.kind].schedule(base, table.model_copy(update={"count": table.count - skipped}))
@@ -200,8 +209,10 @@ def _check_tiles(network: Network, tiles: Tiles) -> None:
     if network.fits(side, side):
         return
     if network.only_size:
-        raise SettingsError(f"{network.name} accepts pictures of one size only; remove tiles from the settings")
+        raise SettingsError(
+            f"{network.name} accepts pictures of one size only, so it cannot use tiles; remove tiles from the settings"
+        )
     raise PictureError(
-        f"tiles of {tiles.size} pixels are too small for {network.name} at {', '.join(network.model.output)}, "
-        f"which needs {network.least_side} pixels per side in every tile; raise tiles.size"
+        f"tiles of {tiles.size} pixels are too small: {network.name} needs at least {network.least_side} pixels per "
+        f"side in every tile for {', '.join(network.model.output)}; raise tiles.size"
     )

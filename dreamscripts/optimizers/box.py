@@ -18,7 +18,8 @@ def bounds_around(x: Any, settings: OptimizerSettings, preprocessing: Preprocess
     """
     xp = ops if ops.is_tensor(x) else np
 
-    def spread(by_channel: np.ndarray) -> Any:  # as wide as the picture: a last axis of length 3 is slow
+    def spread(by_channel: np.ndarray) -> Any:
+        # One row, as wide as the picture. Broadcasting an array whose last axis has length 3 would be slow.
         row = np.tile(by_channel, (x.shape[-2], 1))
         return ops.convert_to_tensor(row, "float32") if xp is ops else row.astype(x.dtype)
 
@@ -53,6 +54,9 @@ class Box:
         return ops.minimum(ops.maximum(x, self.low), self.high)  # takes half the time of ops.clip
 
     def free(self, x: Any, gradient: Any) -> Any:
-        """Return a float32 mask: 0 for values at a bound that a descent step would move outside, 1 for all others."""
+        """Return a float32 mask that is 1 for free values and 0 for all others.
+
+        A value is not free if it is at a bound and a descent step would move it outside the bounds.
+        """
         bound = ((x <= self.low) & (gradient > 0)) | ((x >= self.high) & (gradient < 0))
         return 1.0 - ops.cast(bound, "float32")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
 LEAST_CURVATURE = 2.2e-16  # smallest s·y / y·y of a pair that is used (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
-LEAST_GAIN = 2.2e-9  # smallest decrease that counts, as a share of the loss, because of float32
+LEAST_GAIN = 2.2e-9  # share of the loss; a smaller decrease may only be a rounding error of float32
 
 
 def device_lbfgs(
@@ -109,7 +109,7 @@ def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = Non
 
 @dataclass(frozen=True)
 class _Point:
-    """A picture, the same as a flat vector x, its loss and terms, and the flat gradient."""
+    """A picture with its loss and terms. `x` is the picture as a flat vector, and `gradient` is flat, too."""
 
     picture: Any
     x: Vector
@@ -119,7 +119,7 @@ class _Point:
 
 
 class _Points:
-    """The objective at pictures of one shape, or at their flat vectors, with a count of the passes."""
+    """Evaluates the objective at pictures of one shape, or at their flat vectors, and counts the passes."""
 
     def __init__(self, objective: "Objective", shape: tuple[int, ...]):
         self.passes = 0
@@ -160,9 +160,10 @@ def _line_search(points: _Points, current: _Point, pairs: Sequence[Pair], box: B
 def _descent(current: _Point, pairs: Sequence[Pair], box: Box | None) -> tuple[Vector, float, float]:
     """Return the search direction, the slope along it, and the first step as a factor of the direction.
 
-    The direction is that of the pairs, or the negative gradient if the pairs give no downhill direction. With bounds,
-    the whole direction stays within them, and the negative gradient is scaled so that a free value with the mean
-    gradient reaches its bound. Without bounds, the first step along the negative gradient has length 1, as in L-BFGS-B.
+    The pairs give the direction. If it is not downhill, the direction is the negative gradient. With bounds, the end of
+    the direction, x + d, is clipped to the bounds. The negative gradient is scaled before: a free value whose gradient
+    has the mean size moves by `box.largest_change`. Without bounds, the first step along the negative gradient has
+    length 1, as in L-BFGS-B.
     """
     x, g = current.x, current.gradient
     free = box.free(x, g) if box else None

@@ -15,7 +15,8 @@ class LbfgsSettings(OptimizerSettings):
     where: Literal["scipy", "device"] = "scipy"
     """scipy: SciPy's L-BFGS-B in float64. device: this package's L-BFGS in float32, on the device of the network."""
     history: int = Field(5, ge=1, le=100)
-    """Number of vector pairs that estimate the curvature, 1 to 100, for where = "device". A pair is two pictures."""
+    """Number of vector pairs that estimate the curvature, 1 to 100, for where = "device". A pair needs as much
+    memory as two pictures."""
 
     @property
     def pictures_kept(self) -> int:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 DECREASE = 1e-3  # μ: the loss must fall by this share of the decrease that the first slope predicts
 CURVATURE = 0.9  # η: the slope must fall to this share of the first slope
-NARROW = 0.1  # stop if the interval is at most this share of its far end
-MOST = 20  # passes in a search
+NARROW = 0.1  # the search stops if the width of the interval is at most this share of its larger end
+MOST = 20  # largest number of passes in a search; one more pass may repeat the best point
 
 
 class Point(NamedTuple):
@@ -26,8 +26,8 @@ def search(at: Callable[[float], Point], start: Point, step: float, longest: flo
     """Find a point on the line that meets the strong Wolfe conditions, first trying `step`.
 
     `at(step)` costs a pass. The returned point is always the last that was evaluated. At the `longest` step, only the
-    decrease is required. If no point meets the conditions in MOST passes, or before the interval is NARROW, returns the
-    lowest point, or None if the start is the lowest.
+    decrease is required. The search also stops after MOST passes, or if the interval is NARROW. It then returns the
+    best point so far (α_l), or None if this is the start.
     """
     low = high = start  # α_l, the best so far, and α_u, the other end of the interval
     bracketed, first_stage = False, True
@@ -40,8 +40,9 @@ def search(at: Callable[[float], Point], start: Point, step: float, longest: flo
         level = abs(trial.slope) <= -CURVATURE * start.slope
         if enough and (level or (step >= longest and trial.slope <= sufficient)):
             return trial
-        # First stage, until a step is low enough and has an upward slope: if a step is lower, but not low enough, use
-        # ψ(α) = φ(α) − μ φ'(0) α instead of the loss φ(α), because a minimum of ψ is low enough.
+        # The first stage ends at a step with a sufficient decrease and an upward slope. In this stage, a step may have
+        # at most the loss of α_l, but no sufficient decrease. Then ψ(α) = φ(α) − μ φ'(0) α is used instead of the loss
+        # φ(α), because a minimum of ψ has a sufficient decrease.
         first_stage = first_stage and not (enough and trial.slope >= 0)
         tilt = sufficient if first_stage and not enough and trial.loss <= low.loss else 0.0
         a, b, c = (_tilted(point, tilt) for point in (low, high, trial))
@@ -78,12 +79,17 @@ def _brackets(low: Point, trial: Point) -> bool:
 def _next_step(low: Point, high: Point, trial: Point, bracketed: bool, least: float, most: float) -> float:
     """Choose the next step: section 4 of the paper, with its four cases."""
     forwards = trial.step > low.step
-    if trial.loss > low.loss:  # 1: higher. The cubic step, or halfway to the quadratic one if that is nearer to `low`
+    if trial.loss > low.loss:
+        # Case 1: the loss is higher. Take the cubic step if it is nearer to `low` than the quadratic step. If not, take
+        # the mean of both.
         cubic, quadratic = _cubic(low, trial), _quadratic(low, trial)
         return cubic if abs(cubic - low.step) < abs(quadratic - low.step) else (cubic + quadratic) / 2
-    if trial.slope * low.slope < 0:  # 2: lower, beyond a minimum. The longer of the cubic and the secant step
+    if trial.slope * low.slope < 0:
+        # Case 2: the loss is lower and the slope has changed its sign. Take the cubic step or the secant step: the step
+        # that is farther from `trial`.
         return max(_cubic(low, trial), _secant(low, trial), key=lambda step: abs(step - trial.step))
-    if abs(trial.slope) < abs(low.slope):  # 3: lower, and flatter. The cubic step only if its minimum is ahead
+    if abs(trial.slope) < abs(low.slope):
+        # Case 3: the loss is lower and the slope is flatter. If the cubic has no minimum ahead, use the bound instead.
         cubic, secant = _cubic(low, trial), _secant(low, trial)
         if not (cubic > trial.step if forwards else cubic < trial.step):
             cubic = most if forwards else least
@@ -93,7 +99,8 @@ def _next_step(low: Point, high: Point, trial: Point, bracketed: bool, least: fl
         nearer = min(cubic, secant, key=lambda step: abs(step - trial.step))
         limit = trial.step + 0.66 * (high.step - trial.step)
         return min(limit, nearer) if forwards else max(limit, nearer)
-    if bracketed:  # 4: lower, but not flatter
+    # Case 4: the loss is lower, but the slope is not flatter. Take the cubic step to `high`, or the bound.
+    if bracketed:
         return _cubic(trial, high)
     return most if forwards else least
 

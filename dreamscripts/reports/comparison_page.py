@@ -69,7 +69,7 @@ def _bounds(max_change: float | None) -> str:
 
 def _table(comparison: Comparison) -> str:
     best = comparison.best
-    heads = ["", "final loss", *(f"passes to {trial.title}’s final loss" for trial in best)]
+    heads = ["", "final loss", *(f"passes until the lowest loss of {trial.title} is reached" for trial in best)]
     heads += ["seconds per pass", "time outside the passes", "memory of the arrays"]
     lines = ["<tr>" + "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads) + "</tr>"]
     for trial in best:

@@ -8,15 +8,16 @@ def verdict(comparison: Comparison) -> list[str]:
     first, *others = comparison.best
     drop = comparison.start_loss - first.loss
     sentences = [
-        f"After {comparison.passes} passes, the lowest loss is {format_loss(first.loss)} ({first.name}). "
+        f"After {comparison.passes} passes, the lowest final loss is {format_loss(first.loss)} ({first.name}). "
         f"The loss of the start picture is {format_loss(comparison.start_loss)}."
     ]
     for other in others:
         part = (comparison.start_loss - other.loss) / drop if drop > 0 else 0.0
         sentence = f"{other.name}: the final loss is {format_loss(other.loss)}. "
-        sentence += f"The decrease is {part:.0%} of that of {first.title}"
-        reached = first.reaches(other.passes[-1].lowest)
-        sentences.append(f"{sentence}, which reached this loss after {reached} passes." if reached else f"{sentence}.")
+        sentence += f"Its decrease is {part:.0%} of the decrease with {first.title}."
+        if reached := first.reaches(other.passes[-1].lowest):
+            sentence += f" {capitalize(first.title)} reached the lowest loss of {other.title} after {reached} passes."
+        sentences.append(sentence)
     costliest = max(comparison.best, key=lambda trial: trial.overhead)
     sentences.append(
         f"{costliest.title} spends the largest share of its time outside the passes: {costliest.overhead:.0%}."

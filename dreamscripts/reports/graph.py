@@ -27,7 +27,8 @@ from dreamscripts.runs.gallery_folder import Gallery
 
 OPEN_UP_TO = 70  # layers; the blocks of larger networks are closed at first
 THUMBS = 4  # pictures of channels on a node
-# Patterns for the kinds of layers. A layer of the family "following" hangs below its input, without a line.
+# {family: pattern of the kinds of its layers}. A layer of the family "following" is drawn directly below its input, and
+# no line connects them.
 FAMILIES = {"convolution": "Conv|Dense", "pooling": "Pool", "following": "Activ|ReLU|Norm|Dropout|Scale|Identity"}
 
 

@@ -90,8 +90,8 @@ def _main(graph: Graph, ends: Iterable[str] = ()) -> Graph:
 def _cut(graph: Graph) -> Iterator[tuple[list[str], str | None]]:
     """Cut a graph at its pivots. Yields (the items before the pivot, the pivot) from the top down.
 
-    The last pivot can be None. No line passes a pivot. An item without inputs is treated as if it had a line from above
-    the first item, and an item without readers as if it had a line to below the last item.
+    The last pivot can be None. No line passes a pivot. An item without inputs counts as if its line began above the
+    first item. An item without readers counts as if its line ended below the last item.
     """
     place = {name: i for i, name in enumerate(graph)}
     farthest: dict[str, int] = {}  # the position of the last reader of each item
@@ -127,7 +127,11 @@ def _between(items: Sequence[str], graph: Graph, top: str | None, bottom: str | 
 
 
 def _branch(inner: Graph, graph: Graph, top: str | None, bottom: str | None) -> Plan:
-    """Lay out one branch: in series if lines enter only at its top and leave only at its bottom, else in rows."""
+    """Lay out one branch.
+
+    If lines enter only at its top and leave only at its bottom, and it has a pivot, its parts are in series. Otherwise
+    they are in rows.
+    """
     ends = [source for source in graph[bottom] if source in inner] if bottom else []
     read = {source for inputs in _main(inner, ends).values() for source in inputs}
     enters = any(inner[name] and top in graph[name] for name in inner)
@@ -193,7 +197,7 @@ def _components(graph: Graph) -> list[list[str]]:
 
 
 def group_blocks(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
-    """Return the name of the block of each layer that is in a block.
+    """Return {layer: name of its block} for all layers that are in a block.
 
     A block is a module with the neighbouring layers of the same name, or a chain of layers whose names have the same
     start: block4 for block4_conv1, block4_conv2 and block4_pool.
@@ -237,7 +241,10 @@ def _is_number(token: str) -> bool:
 
 
 def _common(names: Iterable[str]) -> str:
-    """Return the common start of names to its last number: conv2_block1 for conv2_block1_0_bn, conv2_block1_3_conv."""
+    """Return the text that all names start with, up to the last number in it.
+
+    For conv2_block1_0_bn and conv2_block1_3_conv, this is conv2_block1.
+    """
     alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*(name.split("_") for name in names), strict=False))
     tokens = [token for token, *_ in alike]
     numbers = [i for i, token in enumerate(tokens) if _is_number(token)]
@@ -253,7 +260,10 @@ def _stem(name: str, modules: Sequence[str]) -> str:
 
 
 def _name_stem(stems: list[str], modules: Sequence[str], kinds: Sequence[str]) -> None:
-    """Name the layers before the first module "stem", as in the papers, if their names are automatic."""
+    """Put the layers before the first module into a block called "stem", as in the papers, if Keras named them.
+
+    There must be at least LEAST_STEM such layers.
+    """
     end = begin = next((i for i, module in enumerate(modules) if module), 0)
     while begin > 0 and not stems[begin - 1] and kinds[begin - 1] != "InputLayer":
         begin -= 1
@@ -262,7 +272,10 @@ def _name_stem(stems: list[str], modules: Sequence[str], kinds: Sequence[str]) -
 
 
 def _bridge(stems: list[str], modules: Sequence[str]) -> None:
-    """Add one or two layers between layers of the same block to it: bn_Conv1 between Conv1 and Conv1_relu."""
+    """If one or two layers without a block stand between two layers of a block, add them to this block.
+
+    For example, bn_Conv1 between Conv1 and Conv1_relu is added to the block Conv1.
+    """
     count = Counter(stems)
     for stem in [stem for stem in count if stem]:
         for first, second in pairwise([i for i, found in enumerate(stems) if found == stem]):
@@ -272,7 +285,7 @@ def _bridge(stems: list[str], modules: Sequence[str]) -> None:
 
 
 def _cut_at_concatenations(graph: Graph, kinds: Mapping[str, str]) -> dict[str, str]:
-    """Return the first concatenation after each layer."""
+    """Return {layer: the first concatenation after it}. For a concatenation, this is the concatenation itself."""
     place = {name: i for i, name in enumerate(graph)}
     ends: dict[str, str] = {}
     for name in reversed(list(graph)):

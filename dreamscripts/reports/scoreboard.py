@@ -77,8 +77,8 @@ def verdict(board: Scoreboard) -> str:
     if others:
         fastest = min(others, key=lambda other: median(other.seconds))
         least, ratio, most = min(fastest.ratios), median(fastest.ratios), max(fastest.ratios)
-        rounds = f"; {least:.2f} to {most:.2f} in single rounds" if least < 1 < most else ""
-        comparisons.append(f"{ratio:.2f} times the time of the fastest other program ({fastest.name}{rounds})")
+        rounds = f"; {100 * least:.0f} to {100 * most:.0f} % in single rounds" if least < 1 < most else ""
+        comparisons.append(f"{100 * ratio:.0f} % of the time of the fastest other program ({fastest.name}{rounds})")
     if (share := board.share(ours)) is not None:
         comparisons.append(f"{100 * share:.0f} % of the maximum speed of the machine")
     sentence = f"One pass takes {digits(median(ours.seconds))} s."

@@ -197,7 +197,7 @@ class GalleryFolder:
 
 
 def _free_name(layer: str, taken: set[str]) -> str:
-    """Return a folder name for a layer that is valid and unique on any file system, even if it ignores case."""
+    """Return a folder name for a layer. It is valid and unique on every file system, also on one that ignores case."""
     name = plain = REFUSED.sub(lambda found: f"%{ord(found[0]):02X}", layer)
     number = 2
     while name.casefold() in taken | TAKEN_BY_WINDOWS:

@@ -34,7 +34,10 @@ def compare(
     guide: options.Guide = None,
     set_: options.Set = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-compare, numbered.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Default: <photo>-compare. If it exists, a number is added."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:

@@ -26,7 +26,10 @@ From = Annotated[
     Path | None, typer.Option("--from", metavar="PICTURE.png", help="Use the settings that are stored in this result.")
 ]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>, numbered.")
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>. If it exists, a number is added."
+    ),
 ]
 KeepEvery = Annotated[int, typer.Option(min=1, metavar="N", help="Save the snapshot of every Nth iteration only.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
@@ -50,8 +53,8 @@ def dream(
 ) -> None:
     """Turn PHOTO into a dream. Writes a folder with a snapshot per iteration, final.png and a record of the run.
 
-    The default settings are dreamy. Without --settings and --network, a network inside the package is used. Settings
-    that start with noise, such as notebook_lapnorm, do not need a PHOTO.
+    Without --settings and --from, the settings are `dreamy`. If --network and --weights are not given either, a network
+    inside the package is used. Settings that start with noise, such as notebook_lapnorm, do not need a PHOTO.
 
     A first example: dreamscripts dream samples/sky.jpg
     """
@@ -112,8 +115,8 @@ def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settin
         raise DreamError(f"a picture is missing; use: dreamscripts dream PHOTO {shlex.join(sys.argv[2:])}".rstrip())
     if photo is None and chosen.penalties.diversity:
         raise SettingsError(
-            f"{named}: this picture was made with --diversity, together with others; "
-            "make all of them again with `dreamscripts visualize --diversity`"
+            f"{named}: this picture is one of several that were made together (--diversity), so it cannot be made "
+            "alone; make all of them again with `dreamscripts visualize --diversity`"
         )
     return chosen
 

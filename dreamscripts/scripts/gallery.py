@@ -43,7 +43,7 @@ def gallery(
 
     console = options.open_console(quiet)
     changes = options.overrides(network, weights, size, seed, set_=set_)
-    # The features of the settings are not used: each picture has one layer.
+    # The features in the settings are ignored, because each picture uses one layer only.
     chosen = Settings.load(settings, **changes | {"start": "noise", "features": {"each": 1}})
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         raise SettingsError(f'{settings}: a gallery needs measure = "mean" and no [penalties]; use --settings gallery')

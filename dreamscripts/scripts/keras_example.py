@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from dreamscripts.dreams.iterate import Iterate
     from dreamscripts.settings.schema import Settings
 
-# The values of the example, if the settings have bounds: SciPy's L-BFGS without bounds, at one size.
+# If the settings have `max_change`, these values replace theirs. They are the values of the example: SciPy's L-BFGS
+# without bounds, at one size.
 AS_IN_THE_EXAMPLE = {
     "jitter.shift": 0,
     "octaves": {},

@@ -22,10 +22,10 @@ def blown_out(iterate: Iterate, optimizer: OptimizerSettings) -> str | None:
     """Return a warning if many pixel values were clipped, else None."""
     if iterate.beyond <= CLIPPED:
         return None
-    lighter = f" --set {optimizer.lighter}" if optimizer.lighter else ""
+    faster = f". With this limit, --set {optimizer.lighter} is faster" if optimizer.lighter else ""
     return (
         f"{iterate.beyond:.0%} of the pixel values are outside 0..255 and were clipped. To limit the change per "
-        f"iteration, use --set optimizer.max_change=5{lighter}"
+        f"iteration, use --set optimizer.max_change=5{faster}"
     )
 
 

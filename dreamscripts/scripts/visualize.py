@@ -46,11 +46,12 @@ Direction = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Vector
 Neuron = Annotated[bool, typer.Option("--neuron", help="Maximize only the middle position of the layer.")]
 MethodOption = Annotated[Method, typer.Option("--method", "-m", help="Visualization method.")]
 Diversity = Annotated[
-    int, typer.Option(min=1, max=16, metavar="N", help="Number of pictures. They are made different from each other.")
+    int,
+    typer.Option(min=1, max=16, metavar="N", help="Number of pictures. A penalty makes them differ from each other."),
 ]
 Size = Annotated[
     int | None,
-    typer.Option(help="Width and height in pixels. With multiscale and laplacian: of the first (smallest) octave."),
+    typer.Option(help="Width and height in pixels. With multiscale and laplacian, this is the first (smallest) size."),
 ]
 Output = Annotated[
     Path | None,

@@ -122,9 +122,10 @@ def test_octaves_too_small_for_the_network_are_left_out_and_so_are_their_numbers
     assert len(said) == early
     if early:
         assert said[0] == (
-            "octave 1 of 4 is skipped: 4×3 is too small for pocket at block2_conv1, which needs 10 pixels per side"
+            "octave 1 of 4 is skipped, because 4×3 is too small: pocket needs at least 10 pixels per side for "
+            "block2_conv1"
         )
-        assert "octave 2 of 4 is skipped: 8×6" in said[1]
+        assert "octave 2 of 4 is skipped, because 8×6" in said[1]
 
 
 @pytest.mark.usefixtures("compiled_once")
@@ -139,7 +140,7 @@ def test_tiles_too_small_for_the_network_are_refused_with_the_least_size(picture
     settings = changed(ascent, tiles={"size": 9})
     with pytest.raises(
         PictureError,
-        match=r"tiles of 9 pixels are too small .* needs 10 pixels per side in every tile; raise tiles\.size$",
+        match=r"tiles of 9 pixels are too small: .* at least 10 pixels per side in every tile for .*raise tiles\.size$",
     ):
         next(dream(picture, settings))
     assert len(list(dream(picture, changed(ascent, tiles={"size": 10})))) == 5
@@ -560,7 +561,7 @@ def test_a_dream_may_start_from_another_picture_than_the_photograph(kind, pictur
 
 def test_a_start_of_another_number_of_pictures_is_refused(out_of_noise):
     both = noise(20, count=2)
-    with pytest.raises(PictureError, match="`start` needs as many pictures as `picture`: 1 is not 2"):
+    with pytest.raises(PictureError, match="`start` and `picture` need the same number of pictures, not 1 and 2"):
         next(dream(both, out_of_noise, start=both[0]))
 
 

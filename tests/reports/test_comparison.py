@@ -111,12 +111,12 @@ def test_the_picture_of_each_optimizer_holds_the_settings_of_its_best_trial(fold
 
 def test_the_verdict_names_the_best_and_its_numbers(comparison):
     assert verdict(comparison) == [
-        "After 4 passes, the lowest loss is −1,234 (L-BFGS, 4 passes per iteration). The loss of the start picture is "
-        "200.",
-        "Adam, step 2: the final loss is −600.5. The decrease is 56% of that of L-BFGS, which reached this loss "
-        "after 3 passes.",
-        "Gradient ascent, step 1.5: the final loss is 50.25. The decrease is 10% of that of L-BFGS, which "
-        "reached this loss after 2 passes.",
+        "After 4 passes, the lowest final loss is −1,234 (L-BFGS, 4 passes per iteration). The loss of the start "
+        "picture is 200.",
+        "Adam, step 2: the final loss is −600.5. Its decrease is 56% of the decrease with L-BFGS. L-BFGS reached the "
+        "lowest loss of Adam after 3 passes.",
+        "Gradient ascent, step 1.5: the final loss is 50.25. Its decrease is 10% of the decrease with L-BFGS. L-BFGS "
+        "reached the lowest loss of gradient ascent after 2 passes.",
         "Adam spends the largest share of its time outside the passes: 25%.",
         "Gradient ascent, step 4.5: ended early, because the loss diverged, from 200 to 4000.",
     ]
@@ -126,8 +126,8 @@ def test_a_verdict_can_be_that_nothing_was_gained():
     stuck = [a_trial(name, [9, 9], 0, **kind) for name, kind in [("lbfgs", {"restart": 2}), ("adam", {"step": 1})]]
     start = np.zeros((12, 16, 3), np.float32)
     said = verdict(Comparison(Settings(features={"block2_conv1": 1}), 4, BUDGETS, start, 9.0, tuple(stuck)))
-    assert said[0].startswith("After 4 passes, the lowest loss is 9 (")
-    assert "The decrease is 0% of that of" in said[1]
+    assert said[0].startswith("After 4 passes, the lowest final loss is 9 (")
+    assert "Its decrease is 0% of the decrease with" in said[1]
 
 
 def test_the_page_needs_no_other_file(page, folder):

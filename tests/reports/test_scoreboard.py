@@ -107,7 +107,7 @@ def test_the_markdown_says_the_same_in_tables(folder):
 def test_the_verdict_names_the_fastest_other_program():
     fastest = median(BOARD.results[2].ratios)
     assert verdict(BOARD) == (
-        f"One pass takes 0.500 s. This is {fastest:.2f} times the time of the fastest other program "
+        f"One pass takes 0.500 s. This is {100 * fastest:.0f} % of the time of the fastest other program "
         "(PyTorch channels-last), and 80 % of the maximum speed of the machine."
     )
 
@@ -115,7 +115,7 @@ def test_the_verdict_names_the_fastest_other_program():
 def test_the_verdict_gives_the_range_if_not_every_round_was_faster():
     assert "round" not in verdict(BOARD)
     close = replace(BOARD, results=[BOARD.results[0], a_result("JAX", [0.55, 0.5, 0.6, 0.5], OURS, 0.0)])
-    assert "0.95 times the time of the fastest other program (JAX; 0.67 to 1.20 in single rounds)" in verdict(close)
+    assert "95 % of the time of the fastest other program (JAX; 67 to 120 % in single rounds)" in verdict(close)
 
 
 def test_alone_and_without_a_maximum_there_is_still_a_report():

@@ -35,7 +35,7 @@ def test_optimizers_are_compared_in_a_report_and_the_verdict_is_said(command, ph
     trials, said = trials[: len(record["trials"])], trials[len(record["trials"]) :]
     assert last == "my[bold]cat-compare/index.html"
     assert said == record["verdict"]
-    assert said[0].startswith("After 6 passes, the lowest loss is ")
+    assert said[0].startswith("After 6 passes, the lowest final loss is ")
     assert all(": -" in line for line in trials)
     assert [line.partition(",")[0] for line in trials[:2]] == ["L-BFGS", "L-BFGS"]
     assert {line.partition(",")[0] for line in trials[2:]} == {"gradient ascent"}

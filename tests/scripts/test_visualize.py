@@ -90,7 +90,9 @@ def test_several_pictures_of_one_channel_are_numbered_and_unlike_each_other(comm
     first, second = (open_picture(command_here.folder / file) for file in files)
     assert np.abs(first - second).mean() > 2
     assert Settings.load(command_here.folder / files[0]).penalties.diversity == 1
-    assert "made with --diversity, together with others" in mistake(command_here("dream", "--from", files[0]))
+    assert "made together (--diversity), so it cannot be made alone" in mistake(
+        command_here("dream", "--from", files[0])
+    )
 
     done = command_here(*several, "--set", "penalties.diversity=0", check=0)
     again = ["pocket-block4_conv3-3-1of2_2.png", "pocket-block4_conv3-3-2of2_2.png"]
