@@ -11,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from backend_process import BackendProcess
+from hypothesis import settings as examples
 from PIL import Image
 from xdist.scheduler import LoadFileScheduling
 
@@ -19,6 +20,9 @@ from dreamscripts.benchmarks.process import SHARING
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import main
 from dreamscripts.settings.schema import Settings
+
+examples.register_profile("busy", deadline=None)  # the time of an example says little on a busy machine
+examples.load_profile("busy")
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compare the bytes of both
