@@ -39,7 +39,7 @@ def compare(
             "--output", "-o", metavar="FOLDER", help="Default: <photo>-compare. If it exists, a number is added."
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Compare optimizers on PHOTO, and write a web page with pictures, curves and a table.
 
@@ -53,9 +53,7 @@ def compare(
     from dreamscripts.settings.schema import Settings
 
     console = options.open_console(quiet)
-    chosen = Settings.load(
-        settings or "bad_trip", **options.overrides(network, weights, size, seed, set_=set_, guide=guide)
-    )
+    chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, set_=set_, guide=guide))
     names = _parse(optimizers)
     opened = open_photo(photo)
     folder = output or free_folder(f"{photo.stem}-compare")
@@ -63,7 +61,7 @@ def compare(
     make_folder(folder)
     try:
         start_keras()
-        _compare(console, opened.pixels, chosen, names, passes, folder, (photo.name, str(settings)))
+        _compare(console, opened.pixels, chosen, names, passes, folder, (photo.name, settings))
     finally:
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
