@@ -26,11 +26,12 @@ class _Arithmetic:
     def __add__(self, other: Any) -> "Loss":
         if isinstance(other, Real) and other == 0:  # so that sum() works
             return as_loss(self)
-        if not isinstance(other, _Arithmetic):
+        if not isinstance(other, _Arithmetic) and not inspect.isroutine(other):
             return NotImplemented
         return Loss(as_loss(self).terms + as_loss(other).terms)
 
-    __radd__ = __add__
+    def __radd__(self, other: Any) -> "Loss":
+        return as_loss(other) + self if inspect.isroutine(other) else self + other
 
     def __mul__(self, factor: Any) -> "Loss":
         if not isinstance(factor, Real):
@@ -182,7 +183,16 @@ class FunctionTerm(Term):
     tileable: bool = False
 
     def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
-        return self.function(x, features, regions)
+        try:
+            return self.function(x, features, regions)
+        except KeyError as error:
+            (layer,) = error.args or (None,)
+            if not isinstance(layer, str) or layer in features:
+                raise
+            raise SettingsError(
+                f"the term '{self.name}' reads the layer '{layer}', which is not computed: name it in "
+                f'@term(layers=["{layer}"])'
+            ) from None
 
 
 @overload

@@ -102,13 +102,13 @@ def in_pixel_values(rule: Rule, preprocessing: "Preprocessing") -> Rule:
 
 
 def update_rule(
-    name: str | None = None,
+    name: str | Callable[..., Any] | None = None,
     *,
     settings: type[UpdateRuleSettings] = UpdateRuleSettings,
     title: str | None = None,
     colour: str | None = None,
     advice: str = "lower optimizer.step",
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[..., Any]:
     """Make an optimizer from a function (x, gradient, state, settings) → (x, state).
 
         @update_rule(title="momentum")
@@ -118,8 +118,11 @@ def update_rule(
 
     x and the gradient of the loss are float32 (..., H, W, 3) in pixel values. The function is called once per pass. It
     returns the next picture and the next state: the other arrays that its next call needs, by name. The state is empty
-    at the start of an octave, and is saved for resuming. Arguments are as in `optimizer`.
+    at the start of an octave, and is saved for resuming. Arguments are as in `optimizer`. They may all be omitted, and
+    the parentheses, too.
     """
+    if callable(name):
+        return update_rule()(name)
 
     def add(rule: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(rule)

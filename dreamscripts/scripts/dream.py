@@ -100,7 +100,7 @@ def _new_run(
     for note in opened.notes if opened else ():
         console.print(f"{photo}: {note}")
     if embedded:
-        console.print(f"using {EMBEDDED}; --network vgg16 uses VGG16 instead, which is downloaded once (58 MB)")
+        console.print(f"using {EMBEDDED}; --network vgg16 uses VGG16 instead, which is downloaded once (59 MB)")
     return new_run(opened, chosen, output or free_folder(folder_name), keep_every=keep_every)
 
 

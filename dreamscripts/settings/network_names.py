@@ -15,7 +15,8 @@ def is_model_file(network: str) -> bool:
 
 def refuse_unknown_network(network: str, source: str) -> None:
     """Raise SettingsError, which names `source`, if `network` is neither a registered network nor a file."""
-    known = [name for family in FAMILIES.values() for name in family.networks]
+    sizes = {name: size for family in FAMILIES.values() for name, size in family.networks.items()}
+    known = sorted(sizes, key=lambda name: sizes[name])  # small downloads first
     if not (network in known or is_model_file(network) or Path(network).is_file()):
         raise SettingsError(
             f"{source}: there is no network called '{network}'{did_you_mean(network, known)}; use one of "

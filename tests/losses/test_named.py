@@ -49,10 +49,9 @@ def test_penalties_have_the_same_order_whatever_is_imported_first(first):
     listed = in_process(
         f"import dreamscripts.{first}\nfrom dreamscripts.registry import *\nprint(*PENALTIES, *MEASURES)"
     )
-    assert listed.split() == [
-        *("diversity", "continuity", "dream_l2", "total_variation"),
-        *("l2", "mean", "mean_square", "energy", "neuron", "guide"),
-    ]
+    ours = ["diversity", "continuity", "dream_l2", "total_variation"]
+    ours += ["l2", "mean", "mean_square", "energy", "neuron", "guide"]
+    assert [name for name in listed.split() if name in ours] == ours  # there may be more
 
 
 def test_an_entry_carries_what_is_known_of_it():
@@ -119,12 +118,12 @@ def test_settings_build_what_is_registered(network, monkeypatch):
         def __call__(self, x, features, regions):
             return -ops.sum(regions.picture.core(x)[..., 2]) / regions.picture.positions(x)
 
-    penalty("warmth")(Warmth)
+    penalty("coolness")(Warmth)
     settings = Settings(features={"block2_conv1": 2}, measure="mean", penalties={"continuity": 0.5})
     assert build_loss(settings, network).names == ["block2_conv1", "continuity"]
-    weights = type("Weights", (dict,), {})(continuity=0.5, warmth=0.1)
+    weights = type("Weights", (dict,), {})(continuity=0.5, coolness=0.1)
     settings = settings.model_copy(update={"penalties": weights})
-    assert build_loss(settings, network).names == ["block2_conv1", "continuity", "warmth"]
+    assert build_loss(settings, network).names == ["block2_conv1", "continuity", "coolness"]
     assert float(Warmth()(ops.ones((1, 2, 2, 3)), {}, WHOLE)) == -1
 
 

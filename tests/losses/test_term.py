@@ -10,6 +10,7 @@ from keras import ops
 from dreamscripts.errors import SettingsError
 from dreamscripts.losses.layers import LayerDirections, LayerL2, LayerMean
 from dreamscripts.losses.priors import Continuity, ImageL2, TotalVariation
+from dreamscripts.losses.regions import WHOLE
 from dreamscripts.losses.term import Loss, Term, as_loss, term
 from dreamscripts.networks.loading import load_network
 from dreamscripts.objective.evaluator import Evaluator
@@ -171,3 +172,22 @@ def test_a_layer_that_the_network_does_not_output_is_refused(network):
     says = r"^the term 'block4_conv1' reads the layer block4_conv1, but pocket was opened for block1_conv2, block2"
     with pytest.raises(SettingsError, match=says):
         Evaluator(network, a + LayerMean("block4_conv1"))
+
+
+def test_a_function_can_be_added_to_a_term_without_a_decorator():
+    def brightness(x, features, regions):
+        return ops.sum(x)
+
+    assert (Continuity() + brightness).names == ["continuity", "brightness"]
+    assert (brightness + Continuity()).names == ["brightness", "continuity"]
+    with pytest.raises(TypeError):
+        Continuity() + 3
+
+
+def test_a_layer_that_a_term_does_not_name_is_refused_with_the_way_to_name_it():
+    @term(layers=["a"])
+    def greedy(x, features, regions):
+        return ops.sum(features["b"])
+
+    with pytest.raises(SettingsError, match=r"'greedy' reads the layer 'b'.*@term\(layers=\[\"b\"\]\)"):
+        greedy(np.ones((1, 4, 4, 3), "float32"), {"a": np.ones((1, 4, 4, 3), "float32")}, WHOLE)

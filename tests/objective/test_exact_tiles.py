@@ -280,7 +280,7 @@ def test_the_diversity_of_a_measure_that_is_not_a_sum_is_refused(pocket, rng):
             return ops.max(f)
 
     tiled = Evaluator(pocket, as_loss(Diversity(Largest("block3_conv1"))), tiles=exact(40))
-    with pytest.raises(SettingsError, match="the term 'diversity of block3_conv1' is not known"):
+    with pytest.raises(SettingsError, match="exact tiles cannot compute the term 'diversity of block3_conv1'"):
         tiled.loss(rng.normal(0, 50, (2, 100, 90, 3)))
 
 

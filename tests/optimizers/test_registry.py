@@ -28,30 +28,30 @@ def registered():
 
 
 @pytest.fixture
-def momentum(registered):
-    @update_rule(title="momentum", colour="#2a9d8f")
-    def momentum(x, gradient, state, settings):
+def heavy_ball(registered):
+    @update_rule(title="heavy_ball", colour="#2a9d8f")
+    def heavy_ball(x, gradient, state, settings):
         velocity = 0.9 * state.get("velocity", 0) + gradient / np.abs(gradient).mean()
         return x - settings.step * velocity, {"velocity": velocity}
 
-    return OPTIMIZERS["momentum"]
+    return OPTIMIZERS["heavy_ball"]
 
 
 @pytest.mark.parametrize("name", ["none", "caffe", "tf", "torch"])
-def test_an_update_rule_works_on_pixel_values(name, momentum, rng):
+def test_an_update_rule_works_on_pixel_values(name, heavy_ball, rng):
     """By hand: two updates of momentum, whatever the network's preprocessing."""
     p, g = PREPROCESSINGS[name], rng.choice([-1.0, 1.0], (4, 5, 3))
     picture = rng.uniform(100, 150, (4, 5, 3))
     slope = Slope(g * p.scale, name)  # so that the gradient by pixel values is g
-    results = islice(optimize(slope, p.normalise(picture), momentum.settings(passes=1, step=2)), 2)
+    results = islice(optimize(slope, p.normalise(picture), heavy_ball.settings(passes=1, step=2)), 2)
     moved = [p.denormalise(result.x) for result in results]
     sign = p.denormalise((picture * 0 + g - p.mean) / p.scale * 0) * 0 + p._reorder(g)
     np.testing.assert_allclose(moved[0], picture - 2 * sign, atol=1e-3)
     np.testing.assert_allclose(moved[1], picture - 2 * sign - 2 * 1.9 * sign, atol=1e-3)
 
 
-def test_a_dream_by_an_optimizer_of_a_notebook_resumes(momentum, picture, settings, compiled_once):
-    settings = changed(settings, optimizer={"name": "momentum", "step": 2, "iterations": 3})
+def test_a_dream_by_an_optimizer_of_a_notebook_resumes(heavy_ball, picture, settings, compiled_once):
+    settings = changed(settings, optimizer={"name": "heavy_ball", "step": 2, "iterations": 3})
     unbroken = list(dream(picture, settings))
     assert unbroken[-1].loss < unbroken[0].loss
     assert unbroken[2].state.keys() == {"first", "velocity"}
@@ -60,13 +60,13 @@ def test_a_dream_by_an_optimizer_of_a_notebook_resumes(momentum, picture, settin
     assert Settings.model_validate(settings.model_dump()) == settings
 
 
-def test_its_settings_are_checked_like_any_other(momentum):
-    settings = Settings.load("bad_trip", **{"optimizer.name": "momentum", "optimizer.step": 3})
-    assert (settings.optimizer.step, settings.optimizer.name) == (3, "momentum")
-    with pytest.raises(SettingsError, match=r"momentum has no setting 'optimizer\.where'; lbfgs has it"):
-        Settings.load("bad_trip", **{"optimizer.name": "momentum", "optimizer.where": "device"})
-    with pytest.raises(SettingsError, match="did you mean 'momentum'"):
-        Settings.load("bad_trip", **{"optimizer.name": "momentun"})
+def test_its_settings_are_checked_like_any_other(heavy_ball):
+    settings = Settings.load("bad_trip", **{"optimizer.name": "heavy_ball", "optimizer.step": 3})
+    assert (settings.optimizer.step, settings.optimizer.name) == (3, "heavy_ball")
+    with pytest.raises(SettingsError, match=r"heavy_ball has no setting 'optimizer\.where'; lbfgs has it"):
+        Settings.load("bad_trip", **{"optimizer.name": "heavy_ball", "optimizer.where": "device"})
+    with pytest.raises(SettingsError, match="did you mean 'heavy_ball'"):
+        Settings.load("bad_trip", **{"optimizer.name": "heavy_bal"})
 
 
 def test_an_optimizer_may_be_a_generator_with_settings_of_its_own(registered, rng):
@@ -91,12 +91,12 @@ def test_an_optimizer_may_be_a_generator_with_settings_of_its_own(registered, rn
     assert len(entry.colour) == 7
 
 
-def test_a_cell_may_run_again_but_a_name_cannot_be_taken(momentum):
-    @update_rule(name="momentum", title="again")
+def test_a_cell_may_run_again_but_a_name_cannot_be_taken(heavy_ball):
+    @update_rule(name="heavy_ball", title="again")
     def other(x, gradient, state, settings):
         return x, state
 
-    assert OPTIMIZERS["momentum"].title == "again"
+    assert OPTIMIZERS["heavy_ball"].title == "again"
     with pytest.raises(ValueError, match="another optimizer called 'adam'"):
         update_rule(name="adam")(other)
 
@@ -138,3 +138,12 @@ def test_settings_of_another_optimizer_keep_the_common_values():
     ascent = OPTIMIZERS["gradient_ascent"].settings(step=3, normalise="std", passes=2)
     assert ascent.switched_to("adam") == OPTIMIZERS["adam"].settings(step=3, passes=2)
     assert isinstance(ascent.switched_to("adam"), UpdateRuleSettings)
+
+
+def test_an_update_rule_needs_no_parentheses(registered):
+    @update_rule
+    def plain_steps(x, gradient, state, settings):
+        return x - settings.step * gradient, {}
+
+    assert OPTIMIZERS["plain_steps"].title == "plain steps"
+    assert plain_steps(1.0, 2.0, {}, OPTIMIZERS["plain_steps"].settings(step=3)) == (-5.0, {})

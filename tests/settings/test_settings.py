@@ -457,8 +457,8 @@ def test_what_an_older_version_called_evaluations_is_read_as_passes(tmp_path):
 
 
 def test_a_penalty_and_a_measure_of_a_notebook_are_settings():
-    @penalty("warmth", tileable=True)
-    def warmth(x, region):
+    @penalty("coolness", tileable=True)
+    def coolness(x, region):
         """Mean of blue."""
         return ops.sum(region.core(x)[..., 0]) / region.positions(x)
 
@@ -468,13 +468,14 @@ def test_a_penalty_and_a_measure_of_a_notebook_are_settings():
         return ops.median(region.core(f))
 
     try:
-        settings = Settings(features={"a": 1}, measure="median", penalties={"warmth": 2})
-        assert (settings.penalties.warmth, settings.penalties.dream_l2) == (2, 0)
+        settings = Settings(features={"a": 1}, measure="median", penalties={"coolness": 2})
+        assert (settings.penalties.coolness, settings.penalties.dream_l2) == (2, 0)
         written = tomllib.loads(settings.to_toml())
-        assert list(written["penalties"]) == ["continuity", "dream_l2", "total_variation", "warmth", "diversity"]
+        ours = ["continuity", "dream_l2", "total_variation", "coolness", "diversity"]
+        assert [name for name in written["penalties"] if name in ours] == ours
         assert Settings.model_validate(written) == settings
     finally:
-        PENALTIES.remove("warmth")
+        PENALTIES.remove("coolness")
         MEASURES.remove("median")
-    with pytest.raises(ValueError, match="warmth"):
-        Settings(features={"a": 1}, penalties={"warmth": 2})
+    with pytest.raises(ValueError, match="coolness"):
+        Settings(features={"a": 1}, penalties={"coolness": 2})
