@@ -1,6 +1,6 @@
 """Import keras and keras.ops when they are first used.
 
-Importing Keras and its backend takes seconds. Settings, with the names of terms and optimizers, can be checked before.
+Importing Keras and its backend takes seconds. Settings can be checked before that.
 """
 
 from importlib import import_module

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import torch
 
-WINOGRAD_FROM = 50  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
+WINOGRAD_FROM = 50  # from this gain on (networks/rewrite/winograd.py), Winograd was never much slower
 _PRECISION = RLock()  # PyTorch has one precision for the whole process
 
 

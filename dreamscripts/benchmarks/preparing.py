@@ -36,7 +36,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
     model = build(settings.network, settings.weights)
     facts = describe_layers(model)
     known = [layer.name for layer in facts]
-    # A network whose outputs are all its layers is not rewritten.
+    # If every layer is an output, no layer is rewritten.
     whole = load_network(
         settings.network, settings.weights, known, preprocessing=settings.preprocessing, seed=settings.seed
     )

@@ -10,7 +10,7 @@ settings have `max_change`, L-BFGS has only the first of these trials.
 
 All optimizers keep the pixels within 0..255. Outside this range, most losses can fall without limit, and the longest
 step would win. If the settings limit the change of a pixel in an iteration (`max_change`), all optimizers have the same
-limit and the same number of passes in an iteration. L-BFGS may make one or two more passes to finish its line search.
+limit and the same number of passes in an iteration. L-BFGS may make a few more passes to finish a line search.
 """
 
 import logging

@@ -132,7 +132,7 @@ class Reinjected(Plain):
 
 @schedule("carried")
 class Carried(Plain):
-    """Enlarge the change that one octave made, and add it to the photograph at the size of the next octave.
+    """Enlarge the difference between dream and photograph, and add it to the photograph at the next size.
 
     This is the schedule of the DeepDream notebook.
     """

@@ -59,7 +59,7 @@ class LayerEnergy(LayerTerm):
 
 @measure("neuron")
 class LayerNeuron(LayerTerm):
-    """The mean over the channels of F at the middle position. The picture shows the pattern that activates it most."""
+    """The mean over the channels of F at the middle position, to show the pattern that activates this position."""
 
     tileable = True
 

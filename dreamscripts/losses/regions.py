@@ -28,7 +28,7 @@ class Region:
     """The region of tensors (N, h, w, c) that cover the whole picture."""
 
     def core(self, f: Tensor, edge: int = 0) -> Tensor:
-        """Return the values of f to sum over, without a border of `edge` positions around the picture."""
+        """Return the values of f to sum over, without the outermost `edge` positions of the picture."""
         return window(f, edge, edge, -2 * edge, -2 * edge) if edge else f
 
     def middle(self, f: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class TileRegion(Region):
     bounds: Tensor
 
     def core(self, f: Tensor, edge: int = 0) -> Tensor:
-        """Return f with zeros outside the core, and in a border of `edge` positions around the whole picture."""
+        """Return f with zeros outside the core, and in the outermost `edge` positions of the whole picture."""
         _, first, last, count = self._columns()
         return self._between(f, ops.maximum(first, edge), ops.minimum(last, count - edge))
 

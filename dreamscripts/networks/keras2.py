@@ -36,7 +36,7 @@ class LegacyOperator(keras.Layer):
         self.function = function
 
     def call(self, inputs: Any, arguments: Mapping[str, Any]) -> Any:
-        """Compute the operator by keras.ops. `inputs` is a tensor or a list, for the slots in the arguments."""
+        """Compute the operator by keras.ops. `inputs`, a tensor or a list, replace the slots in the arguments."""
         tensors = inputs if isinstance(inputs, list) else [inputs]
         first, *rest = (_filled(value, tensors) for value in arguments.values())
         names = [name for name in arguments if name != _FIRST]
@@ -91,7 +91,7 @@ def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:
                 ]
             }
     inside = inside | {"layers": layers}
-    if "output_layers" in inside:  # in this list, Keras 3 also counts the calls of functional models from 1
+    if "output_layers" in inside:  # here Keras 3 counts the calls of functional models from 1, as Keras 2 did
         inside["output_layers"] = _with_tensors(inside["output_layers"], lambda tensor: _counted(tensor, sequential))
     return config | {"config": inside}
 

@@ -2,7 +2,7 @@
 
 In the core, the result is the same as in one pass over the whole picture, because the crop is larger than the core by
 the receptive field. The cores cover the picture without overlap. All crops of a picture have the same shape, so
-they share one compiled pass. They are as small as their number allows.
+they share one compiled pass. They are as small as possible for their number.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Axis:
 
 
 def axes_of(network: Network, height: int, width: int) -> list[Axis]:
-    """Return the receptive fields along both axes. Raises SettingsError if a layer depends on the whole picture."""
+    """Return both axes, with their receptive fields. Raises SettingsError if a layer depends on the whole picture."""
     return [_along(network, axis, side) for axis, side in enumerate((height, width))]
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
 LEAST_CURVATURE = 2.2e-16  # smallest s·y / y·y of a pair that is used (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
-LEAST_GAIN = 2.2e-9  # share of the loss; a smaller decrease may only be a rounding error of float32
+LEAST_GAIN = 2.2e-9  # the smallest decrease that counts, as a share of the loss
 
 
 def device_lbfgs(
@@ -38,7 +38,7 @@ def device_lbfgs(
     """Yield the result of each iteration, and whether the iteration lowered the loss.
 
     Each iteration has its own draw of the jitter, which also determines the loss of its result. The picture of a result
-    is float32. After `settings.passes` passes, the current line search is finished and no other is started.
+    is float32. No line search starts after more than `settings.passes` passes.
     `settings.history` is the largest number of vector pairs; each iteration starts without pairs. `settings.max_change`
     and `settings.clip` set bounds for every picture that is evaluated (box.py). Raises Diverged if the loss becomes
     infinite or NaN.
@@ -135,7 +135,7 @@ class _Points:
 
 
 def _lower(loss: float, before: float) -> bool:
-    """Return whether the loss is lower by more than the rounding errors of float32."""
+    """Return whether the loss is lower by more than the share LEAST_GAIN."""
     return before - loss > LEAST_GAIN * abs(before)
 
 
@@ -161,9 +161,9 @@ def _descent(current: _Point, pairs: Sequence[Pair], box: Box | None) -> tuple[V
     """Return the search direction, the slope along it, and the first step as a factor of the direction.
 
     The pairs give the direction. If it is not downhill, the direction is the negative gradient. With bounds, the end of
-    the direction, x + d, is clipped to the bounds. The negative gradient is scaled before: a free value whose gradient
-    has the mean size moves by `box.largest_change`. Without bounds, the first step along the negative gradient has
-    length 1, as in L-BFGS-B.
+    the direction, x + d, is clipped to the bounds. Before that, the negative gradient is scaled: a free value whose
+    gradient has the mean size moves by `box.largest_change`. Without bounds, the first step along the negative gradient
+    has length 1, as in L-BFGS-B.
     """
     x, g = current.x, current.gradient
     free = box.free(x, g) if box else None

@@ -11,7 +11,7 @@ from dreamscripts.runs.run_folder import RunFolder
 if TYPE_CHECKING:
     from matplotlib.scale import ScaleBase
 
-# Penalties look the same in every plot. Layers get Matplotlib's default colours.
+# These penalties look the same in every plot. All other terms get Matplotlib's default colours.
 PENALTIES: dict[str, dict[str, Any]] = {
     "continuity": {"color": "0.35", "linestyle": "--"},
     "dream_l2": {"color": "0.35", "linestyle": ":"},

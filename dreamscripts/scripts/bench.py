@@ -29,7 +29,7 @@ def bench(
     set_: options.Set = None,
     passes: Annotated[int, typer.Option(min=3, metavar="N", help="Number of passes to time for each program.")] = 10,
     sizes: Annotated[
-        str, typer.Option(metavar="N,N", help="Also measure time and memory at these sizes: 256,512,1024.")
+        str, typer.Option(metavar="N,N", help="Also measure time and memory at more sizes, for example 256,512,1024.")
     ] = "",
     output: Annotated[
         Path | None,
@@ -41,8 +41,8 @@ def bench(
     """Measure the time of one pass (loss and gradient) and compare it with plain TensorFlow and PyTorch.
 
     Each program runs in its own process. Programs with a different loss or gradient are excluded. PyTorch is measured
-    only if it is installed. The comparison supports only losses like that of bad_trip. The picture is square noise. The
-    weights are random unless you give --weights.
+    only if it is installed. The comparison supports only the l2 measure, continuity and dream_l2. The picture is square
+    noise. The weights are random unless you give --weights.
     """
     from dreamscripts.atomic_files import make_folder
     from dreamscripts.benchmarks.measuring import measure

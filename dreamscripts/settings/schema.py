@@ -62,7 +62,7 @@ class Settings(Table):
     penalties: Penalties = Field(default_factory=Penalties)
     """Penalty weights."""
     jitter: Jitter = Jitter()
-    """Random transforms of the picture before each pass."""
+    """Random transforms of the picture: new ones for each iteration of L-BFGS, and for each step of others."""
     octaves: Octaves = Field(default_factory=Octaves)
     """The sizes of the picture."""
     tiles: Tiles | None = None

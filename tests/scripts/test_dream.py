@@ -92,7 +92,7 @@ def test_a_photograph_alone_is_dreamt_by_a_network_inside_the_package(command_he
     monkeypatch.setattr(keras.src.applications.vgg16.file_utils, "get_file", no_connection)
     done = command_here("dream", photo, "--size", 108, "-i", 1, check=0)
     assert done.stdout.splitlines()[0] == (
-        f"using {EMBEDDED}; --network vgg16 uses VGG16 instead, which is downloaded once (58 MB)"
+        f"using {EMBEDDED}; --network vgg16 uses VGG16 instead, which is downloaded once (59 MB)"
     )
     settings = Settings.load(command_here.folder / "photo-dreamy" / "settings.toml")
     assert settings.network == EMBEDDED

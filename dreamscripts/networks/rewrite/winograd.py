@@ -78,7 +78,7 @@ def _grid(*lengths: Any) -> list[Any]:
 
 
 class WinogradConv2D(keras.layers.Conv2D):
-    """A 3×3 convolution with stride 1 whose weights are its transformed filters, forward and backward.
+    """A 3×3 convolution with stride 1 that stores its filters transformed: for the output, and for the gradient.
 
     It has a gradient with respect to its input, but not with respect to its filters, so it cannot be trained.
     """
