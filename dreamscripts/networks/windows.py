@@ -46,9 +46,9 @@ class Window:
     """A window covers `extent` positions, including the gaps of a dilation, and the next starts `step` positions later.
 
     The extent is infinite if the window covers the whole picture. A step below 1 enlarges the map. The step is None if
-    it must be computed from the sizes of the maps. `before` and `after` are the positions of padding at each end (negative for
-    cropping). `problem` is a clause that explains why values in a crop of the picture differ from those in the picture.
-    It is empty if they are the same.
+    it must be computed from the sizes of the maps. `before` and `after` are the positions of padding at each end
+    (negative for cropping). `problem` is a clause that explains why values in a crop of the picture differ from those
+    in the picture. It is empty if they are the same.
     """
 
     extent: int | float

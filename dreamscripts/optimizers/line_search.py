@@ -26,8 +26,8 @@ def search(at: Callable[[float], Point], start: Point, step: float, longest: flo
     """Find a point on the line that meets the strong Wolfe conditions, first trying `step`.
 
     `at(step)` costs a pass. The returned point is always the last that was evaluated. At the `longest` step, a
-    sufficient decrease is enough, if the loss still falls there. The search also stops after MOST passes, or if the interval is NARROW. It then returns the
-    best point so far (α_l), or None if this is the start.
+    sufficient decrease is enough if the loss still falls there. The search also stops after MOST passes, or if the
+    interval is NARROW. It then returns the best point so far (α_l), or None if this is the start.
     """
     low = high = start  # α_l, the best so far, and α_u, the other end of the interval
     bracketed, first_stage = False, True
