@@ -11,7 +11,8 @@ from dreamscripts.dreams.prepare import Prepared, prepare
 from dreamscripts.errors import Diverged
 from dreamscripts.losses.term import Loss, Term, TermFunction
 from dreamscripts.networks.tuning import Choices
-from dreamscripts.objective.evaluator import Evaluator, OnPass
+from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.objective.protocol import OnPass
 from dreamscripts.optimizers.optimize import optimize
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.registry import OPTIMIZERS

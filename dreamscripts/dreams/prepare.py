@@ -21,8 +21,9 @@ from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
 from dreamscripts.networks.rewrite.winograd import with_winograd
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.choose_tiles import tiles_for
-from dreamscripts.objective.evaluator import Evaluator, OnPass
+from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.exact_tiles import exact_crops
+from dreamscripts.objective.protocol import OnPass
 from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.registry import MEASURES, SCHEDULES
 from dreamscripts.settings.schema import Settings

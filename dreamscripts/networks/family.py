@@ -10,11 +10,10 @@ from pathlib import Path
 from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.registry import FAMILIES
-from dreamscripts.settings.network_names import MODEL_FILES, is_model_file
+from dreamscripts.settings.network_names import is_model_file, registered_networks
 
 Place = tuple[int, int]
 
-WHOLE_MODELS = MODEL_FILES
 FILES = "a .keras or .h5 file"
 
 
@@ -66,14 +65,9 @@ def family_of(name: str) -> Family:
     return known[name]
 
 
-def is_file(name: str) -> bool:
-    """Return whether `name` is the path of a model file, and not the name of a network."""
-    return is_model_file(name)
-
-
 def check_name(name: str) -> None:
     """Raise NetworkError if `name` is neither the name of a network nor the path of a model file."""
-    if is_file(name):
+    if is_model_file(name):
         if not Path(name).is_file():
             raise NetworkError(f"{name}: there is no such model file")
         if name.endswith(".keras") and not zipfile.is_zipfile(name):
@@ -97,11 +91,10 @@ def unreachable_weights(name: str) -> str:
 
 def _by_name() -> dict[str, Family]:
     """Return {network: family}, smallest downloads first."""
-    sizes = {name: size for family in FAMILIES.values() for name, size in family.networks.items()}
     found: dict[str, Family] = {}
     for family in FAMILIES.values():
         for name in family.networks:
             if name in found:
                 raise ValueError(f"both {found[name].module} and {family.module} have a network called '{name}'")
             found[name] = family
-    return {name: found[name] for name in sorted(found, key=sizes.__getitem__)}
+    return {name: found[name] for name in registered_networks()}

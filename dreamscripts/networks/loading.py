@@ -9,7 +9,7 @@ import keras
 from dreamscripts.errors import NetworkError
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.networks.cut import cut
-from dreamscripts.networks.family import check_name, family_of, is_file
+from dreamscripts.networks.family import check_name, family_of
 from dreamscripts.networks.graph import RewriteError, maker
 from dreamscripts.networks.keras2 import is_by_keras2
 from dreamscripts.networks.model_files import load_whole
@@ -19,6 +19,7 @@ from dreamscripts.networks.preprocessing_inside import preprocessing_inside
 from dreamscripts.networks.rewrite.clone import rewrite
 from dreamscripts.networks.rewrite.fold_batchnorm import fold_normalisation
 from dreamscripts.networks.weights import fill_at_random, load_file
+from dreamscripts.settings.network_names import is_model_file
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def load_network(
     NetworkError.
     """
     check_name(name)
-    if is_file(name):
+    if is_model_file(name):
         if weights == "imagenet":
             raise _no_imagenet(name)
         model = _weighted(build(name), weights, seed)
@@ -66,7 +67,7 @@ def build(name: str, weights: str | None = None) -> keras.Model:
     """
     check_name(name)
     with plain_keras():
-        if is_file(name):
+        if is_model_file(name):
             return _load_model(Path(name))
         family = family_of(name)
         if family.from_weights and weights not in (None, "imagenet"):

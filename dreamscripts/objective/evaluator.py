@@ -14,12 +14,11 @@ from dreamscripts.losses.regions import WHOLE, Tensor, tile_regions
 from dreamscripts.losses.term import Loss, Term, as_loss
 from dreamscripts.networks.network import Network
 from dreamscripts.objective.exact_tiles import Crop, exact_crops
+from dreamscripts.objective.protocol import OnPass
 from dreamscripts.objective.random_tiles import cut
 from dreamscripts.objective.transforms import IDENTITY, Picture, Transform, draw_transform
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Jitter, Tiles
-
-OnPass = Callable[[int, float], None]  # (passes, loss)
 
 
 class Evaluator:

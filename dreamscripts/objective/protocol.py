@@ -1,8 +1,11 @@
 """The protocol of an objective: the loss that an optimizer minimises."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from dreamscripts.images.preprocessing import Preprocessing
+
+OnPass = Callable[[int, float], None]  # (passes, loss)
 
 
 class Objective(Protocol):

@@ -6,20 +6,18 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import Diverged
 from dreamscripts.images.files import Photo, open_photo
 from dreamscripts.images.resizing import fit, fitted, noise
 from dreamscripts.networks.family import check_name
 from dreamscripts.objective.memory_budget import check_memory
+from dreamscripts.objective.protocol import OnPass
 from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.settings.schema import Settings
 
-if TYPE_CHECKING:
-    from dreamscripts.dreams.iterate import Iterate
-
-OnPass = Callable[[int, float], None]  # (passes, loss)
 OnEnd = Callable[[RunFolder], None]
 
 
@@ -31,7 +29,7 @@ def run(
     keep_every: int = 1,
     on_pass: OnPass | None = None,
     on_end: OnEnd = lambda folder: None,
-) -> Generator["Iterate"]:
+) -> Generator[Iterate]:
     """Dream of a picture file, and yield each iterate after it is saved in `folder`.
 
     photo: None for settings that start with noise.
@@ -48,7 +46,7 @@ def run(
 
 def resume(
     folder: str | Path, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
-) -> Generator["Iterate"]:
+) -> Generator[Iterate]:
     """Continue an interrupted run in `folder`. The pictures are the same as without the interruption."""
     yield from record(RunFolder.reopen(folder), on_pass=on_pass, on_end=on_end)
 
@@ -83,7 +81,7 @@ def new_run(
 
 def record(
     folder: RunFolder, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
-) -> Generator["Iterate"]:
+) -> Generator[Iterate]:
     """Start or continue the run in `folder`, and yield each iterate after it is saved."""
     from dreamscripts.backends import compiling, host
     from dreamscripts.dreams.dream import dream
