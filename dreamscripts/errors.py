@@ -29,6 +29,27 @@ class Diverged(DreamError):
     """The loss or its gradient became infinite or NaN, or the loss became much larger than at the start."""
 
 
+# Control characters, line separators, bidirectional controls, invisible spaces, and the surrogates with which Python
+# represents the bytes of a file name that is not UTF-8.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """Return a text with visible escapes in place of characters that a terminal obeys or hides.
+
+    `\\x1b` replaces the escape character and `\\n` a newline, so the text is one line. A byte of a file name that is not
+    UTF-8 becomes `\\xff`. A text that was returned by this function is not changed again.
+    """
+    return _OBEYED.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` with the most similar known name, or an empty text if no name is similar."""
     by_lower = {word.lower(): word for word in known}

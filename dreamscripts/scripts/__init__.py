@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamscripts import __version__
-from dreamscripts.errors import DreamError, plain_words
+from dreamscripts.errors import DreamError, plain_words, shown
 from dreamscripts.scripts import bench, compare, dream, gallery, graph, keras_example, layers, settings, visualize
 
 app = typer.Typer(
@@ -63,7 +63,7 @@ def main() -> None:
         code = app(sys.argv[1:] or ["--help"], prog_name="dreamscripts", standalone_mode=False)
     except (DreamError, typer.TyperException) as error:
         message = _explain(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
-        print(f"dreamscripts: {' '.join(message.split())}", file=sys.stderr)
+        print(f"dreamscripts: {shown(message)}", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -73,7 +73,8 @@ def main() -> None:
 
 
 def _explain(complaint: str) -> str:
-    """Rephrase Typer's message about wrong arguments in plain words."""
+    """Rephrase Typer's message about wrong arguments in plain words, in one line."""
+    complaint = " ".join(complaint.split())
     extra = complaint.removeprefix("Got unexpected extra argument(s) ")
     if extra == complaint:
         return plain_words(complaint)
