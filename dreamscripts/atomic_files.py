@@ -1,13 +1,23 @@
-"""Write files atomically: to a temporary name in the same folder, then rename."""
+"""Write files atomically: to a temporary name in the same folder, then rename. Lock and number output folders."""
 
 import errno
 import os
+import re
+import secrets
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 from dreamscripts.errors import OutputError
+
+LEFT_OVER = re.compile(r"\.dreamscripts-[0-9a-f]{16}\.part")  # a temporary file; its name cannot be foreseen
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither of them
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+BINARY = getattr(os, "O_BINARY", 0)  # and only Windows has this one
 
 
 @contextmanager
@@ -33,16 +43,34 @@ def make_folder(folder: Path) -> None:
             raise OutputError(f"{folder}: is not empty; choose another --output")
 
 
+def make_numbered_folder(name: str | Path) -> Path:
+    """Create and return `name`, or the first of name-2, name-3, … that does not exist. Raises OutputError.
+
+    Two processes that call this at the same moment get different folders.
+    """
+    for folder in numbered(name):
+        with output_errors(folder), suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError  # there is always a next number
+
+
+def numbered(name: str | Path) -> Iterator[Path]:
+    """Yield name, name-2, name-3, …"""
+    yield Path(name)
+    yield from (Path(f"{name}-{number}") for number in count(2))
+
+
 def lock(folder: Path) -> Callable[[], None]:
     """Lock an output folder until the returned function is called or this process ends.
 
-    Raises OutputError if another process has the lock.
+    Raises OutputError if another process has the lock. Raises OSError if there is no such folder.
     """
     try:
         import fcntl
     except ImportError:  # Windows has no such locks
         return lambda: None
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -51,17 +79,75 @@ def lock(folder: Path) -> Callable[[], None]:
     return partial(os.close, descriptor)
 
 
-def write_atomically(path: str | Path, content: bytes) -> None:
+def write_atomically(path: str | Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file so that it has either the old or the new content at any time, even after a crash.
 
-    Raises OutputError if the file cannot be written. It then keeps the old content.
+    The content is on the disk before it gets the name, so that this is also true after a power cut. With `durable` =
+    False it is not: this is faster, for files that can be made again. After a power cut, the file may also be missing,
+    unless `sync_folder` has been called. A symbolic link is replaced, not followed. Raises OutputError if the file
+    cannot be written. It then keeps the old content.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".dreamscripts-{secrets.token_hex(8)}.part")
     with output_errors(path):
+        # With O_EXCL, this never opens a file or a link that somebody else put there.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | BINARY, 0o666)
         try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+            try:
+                _write(descriptor, content)
+                if durable:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
             raise
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def sync(path: str | Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on the disk. Raises OutputError."""
+    if os.name == "nt":  # Windows does this for open files only
+        return
+    with output_errors(path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot do this
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Delete the temporary files of processes that were killed. Call this only with the folder's lock."""
+    with output_errors(folder):
+        for path in [path for path in folder.iterdir() if LEFT_OVER.fullmatch(path.name)]:
+            path.unlink()
+
+
+def open_own(path: Path) -> BinaryIO:
+    """Open a file that an output folder should contain, for reading.
+
+    Raises FileNotFoundError if it is missing. Raises OutputError if it is a link, a folder or a pipe, or if it cannot be
+    read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | NO_WAIT | BINARY)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "rb")
+        os.close(descriptor)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, and a socket
+            raise OutputError(f"{path}: cannot be read: {error.strerror}") from None
+    raise OutputError(f"{path}: is damaged: it is not a file but a link, a folder or a device")
