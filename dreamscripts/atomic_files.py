@@ -99,10 +99,10 @@ def write_atomically(path: str | Path, content: bytes, *, durable: bool = True) 
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.replace(temporary, path)
+            temporary.replace(path)
         except BaseException:
             with suppress(OSError):
-                os.unlink(temporary)
+                temporary.unlink()
             raise
 
 
@@ -137,8 +137,7 @@ def remove_left_overs(folder: Path) -> None:
 def open_own(path: Path) -> BinaryIO:
     """Open a file that an output folder should contain, for reading.
 
-    Raises FileNotFoundError if it is missing. Raises OutputError if it is a link, a folder or a pipe, or if it cannot be
-    read.
+    Raises FileNotFoundError if it is missing. Raises OutputError if it is a link, a folder or a pipe, or unreadable.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | NO_WAIT | BINARY)
