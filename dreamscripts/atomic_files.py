@@ -4,19 +4,16 @@ import errno
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
 
 from dreamscripts.errors import OutputError
 
 LEFT_OVER = re.compile(r"\.dreamscripts-[0-9a-f]{16}\.part")  # a temporary file; its name cannot be foreseen
-NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither of them
-NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such links
 BINARY = getattr(os, "O_BINARY", 0)  # and only Windows has this one
 
 
@@ -132,21 +129,3 @@ def remove_left_overs(folder: Path) -> None:
     with output_errors(folder):
         for path in [path for path in folder.iterdir() if LEFT_OVER.fullmatch(path.name)]:
             path.unlink()
-
-
-def open_own(path: Path) -> BinaryIO:
-    """Open a file that an output folder should contain, for reading.
-
-    Raises FileNotFoundError if it is missing. Raises OutputError if it is a link, a folder or a pipe, or unreadable.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | NO_WAIT | BINARY)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return os.fdopen(descriptor, "rb")
-        os.close(descriptor)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, and a socket
-            raise OutputError(f"{path}: cannot be read: {error.strerror}") from None
-    raise OutputError(f"{path}: is damaged: it is not a file but a link, a folder or a device")

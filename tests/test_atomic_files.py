@@ -8,7 +8,6 @@ from dreamscripts.atomic_files import (
     lock,
     make_folder,
     make_numbered_folder,
-    open_own,
     remove_left_overs,
     write_atomically,
 )
@@ -122,21 +121,3 @@ def test_an_output_folder_may_be_a_link_that_the_person_made(tmp_path):
     (tmp_path / "other disk" / "a.txt").touch()
     with pytest.raises(OutputError, match="is not empty"):
         make_folder(tmp_path / "runs")
-
-
-@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
-def test_only_a_file_is_opened_as_a_file_of_the_folder(kind, tmp_path):
-    (tmp_path / "whole.json").write_bytes(b"{}")
-    with open_own(tmp_path / "whole.json") as file:
-        assert file.read() == b"{}"
-    path = tmp_path / "run.json"
-    with pytest.raises(FileNotFoundError):
-        open_own(path)
-    if kind == "link":
-        path.symlink_to(tmp_path / "whole.json")
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        os.mkfifo(path)
-    with pytest.raises(OutputError, match=r"run\.json: is damaged: it is not a file but a link, a folder or a device"):
-        open_own(path)

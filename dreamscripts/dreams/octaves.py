@@ -56,20 +56,34 @@ def each_side(size: Sequence[int], scaled: Callable[[int], int]) -> Size:
     return max(1, scaled(height)), max(1, scaled(width))
 
 
+def shrinking(largest: Size, count: int, scaled: Callable[[int], int]) -> list[Size]:
+    """Return `count` sizes that end with `largest`. Each is the following one, scaled."""
+    sizes = [largest]
+    for _ in range(count - 1):
+        sizes.insert(0, each_side(sizes[0], scaled))
+    return sizes
+
+
 @schedule("plain")
 class Plain:
     """Start each octave with the result of the previous octave, resized. At the end, resize to the original size.
 
     This is the schedule of the TensorFlow tutorial. With `count` = 1 and `above` = 0, there is one octave, at the
-    original size. A schedule has no state: a resumed run needs only the photograph and the last picture.
+    original size. A schedule has no state: a resumed run needs only the photograph and the last picture. A subclass
+    with other sizes overrides `sizes_of`.
     """
 
     def __init__(self, base: np.ndarray, octaves: Octaves):
         """Compute the sizes for a photograph `base` (..., H, W, 3)."""
         self.base = base
         self.own: Size = base.shape[-3:-1]
-        self.sizes: list[Size] = [
-            each_side(self.own, partial(self._scaled, octaves.scale, exponent))
+        self.sizes = self.sizes_of(self.own, octaves)
+
+    @classmethod
+    def sizes_of(cls, own: Size, octaves: Octaves) -> list[Size]:
+        """Compute the size of each octave for a photograph of the size `own`."""
+        return [
+            each_side(own, partial(cls._scaled, octaves.scale, exponent))
             for exponent in range(octaves.above + 1 - octaves.count, octaves.above + 1)
         ]
 
@@ -96,12 +110,13 @@ class Grown(Plain):
     This is the schedule of the feature-visualisation notebook for pictures made from noise.
     """
 
-    def __init__(self, base: np.ndarray, octaves: Octaves):
-        """Compute the sizes for a photograph `base` (..., H, W, 3)."""
-        super().__init__(base, octaves)
-        self.sizes = [self.own]
+    @classmethod
+    def sizes_of(cls, own: Size, octaves: Octaves) -> list[Size]:
+        """Compute the size of each octave, from the photograph's size `own` upwards."""
+        sizes = [own]
         for _ in range(octaves.count - 1):
-            self.sizes.append(each_side(self.sizes[-1], partial(self._scaled, octaves.scale, 1)))
+            sizes.append(each_side(sizes[-1], partial(cls._scaled, octaves.scale, 1)))
+        return sizes
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """Enlarge the result of the previous octave."""
@@ -140,12 +155,15 @@ class Carried(Plain):
     def __init__(self, base: np.ndarray, octaves: Octaves):
         """Resize a photograph `base` (..., H, W, 3) to all sizes."""
         super().__init__(base, octaves)
-        largest = base if not octaves.above else bilinear(base, self.sizes[-1], "corners")
-        self.bases = [largest]
-        for _ in range(octaves.count - 1):
-            size = each_side(self.bases[0].shape[-3:-1], lambda side: round(side / octaves.scale))
+        self.bases = [bilinear(base, self.sizes[-1], "corners")]
+        for size in reversed(self.sizes[:-1]):
             self.bases.insert(0, bilinear(self.bases[0], size, "corners"))
-        self.sizes = [smaller.shape[-3:-1] for smaller in self.bases]
+
+    @classmethod
+    def sizes_of(cls, own: Size, octaves: Octaves) -> list[Size]:
+        """Compute the size of each octave, from the largest downwards."""
+        largest = super().sizes_of(own, octaves)[-1]
+        return shrinking(largest, octaves.count, lambda side: round(side / octaves.scale))
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """Add the difference between x and the smaller photograph, enlarged, to the photograph at this size."""
@@ -164,15 +182,19 @@ class Split(Plain):
     def __init__(self, base: np.ndarray, octaves: Octaves):
         """Split a photograph `base` (..., H, W, 3) into bands."""
         super().__init__(base, octaves)
-        low = base if not octaves.above else bilinear(base, self.sizes[-1], "origin")
+        low = bilinear(base, self.sizes[-1], "origin")
         self.details: list[np.ndarray] = []
-        for _ in range(octaves.count - 1):
-            size = each_side(low.shape[-3:-1], lambda side: int(side / octaves.scale))
+        for size in reversed(self.sizes[:-1]):
             lower = bilinear(low, size, "origin")
             self.details.insert(0, low - bilinear(lower, low.shape[-3:-1], "origin"))
             low = lower
         self.details.insert(0, low)
-        self.sizes = [detail.shape[-3:-1] for detail in self.details]
+
+    @classmethod
+    def sizes_of(cls, own: Size, octaves: Octaves) -> list[Size]:
+        """Compute the size of each octave, from the largest downwards."""
+        largest = super().sizes_of(own, octaves)[-1]
+        return shrinking(largest, octaves.count, lambda side: int(side / octaves.scale))
 
     def begin(self, octave: int, x: np.ndarray | None) -> np.ndarray:
         """Resize the previous result to this size and add the band of this octave."""

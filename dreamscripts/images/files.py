@@ -65,10 +65,11 @@ def _why_unidentified(path: Path) -> str:
     return "is not a picture in a format that can be read (JPEG, PNG, TIFF, WebP, …)"
 
 
-def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> None:
+def save_picture(picture: np.ndarray, path: str | Path, settings: str = "", *, durable: bool = True) -> None:
     """Save a (H, W, 3) RGB picture in 0..255 as PNG, rounded to 8 bits, with `settings` (TOML) in a text chunk.
 
-    Raises OutputError if the file cannot be written. An existing file is then unchanged.
+    `durable` is as in `write_atomically`. Raises OutputError if the file cannot be written. An existing file is then
+    unchanged.
     """
     chunks = PngImagePlugin.PngInfo()
     if settings:
@@ -77,7 +78,7 @@ def save_picture(picture: np.ndarray, path: str | Path, settings: str = "") -> N
     rounded = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
     # With the weakest compression, saving takes half as long. Files of pictures with much detail become 5 % larger.
     Image.fromarray(rounded).save(buffer, "PNG", pnginfo=chunks, compress_level=1)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue(), durable=durable)
 
 
 def read_settings(path: Path) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from dreamscripts.backends.lazy_keras import keras, ops
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.optimizers.update_rule import State, UpdateRuleSettings, apply_rule, in_pixel_values
+from dreamscripts.optimizers.update_rule import FIRST, State, UpdateRuleSettings, apply_rule, has_first, in_pixel_values
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
@@ -21,8 +21,21 @@ class AdamSettings(UpdateRuleSettings):
     """The optimizer."""
 
 
+def _is_state(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
+    """Return whether the state has the first loss, and Keras's iteration, learning rate, mean and mean square."""
+    variables = {name: array.shape for name, array in state.items() if name != FIRST}
+    fits = has_first(state, shape) and variables == {"0": (), "1": (), "2": shape, "3": shape}
+    return fits and all(np.isfinite(array).all() for array in state.values())
+
+
 @optimizer(
-    "adam", settings=AdamSettings, title="Adam", colour="#d97706", advice="lower optimizer.step", searches="step"
+    "adam",
+    settings=AdamSettings,
+    title="Adam",
+    colour="#d97706",
+    advice="lower optimizer.step",
+    searches="step",
+    accepts=_is_state,
 )
 def adam(
     objective: "Objective", x: np.ndarray, settings: AdamSettings, start: int, state: Mapping[str, np.ndarray]

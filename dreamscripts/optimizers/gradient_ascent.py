@@ -7,7 +7,7 @@ import numpy as np
 
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.optimizers.update_rule import State, UpdateRuleSettings, apply_rule
+from dreamscripts.optimizers.update_rule import State, UpdateRuleSettings, apply_rule, has_first
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
@@ -37,6 +37,7 @@ class GradientAscentSettings(UpdateRuleSettings):
     colour="#0077b6",
     advice="lower optimizer.step",
     searches="step",
+    accepts=lambda state, shape: has_first(state, shape) and len(state) == 1,
 )
 def gradient_ascent(
     objective: "Objective",

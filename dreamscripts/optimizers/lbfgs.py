@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@optimizer("lbfgs", settings=LbfgsSettings, title="L-BFGS", colour="#b5179e", searches="passes")
+def _is_state(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
+    """Return whether the state is empty, or says that the last iteration found no lower loss."""
+    return not state or (state.keys() == {"stuck"} and state["stuck"].shape == () and state["stuck"] == 1)
+
+
+@optimizer("lbfgs", settings=LbfgsSettings, title="L-BFGS", colour="#b5179e", searches="passes", accepts=_is_state)
 def lbfgs(
     objective: "Objective", x: np.ndarray, settings: LbfgsSettings, start: int, state: Mapping[str, np.ndarray]
 ) -> Iterator[OptimizerResult]:

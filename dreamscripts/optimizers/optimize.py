@@ -41,3 +41,18 @@ def optimize(
     unclipped = settings.model_copy(update={"clip": False})  # a sigmoid keeps the pixels within 0..255
     for result in function(fourier, coefficients, unclipped, start, state):
         yield replace(result, x=fourier.picture(result.x), state={**result.state, COEFFICIENTS: result.x})
+
+
+def accepts_state(state: Mapping[str, np.ndarray], settings: OptimizerSettings, shape: tuple[int, ...]) -> bool:
+    """Return whether these arrays can be the state of a result in the middle of an octave.
+
+    `shape` is that of the picture, (..., H, W, 3).
+    """
+    state = dict(state)
+    if settings.parameters == "fourier":
+        *batch, height, width, colours = shape
+        shape = (*batch, height, 2 * (width // 2 + 1), colours)  # see FourierEvaluator
+        coefficients = state.pop(COEFFICIENTS, None)
+        if coefficients is None or coefficients.shape != shape or not np.isfinite(coefficients).all():
+            return False
+    return OPTIMIZERS[settings.name].accepts(state, shape)

@@ -1,11 +1,12 @@
 """The registry entry of an optimizer, and the decorator that adds it from a module here or from a notebook."""
 
 import colorsys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from zlib import crc32
 
+import numpy as np
 from pydantic import create_model
 
 from dreamscripts.optimizers.protocol import OptimizerFunction, OptimizerResult
@@ -14,6 +15,7 @@ from dreamscripts.settings.tables import OptimizerSettings
 
 ADVICE = "lower the weights under [features] or raise penalties.dream_l2"
 
+Accepts = Callable[[Mapping[str, np.ndarray], tuple[int, ...]], bool]
 F = TypeVar("F", bound=Callable[..., Iterator[OptimizerResult]])
 
 
@@ -35,6 +37,8 @@ class OptimizerEntry:
     """Advice to the user if the loss diverges. It ends the error message."""
     searches: Literal["step", "passes"] | None
     """The setting that `compare` varies: the step size, the passes per iteration, or None."""
+    accepts: Accepts
+    """Whether the given arrays can be its state after an iteration in an octave, for the given shape of x."""
     module: str
     """The module that added the entry."""
 
@@ -47,6 +51,7 @@ def optimizer(
     colour: str | None = None,
     advice: str = ADVICE,
     searches: Literal["step", "passes"] | None = None,
+    accepts: Accepts = lambda state, shape: True,
 ) -> Callable[[F], F]:
     """Add the decorated function (OptimizerFunction) to the optimizers that settings can name.
 
@@ -70,6 +75,7 @@ def optimizer(
                 colour=colour or _colour(called),
                 advice=advice,
                 searches=searches,
+                accepts=accepts,
                 module=function.__module__,
             )
         )

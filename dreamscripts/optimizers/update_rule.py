@@ -136,12 +136,23 @@ def update_rule(
             return apply_rule(converted, objective, x, table, start, state)
 
         add_optimizer = optimizer(
-            name or rule.__name__, settings=settings, title=title, colour=colour, advice=advice, searches="step"
+            name or rule.__name__,
+            settings=settings,
+            title=title,
+            colour=colour,
+            advice=advice,
+            searches="step",
+            accepts=has_first,
         )
         add_optimizer(function)
         return rule
 
     return add
+
+
+def has_first(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
+    """Return whether the state contains the first loss. What else it may contain, only the rule knows."""
+    return FIRST in state and state[FIRST].shape == () and bool(np.isfinite(state[FIRST]))
 
 
 def _arrays(state: State) -> dict[str, np.ndarray]:

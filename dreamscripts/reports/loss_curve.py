@@ -22,7 +22,7 @@ WIDEST = 1e12  # largest ratio of two losses that the axis can show
 
 def write_loss_curve(folder: RunFolder) -> None:
     """Write `loss.png` into the folder of a run. Raises OutputError."""
-    folder.write("loss.png", plot_loss(folder.record["iterates"], folder.folder.name))
+    folder.write("loss.png", plot_loss([row.model_dump() for row in folder.record.iterates], folder.folder.name))
 
 
 def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:

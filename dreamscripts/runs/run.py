@@ -3,10 +3,11 @@
 `new_run` opens the photo, creates the folder and finds all errors that do not need Keras. `record` then dreams.
 """
 
+import json
+import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import Diverged
@@ -16,7 +17,10 @@ from dreamscripts.networks.family import check_name
 from dreamscripts.objective.memory_budget import check_memory
 from dreamscripts.objective.protocol import OnPass
 from dreamscripts.runs.run_folder import RunFolder
+from dreamscripts.runs.run_record import ChoicesRecord, Status, path_text
 from dreamscripts.settings.schema import Settings
+
+log = logging.getLogger(__name__)
 
 OnEnd = Callable[[RunFolder], None]
 
@@ -35,7 +39,8 @@ def run(
     photo: None for settings that start with noise.
     keep_every: write the snapshot of every Nth iteration only.
     on_pass: called as `on_pass(passes, loss)` after each pass through the network.
-    on_end: called with the run folder when the run ends, for example `write_loss_curve`.
+    on_end: called with the run folder when the run ends, for example `write_loss_curve`. If it fails, a warning is
+        logged.
 
     After an early end of the loop, Ctrl-C or a crash, `resume` continues the run. Raises DreamError. After Diverged,
     `final.png` is the picture with the lowest loss.
@@ -53,24 +58,32 @@ def resume(
 
 @contextmanager
 def new_run(
-    photo: str | Path | Photo | None, settings: Settings, folder: str | Path, *, keep_every: int = 1
+    photo: str | Path | Photo | None,
+    settings: Settings,
+    folder: str | Path,
+    *,
+    keep_every: int = 1,
+    numbered: bool = False,
 ) -> Iterator[RunFolder]:
     """Open the photo and create the run folder. Delete the folder if the run ends before its first iterate.
 
-    Raises DreamError.
+    With `numbered`, a number is added to the folder's name if it exists. Raises DreamError.
     """
     check_name(settings.network)  # before Keras is imported, which takes seconds
-    about: dict[str, Any] = {"picture": None, "notes": []}
+    source: str | None = None
+    notes: tuple[str, ...] = ()
     if photo is None:
         check_memory(settings.side, settings.side, settings.optimizer)
         picture = noise(settings.side, settings.seed)
     else:
         photo = photo if isinstance(photo, Photo) else open_photo(photo)
-        about = {"picture": str(photo.path.resolve()), "notes": list(photo.notes)}
+        source, notes = path_text(photo.path), photo.notes
         height, width, _ = photo.pixels.shape
         check_memory(*fitted(height, width, settings.size), settings.optimizer)
         picture = fit(photo.pixels, settings.size)
-    run_folder = RunFolder.create(folder, settings, picture, about, keep_every)
+    run_folder = RunFolder.create(
+        folder, settings, picture, source=source, notes=notes, keep_every=keep_every, numbered=numbered
+    )
     del photo, picture  # both are saved in the folder, and a large picture needs much memory
     try:
         yield run_folder
@@ -83,28 +96,12 @@ def record(
     folder: RunFolder, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
 ) -> Generator[Iterate]:
     """Start or continue the run in `folder`, and yield each iterate after it is saved."""
-    from dreamscripts.backends import compiling, host
-    from dreamscripts.dreams.dream import dream
-    from dreamscripts.networks.tuning import Choices
-
-    folder.record |= {"device": host.device(), "versions": host.versions()}
-    chosen = folder.record.get("choices")
-
-    def on_choices(choices: Choices) -> None:
-        folder.record["choices"] = {"onednn": compiling.onednn(), **choices.record()}
-
-    status = "stopped"
+    status: Status = "stopped"
     try:
-        for iterate in dream(
-            folder.picture,
-            folder.settings,
-            after=folder.last,
-            on_pass=on_pass,
-            choices=chosen and Choices.read(chosen),
-            on_choices=on_choices,
-        ):
-            folder.save(iterate)
-            yield iterate
+        if not folder.has_ended:
+            for iterate in _iterates(folder, on_pass):
+                folder.save(iterate)
+                yield iterate
         status = "complete"
     except Diverged as error:
         status = "diverged"
@@ -115,7 +112,35 @@ def record(
         try:
             if folder.last is not None:
                 folder.save_final(status)
-                on_end(folder)
+                _report(folder, on_end)
                 folder.close(status)
         finally:
             folder.release()
+
+
+def _iterates(folder: RunFolder, on_pass: OnPass | None) -> Generator[Iterate]:
+    """Dream of the folder's picture, with the folder's choices if it has any, and yield each new iterate."""
+    from dreamscripts.backends import compiling, host
+    from dreamscripts.dreams.dream import dream
+    from dreamscripts.networks.tuning import Choices
+
+    record = folder.record
+    record.device, record.versions = host.device(), host.versions()
+
+    def on_choices(choices: Choices) -> None:
+        record.choices = ChoicesRecord.model_validate_json(
+            json.dumps({"onednn": compiling.onednn(), **choices.record()})
+        )
+
+    chosen = None if record.choices is None else Choices.read(record.choices.model_dump())
+    return dream(
+        folder.picture, folder.settings, after=folder.last, on_pass=on_pass, choices=chosen, on_choices=on_choices
+    )
+
+
+def _report(folder: RunFolder, on_end: OnEnd) -> None:
+    """Call `on_end`. An error in it, or in the library that it plots with, does not cost the run."""
+    try:
+        on_end(folder)
+    except Exception as error:
+        log.warning("%s: the report of this run was not written: %s", folder.folder, str(error) or type(error).__name__)

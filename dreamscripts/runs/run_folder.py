@@ -1,38 +1,57 @@
 """The run folder: numbered snapshots, the record of the run, and the state to resume from."""
 
-import csv
 import io
-import json
-import shutil
+import os
+import time
 import weakref
-from collections.abc import Iterator, Mapping
-from itertools import count, takewhile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
+from dreamscripts.atomic_files import (
+    lock,
+    make_folder,
+    make_numbered_folder,
+    output_errors,
+    remove_left_overs,
+    sync,
+    write_atomically,
+)
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
+from dreamscripts.runs.find_run import snapshot_name, what_is_left
+from dreamscripts.runs.records import Damaged, is_plain_file, read_record
+from dreamscripts.runs.run_record import Row, RunRecord, Status, losses_csv, read_settings
+from dreamscripts.runs.run_state import check_state, checksum, dump_state, ends_run, read_start, read_state
 from dreamscripts.settings.schema import Settings
+
+FOR_RESUMING = ("state.npz", "start.npy")
+COST = 0.01  # largest share of the time that is spent on waiting for the disk
+RAREST = 30.0  # seconds of a run that can be lost at most, however slow the disk is
 
 
 class RunFolder:
     """The files of one run. No file is ever half-written.
 
-    A run can be killed at any moment. The state, which contains the iteration to resume from, is written last. On
-    resuming, later rows of the record are deleted.
+    A run can be killed at any moment, and the power can fail. A checkpoint is the record and then the state, which
+    contains the iteration to resume from. Before a checkpoint, all earlier files are on the disk. On resuming, later
+    rows of the record are deleted.
     """
 
-    def __init__(self, folder: Path, settings: Settings, record: dict[str, Any]):
+    def __init__(self, folder: Path, settings: Settings, record: RunRecord, unlock: Callable[[], None]):
         self.folder = folder
         self.settings = settings
         self.record = record
+        self.release = weakref.finalize(self, unlock)
         self.last: Iterate | None = None
-        self.best: Iterate | None = None
-        self.release = weakref.finalize(self, lock(folder))
+        self._best: Iterate | None = None
+        self._in_state: Iterate | None = None
+        self._to_sync: list[Path] = []  # the snapshots since the last checkpoint
+        self._next_checkpoint = 0.0
 
     @classmethod
     def create(
@@ -40,34 +59,40 @@ class RunFolder:
         folder: str | Path,
         settings: Settings,
         picture: np.ndarray,
-        about: Mapping[str, Any] | None = None,
+        *,
+        source: str | None = None,
+        notes: Iterable[str] = (),
         keep_every: int = 1,
+        numbered: bool = False,
     ) -> Self:
         """Create the folder of a run, with its start picture (float32 (H, W, 3)).
 
-        `about` is added to run.json. Raises OutputError if the folder cannot be created or is not empty.
+        `source` and `notes` are the picture's path and the notes on its conversion, for run.json. With `numbered`, a
+        number is added to the folder's name if it exists. Raises OutputError if the folder cannot be created, is not
+        empty, or is used by another process.
         """
         folder = Path(folder)
+        if numbered:
+            folder = make_numbered_folder(folder)
+        else:
+            _refuse_run(folder)
+            make_folder(folder)
+        record = RunRecord(
+            status="running",
+            picture=source,
+            notes=list(notes),
+            settings=settings.model_dump(),
+            keep_every=keep_every,
+            start_checksum=checksum(picture),
+            iterates=[],
+        )
         with output_errors(folder):
-            if (folder / "run.json").exists():
-                ended = '"status": "complete"' in (folder / "run.json").read_text("utf-8")
-                advice = "" if ended else "resume it (--resume), or "
-                raise OutputError(f"{folder}: already contains a run; {advice}choose another folder (--output)")
-        make_folder(folder)
-        record = {
-            "status": "running",
-            **(about or {}),
-            "settings": settings.model_dump(),
-            "keep_every": keep_every,
-            "iterates": [],
-        }
-        run = cls(folder, settings, record)
+            unlock = lock(folder)
+        run = cls(folder, settings, record, unlock)
         try:
-            run.write("settings.toml", settings.to_toml().encode())
-            run._write_array("start.npy", picture)
-            run._write_record()
+            make_folder(folder)  # it was not locked before, so another process may have used it
+            run._write_start(picture)
         except BaseException:
-            run.discard()
             run.release()
             raise
         return run
@@ -76,140 +101,170 @@ class RunFolder:
     def reopen(cls, folder: str | Path) -> Self:
         """Open an interrupted run. Its `last` is the iterate to continue from, or None if no iterate was saved.
 
-        Raises OutputError if the folder contains no run, or if the run is complete.
+        All its files are checked. Raises OutputError if the folder contains no run, if the run is complete, or if a
+        file is damaged. Raises SettingsError if its settings cannot be used.
         """
         folder = Path(folder)
         try:
-            record = json.loads((folder / "run.json").read_text("utf-8"))
-            settings = Settings.load(folder / "settings.toml")
-        except (OSError, ValueError):
+            unlock = lock(folder)
+        except OSError:
             raise OutputError(f"{folder}: contains no run to resume") from None
-        if record["status"] == "complete":
+        try:
+            remove_left_overs(folder)
+            return cls._read(folder, unlock)
+        except Damaged as error:
+            unlock()
+            raise Damaged(error.path, error.problem, what_is_left(folder)) from None
+        except BaseException:
+            unlock()
+            raise
+
+    @classmethod
+    def _read(cls, folder: Path, unlock: Callable[[], None]) -> Self:
+        if not os.path.lexists(folder / "run.json"):
+            raise OutputError(f"{folder}: contains no run to resume")
+        record = read_record(folder / "run.json", RunRecord, "")
+        if record.status == "complete":
+            _remove(folder, FOR_RESUMING)  # the process may have been killed just before it did so
             raise OutputError(f"{folder}: this run is complete; there is nothing to resume")
-        run = cls(folder, settings, record)
-        run.last = run.best = run._read_state()
-        reached = run.last.iteration if run.last else -1
-        record["iterates"] = [_with_passes(row) for row in record["iterates"] if row["iteration"] <= reached]
-        record["status"] = "running"
+        settings = read_settings(folder / "settings.toml", record)
+        start = read_start(folder / "start.npy", settings, record.start_checksum)
+        last = read_state(folder / "state.npz")
+        if last is not None:
+            check_state(last, folder / "state.npz", settings, start.shape, record.iterates)
+        record.iterates = [row for row in record.iterates if last and row.iteration <= last.iteration]
+        record.status = "running"
+        run = cls(folder, settings, record, unlock)
+        run.last = run._best = run._in_state = last
         return run
 
     @property
     def picture(self) -> np.ndarray:
         """The start picture, float32 (H, W, 3). Raises OutputError."""
-        try:
-            return np.load(self.folder / "start.npy")
-        except (OSError, ValueError):
-            raise OutputError(f"{self.folder / 'start.npy'}: is damaged; start again in another --output") from None
+        return read_start(self.folder / "start.npy", self.settings, self.record.start_checksum)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all iterations have been saved, so that only the final files may be missing."""
+        return self.last is not None and ends_run(self.last, self.settings)
 
     def save(self, iterate: Iterate) -> None:
-        """Write the snapshot of an iterate, the record, the losses so far, and the state to resume from."""
-        if iterate.iteration % self.record["keep_every"] == 0:
-            self._save_picture(f"iteration_{iterate.iteration:03d}.png", iterate)
-        self.record["iterates"].append(
-            {
-                "octave": iterate.octave,
-                "iteration": iterate.iteration,
-                "passes": iterate.passes,
-                "seconds": round(iterate.seconds, 3),
-                "loss": iterate.loss,
-                "terms": dict(iterate.terms),
-            }
-        )
-        self._write_record()
-        self.write("loss.csv", _csv(self.record["iterates"]))
-        self.write("state.npz", _state(iterate))
+        """Write the snapshot of an iterate and the losses so far. Make a checkpoint, unless the last one is recent."""
+        if iterate.iteration % self.record.keep_every == 0:
+            name = snapshot_name(iterate.iteration)
+            self._save_picture(name, iterate, durable=False)
+            self._to_sync.append(self.folder / name)
+        self.record.iterates.append(Row.of(iterate))
+        self._write_losses(durable=False)
         self.last = iterate
-        if self.best is None or iterate.octave != self.best.octave or iterate.loss < self.best.loss:
-            self.best = iterate
+        if self._best is None or iterate.octave != self._best.octave or iterate.loss < self._best.loss:
+            self._best = iterate
+        if time.monotonic() >= self._next_checkpoint:
+            self._make_checkpoint()
 
-    def discard(self) -> None:
-        """Delete the folder of a run that ended before its first iterate. The folder contains no other files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def save_final(self, status: Status) -> None:
+        """Write the final picture: the last picture or, after status "diverged", the picture with the lowest loss.
 
-    def save_final(self, status: str) -> None:
-        """Write the final picture: the last picture or, after status "diverged", the picture with the lowest loss."""
-        chosen = self.best if status == "diverged" else self.last
-        if chosen is not None:
-            self._save_picture("final.png", chosen)
+        If the run is not complete, the last iterate becomes the one to resume from.
+        """
+        if self.last is None:
+            return
+        if status != "complete" and self.last is not self._in_state:
+            self._make_checkpoint()
+        if status == "diverged":
+            self._save_best()
+        else:
+            self._save_picture("final.png", self.last)
+        self._write_losses(durable=True)
 
     def write(self, name: str, content: bytes) -> None:
         """Write another file of the run atomically. Raises OutputError."""
         write_atomically(self.folder / name, content)
 
-    def close(self, status: str) -> None:
+    def close(self, status: Status) -> None:
         """Record how the run ended: "complete", "stopped" or "diverged". If it is complete, delete its state."""
-        self.record["status"] = status
+        self.record.status = status
+        self._sync_snapshots()
         self._write_record()
+        sync(self.folder)
         if status == "complete":
-            (self.folder / "state.npz").unlink()
-            (self.folder / "start.npy").unlink()
+            _remove(self.folder, FOR_RESUMING)
 
-    def _save_picture(self, name: str, iterate: Iterate) -> None:
-        save_picture(iterate.picture, self.folder / name, self.settings.to_toml())
+    def discard(self) -> None:
+        """Delete the files of a run that ended before its first iterate, and its folder if it is then empty."""
+        with suppress(OutputError):
+            remove_left_overs(self.folder)
+            _remove(self.folder, ("run.json", "settings.toml", "loss.csv", snapshot_name(0), *FOR_RESUMING))
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    def _write_start(self, picture: np.ndarray) -> None:
+        try:
+            self.write("settings.toml", self.settings.to_toml().encode())
+            buffer = io.BytesIO()
+            np.save(buffer, picture)
+            self.write("start.npy", buffer.getvalue())
+            self._write_record()
+            sync(self.folder)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _make_checkpoint(self) -> None:
+        """Write the record and the state, in this order also after a power cut."""
+        if self.last is None:
+            return
+        began = time.monotonic()
+        self._sync_snapshots()
+        self._write_record()
+        sync(self.folder)
+        self.write("state.npz", dump_state(self.last))
+        sync(self.folder)
+        self._in_state = self.last
+        now = time.monotonic()
+        self._next_checkpoint = now + min((now - began) / COST, RAREST)
+
+    def _sync_snapshots(self) -> None:
+        for path in self._to_sync:
+            if path.exists():  # the person may have deleted it
+                sync(path)
+        self._to_sync.clear()
+
+    def _save_picture(self, name: str, iterate: Iterate, *, durable: bool = True) -> None:
+        save_picture(iterate.picture, self.folder / name, self.settings.to_toml(), durable=durable)
+
+    def _save_best(self) -> None:
+        """Save the picture with the lowest loss of the octave. An earlier process may have made it."""
+        rows = self.record.iterates
+        best = min((row for row in rows if row.octave == rows[-1].octave), key=lambda row: row.loss)
+        snapshot = self.folder / snapshot_name(best.iteration)
+        if is_plain_file(snapshot):
+            self.write("final.png", snapshot.read_bytes())
+        elif self._best is not None:
+            self._save_picture("final.png", self._best)
+
+    def _write_losses(self, *, durable: bool) -> None:
+        write_atomically(self.folder / "loss.csv", losses_csv(self.record.iterates), durable=durable)
 
     def _write_record(self) -> None:
-        self.write("run.json", json.dumps(self.record, indent=1).encode())
-
-    def _write_array(self, name: str, array: np.ndarray) -> None:
-        buffer = io.BytesIO()
-        np.save(buffer, array)
-        self.write(name, buffer.getvalue())
-
-    def _read_state(self) -> Iterate | None:
-        try:
-            with np.load(self.folder / "state.npz") as state:
-                memory = {name.removeprefix("memory "): state[name] for name in state if name.startswith("memory ")}
-                return Iterate(x=state["x"], state=memory, **_with_passes(json.loads(str(state["rest"]))))
-        except FileNotFoundError:
-            return None  # killed before the first iterate
-        except (OSError, ValueError, KeyError, TypeError):
-            raise OutputError(f"{self.folder / 'state.npz'}: is damaged; start again in another --output") from None
+        self.write("run.json", self.record.model_dump_json(indent=1).encode())
 
 
-def free_folder(name: str) -> Path:
-    """Return `name`, or the first of name-2, name-3, … that does not exist yet."""
-    return next(path for path in _numbered(name) if not path.exists())
+def _refuse_run(folder: Path) -> None:
+    """Raise OutputError if a folder contains a run."""
+    path = folder / "run.json"
+    with output_errors(folder):
+        if not path.exists():
+            return
+    try:
+        ended = read_record(path, RunRecord, "").status == "complete"
+    except Damaged:
+        ended = True
+    advice = "" if ended else "resume it (--resume), or "
+    raise OutputError(f"{folder}: already contains a run; {advice}choose another folder (--output)")
 
 
-def latest_folder(name: str) -> Path:
-    """Return the last existing folder of name, name-2, name-3, …, or `name` if it does not exist."""
-    existing = list(takewhile(Path.exists, _numbered(name)))
-    return existing[-1] if existing else Path(name)
-
-
-def _numbered(name: str) -> Iterator[Path]:
-    yield Path(name)
-    yield from (Path(f"{name}-{number}") for number in count(2))
-
-
-def _with_passes(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename the key `evaluations` of older versions to `passes`."""
-    return {"passes" if key == "evaluations" else key: value for key, value in row.items()}
-
-
-def _state(iterate: Iterate) -> bytes:
-    rest = {
-        "octave": iterate.octave,
-        "iteration": iterate.iteration,
-        "loss": iterate.loss,
-        "terms": dict(iterate.terms),
-        "passes": iterate.passes,
-        "seconds": iterate.seconds,
-        "preprocessing": iterate.preprocessing,
-        "stretched": iterate.stretched,
-        "drawn": iterate.drawn,
-        "ends_octave": iterate.ends_octave,
-    }
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {f"memory {name}": array for name, array in iterate.state.items()}
-    np.savez(buffer, x=iterate.x, rest=json.dumps(rest), **arrays)
-    return buffer.getvalue()
-
-
-def _csv(rows: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    numbers = ["octave", "iteration", "passes", "seconds", "loss"]
-    table.writerow([*numbers, *rows[0]["terms"]])
-    table.writerows([*(row[key] for key in numbers), *row["terms"].values()] for row in rows)
-    return text.getvalue().encode()
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    with output_errors(folder):
+        for name in names:
+            (folder / name).unlink(missing_ok=True)

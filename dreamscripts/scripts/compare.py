@@ -46,18 +46,17 @@ def compare(
     All optimizers get the same number of passes. For gradient ascent and Adam, several step sizes are tried. Each trial
     uses N passes.
     """
-    from dreamscripts.atomic_files import make_folder
+    from dreamscripts.atomic_files import make_folder, make_numbered_folder
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.images.files import open_photo
-    from dreamscripts.runs.run_folder import free_folder
     from dreamscripts.settings.schema import Settings
 
     console = options.open_console(quiet)
     chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, set_=set_, guide=guide))
     names = _parse(optimizers)
     opened = open_photo(photo)
-    folder = output or free_folder(f"{photo.stem}-compare")
-    is_new = not folder.exists()
+    is_new = output is None or not output.exists()
+    folder = output or make_numbered_folder(f"{photo.stem}-compare")
     make_folder(folder)
     try:
         start_keras()

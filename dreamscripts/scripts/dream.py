@@ -1,5 +1,6 @@
 """`dreamscripts dream PHOTO`: turn a photograph into a dream, in a run folder."""
 
+import os
 import shlex
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "dreamy"
 EMBEDDED = "pocket_large"  # the network without --settings, --network and --weights; it is inside the package
+LONGEST = 240  # bytes in the name of a folder; file systems allow 255
 NOISE = "noise"  # printed instead of a picture's name
 
 Photo = Annotated[Path | None, typer.Argument(help="The picture: JPEG, PNG, TIFF, WebP, …")]
@@ -65,16 +67,22 @@ def dream(
     named = str(from_ or settings or "")
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
     console = options.open_console(quiet)
-    folder_name = f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named or DEFAULT).stem}"
+    folder_name = _folder_name(photo, f"{'from-' if from_ else ''}{Path(named or DEFAULT).stem}")
     if resume:
         run: AbstractContextManager[RunFolder] = nullcontext(_reopened(folder_name, output, photo, named, changes))
     else:
         run = _new_run(console, folder_name, output, photo, named, changes, keep_every)
     with run as run_folder:
-        name = Path(run_folder.record["picture"] or NOISE).name
+        name = Path(run_folder.record.picture or NOISE).name
         how = "resumed with its own settings" if resume else named or DEFAULT
         console.print(f"{name} → {run_folder.folder}/  ({run_folder.settings.network}, {how})")
         _watch(console, run_folder)
+
+
+def _folder_name(photo: Path | None, settings: str) -> str:
+    """Return the name of the run's folder, short enough for every file system, also with a number behind it."""
+    name = f"{photo.stem}-{settings}" if photo else settings
+    return os.fsencode(name)[:LONGEST].decode(errors="ignore") if len(os.fsencode(name)) > LONGEST else name
 
 
 def _new_run(
@@ -90,7 +98,6 @@ def _new_run(
     # Imported here, so that `--help` stays fast.
     from dreamscripts.images.files import open_photo
     from dreamscripts.runs.run import new_run
-    from dreamscripts.runs.run_folder import free_folder
 
     embedded = not named and not changes.keys() & {"network", "weights"}
     if embedded:
@@ -101,7 +108,7 @@ def _new_run(
         console.print(f"{photo}: {note}")
     if embedded:
         console.print(f"using {EMBEDDED}; --network vgg16 uses VGG16 instead, which is downloaded once (59 MB)")
-    return new_run(opened, chosen, output or free_folder(folder_name), keep_every=keep_every)
+    return new_run(opened, chosen, output or folder_name, keep_every=keep_every, numbered=output is None)
 
 
 def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settings":
@@ -125,16 +132,18 @@ def _reopened(
     folder_name: str, output: Path | None, photo: Path | None, named: str, changes: dict[str, object]
 ) -> "RunFolder":
     """Open the interrupted run. Raises DreamError if its picture or settings differ from the command line."""
-    from dreamscripts.runs.run_folder import RunFolder, latest_folder
+    from dreamscripts.runs.find_run import interrupted_run, latest_folder
+    from dreamscripts.runs.run_folder import RunFolder
+    from dreamscripts.runs.run_record import path_text
 
     if not (photo or output or named):
         raise DreamError("--resume needs the picture of the run, or its folder with --output")
     if output and named:
         raise SettingsError(f"{output}: a resumed run keeps its settings; remove --settings and --from")
-    folder = output or latest_folder(folder_name)
+    folder = output or (interrupted_run(photo) if photo and not named else latest_folder(folder_name))
     run = RunFolder.reopen(folder)
-    picture = run.record["picture"] or NOISE
-    if photo and str(photo.resolve()) != picture:
+    picture = run.record.picture or NOISE
+    if photo and path_text(photo) != picture:
         raise OutputError(f"{folder}: this run was started with {picture}, not {photo}")
     refuse_other(changes, run.settings, folder)
     return run
@@ -160,7 +169,8 @@ def _watch(console: "Console", run: "RunFolder") -> None:
 
     try:
         with Watch(console, run.settings) as watch:
-            start_keras(run.record.get("choices", {}).get("onednn"))
+            if not run.has_ended:
+                start_keras(run.record.choices.onednn if run.record.choices else None)
             # Close the generator here, so that final.png exists before its name is printed.
             with closing(record(run, on_pass=watch.on_pass, on_end=write_loss_curve)) as iterates:
                 for iterate in iterates:
@@ -174,9 +184,8 @@ def _watch(console: "Console", run: "RunFolder") -> None:
         raise
     if (last := run.last) is None:
         return
-    console.print(
-        f"{run.folder}/final.png  (iterations: {last.iteration}, {last.passes} passes, {last.seconds:.0f} s, "
-        f"loss {last.loss:.4g})"
-    )
+    made = len(run.record.iterates) - 1  # the last number also counts skipped octaves
+    numbers = f"iterations: {made}, {last.passes} passes, {last.seconds:.0f} s, loss {last.loss:.4g}"
+    console.print(f"{run.folder}/final.png  ({numbers})")
     if note := blown_out(last, run.settings.optimizer):
         console.print(note)
