@@ -18,6 +18,7 @@ from dreamscripts.errors import DreamError, SettingsError
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import fit
 from dreamscripts.runs.run_folder import RunFolder
+from dreamscripts.runs.run_record import ChoicesRecord
 from dreamscripts.scripts.dream import EMBEDDED, refuse_other
 from dreamscripts.settings.schema import Settings
 
@@ -154,8 +155,8 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(command_here, photo):
     assert "was started with" in mistake(
         command_here("dream", command_here.folder / "other.jpg", "--output", folder, "--resume")
     )
-    done = command_here("dream", photo, *FAST, "--resume", check=0)
-    assert "resumed" in done.stdout
+    done = command_here("dream", photo, "--resume", check=0)
+    assert "photo.jpg → photo-fast/  (pocket, resumed with its own settings)" in done.stdout
     for name in ("final.png", "iteration_001.png", "iteration_008.png"):
         assert (folder / name).read_bytes() == (command_here.folder / "whole" / name).read_bytes()
     assert "nothing to resume" in mistake(command_here("dream", photo, *FAST, "--resume"))
@@ -179,7 +180,10 @@ def test_a_resumed_run_starts_keras_as_it_began(command_here, picture, settings,
         raise DreamError(f"started with oneDNN = {onednn}")
 
     folder = command_here.folder / "run"
-    RunFolder.create(folder, settings, picture, {"picture": None, "choices": {"onednn": False}}).release()
+    run = RunFolder.create(folder, settings, picture)
+    run.record.choices = ChoicesRecord(onednn=False, xla=False, winograd_from=None)
+    run.close("stopped")
+    run.release()
     monkeypatch.setattr(startup, "start_keras", start_keras)
     assert "started with oneDNN = False" in mistake(command_here("dream", "--resume", "--output", folder))
 
@@ -207,7 +211,7 @@ def test_a_resumed_run_starts_keras_as_it_began(command_here, picture, settings,
             ["PHOTO", "--set", "octaves.kind=plian"],
             "octaves.kind = 'plian': should be 'plain', 'grown'",
         ),
-        (["PHOTO", "--resume"], "photo-dreamy: contains no run to resume"),
+        (["PHOTO", "--resume"], "there is no interrupted run of it in this folder; use --output FOLDER"),
     ],
 )
 def test_mistakes_found_before_keras_starts(arguments, says, command_here, photo, asleep):
