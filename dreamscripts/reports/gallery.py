@@ -19,10 +19,10 @@ def write_sheet(gallery: GalleryFolder, layer: str) -> None:
 
     Raises OutputError.
     """
-    entry = gallery.record["layers"][layer]
-    if not entry["done"] or gallery.has_sheet(layer):
+    entry = gallery.record.layers[layer]
+    if not entry.done or gallery.has_sheet(layer):
         return
-    channels, done = entry["channels"], len(entry["done"])
+    channels, done = entry.channels, len(entry.done)
     counts = f"{channels} channels" if done == channels else f"{done} of {channels} channels"
-    note = f"{gallery.record['network']} · {counts}"
-    gallery.save_sheet(layer, draw_sheet(layer, note, gallery.pictures(layer), channels, entry["size"]))
+    note = f"{gallery.record.network} · {counts}"
+    gallery.save_sheet(layer, draw_sheet(layer, note, gallery.pictures(layer), channels, entry.size))

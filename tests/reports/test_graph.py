@@ -257,13 +257,13 @@ def gallery(tmp_path, rng):
     """Pictures of two of squeezenet's modules: all of 20 channels of fire2, every second of 6 of fire3."""
     folder = tmp_path / "squeezenet-gallery"
     done = {"fire2": list(range(20)), "fire3": [0, 2, 4]}
-    record = {"network": "squeezenet", "weights": None, "layers": {}}
+    record = {"network": "squeezenet", "weights": None, "settings": "", "layers": {}}
     for layer, channels in done.items():
         (folder / layer).mkdir(parents=True)
         for channel in channels:
             picture = np.full((96, 96, 3), 10.0 * channel, np.float32)
             save_picture(picture, folder / layer / f"{channel:04}.png")
-        record["layers"][layer] = {"channels": 128, "done": channels, "size": 96}
+        record["layers"][layer] = {"channels": 128, "done": channels, "size": 96, "sheet": False, "folder": layer}
     (folder / "gallery.json").write_text(json.dumps(record))
     return folder
 

@@ -18,7 +18,8 @@ from dreamscripts.errors import OutputError
 from dreamscripts.images.files import open_picture, read_settings
 from dreamscripts.reports import contact_sheet
 from dreamscripts.reports.gallery import write_page, write_sheet
-from dreamscripts.runs.gallery_folder import GalleryFolder
+from dreamscripts.runs.gallery_folder import GalleryFolder, open_gallery
+from dreamscripts.runs.gallery_record import GalleryRecord, free_name, is_folder_of
 
 SETTINGS = """network = "pocket"
 seed = 0
@@ -181,7 +182,7 @@ def test_what_is_not_a_gallery_is_left_alone(tmp_path):
     for text in ("", "[]", '{"photos": []}', '{"network": "pocket", "weights": null, "settings": "", "layers": []}'):
         (tmp_path / "letters" / "gallery.json").write_text(text)
         with pytest.raises(
-            OutputError, match=r"its gallery\.json was not written by dreamscripts; choose another --output"
+            OutputError, match=r"gallery\.json: is damaged: .*; its pictures are kept; choose another --output"
         ):
             opened(tmp_path / "letters")
         assert (tmp_path / "letters" / "gallery.json").read_text() == text
@@ -254,6 +255,113 @@ def test_a_picture_that_cannot_be_read_for_the_sheet_is_done_again(gallery, fold
     assert recorded(folder)["layers"]["block4_conv3"]["done"] == [0, 3]
 
 
+# A record that somebody else has changed
+
+
+def tampered(folder: Path, changes: dict) -> None:
+    """Change values of block4_conv3 in the record."""
+    record = recorded(folder)
+    record["layers"]["block4_conv3"] |= changes
+    (folder / "gallery.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../outside", "/tmp/outside", "..", ".", "", "a/b", "block4_conv3/../../outside", "block2_conv1"),
+        *("block4_conv3~", "block4_conv3~0", "block4_conv3~2/x", "block4_conv3\n", "Block4_conv3", "index.html"),
+    ],
+)
+def test_a_folder_that_is_not_the_layer_s_is_refused(gallery, folder, name):
+    gallery.release()
+    tampered(folder, {"folder": name})
+    before = {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()}
+    for open_it in (opened, lambda folder: open_gallery(folder, "pocket")):
+        with pytest.raises(OutputError, match=r"gallery\.json: is damaged: layers.*; its pictures are kept"):
+            open_it(folder)
+    assert {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"done": [0, 10]}, "channel 10 is listed, but the layer has 10"),
+        ({"done": [-1]}, "layers.block4_conv3.done.0: should be greater than or equal to 0"),
+        ({"done": [True]}, "layers.block4_conv3.done.0: should be a valid integer"),
+        ({"done": "all"}, "layers.block4_conv3.done: should be a valid"),
+        ({"channels": 10**30}, "layers.block4_conv3.channels: should be less than"),
+        ({"size": 0}, "layers.block4_conv3.size: should be greater than"),
+        ({"sheet": 1}, "layers.block4_conv3.sheet: should be a valid boolean"),
+        ({"folder": None}, "layers.block4_conv3.folder: should be a valid string"),
+        ({"colour": "red"}, "layers.block4_conv3.colour: "),
+    ],
+)
+def test_a_record_with_other_values_is_damaged(gallery, folder, change, says):
+    gallery.release()
+    tampered(folder, change)
+    with pytest.raises(OutputError, match=f"gallery.json: is damaged: .*{says}"):
+        opened(folder)
+
+
+def test_a_record_with_other_settings_than_toml_is_damaged(gallery, folder):
+    gallery.release()
+    (folder / "gallery.json").write_text(json.dumps(recorded(folder) | {"settings": "a = "}))
+    with pytest.raises(OutputError, match=r"gallery\.json: is damaged: settings: "):
+        opened(folder)
+
+
+def test_links_in_a_gallery_are_not_followed(gallery, folder, tmp_path):
+    gallery.release()
+    outside = tmp_path / "outside"
+    shutil.move(folder / "block4_conv3", outside)
+    (folder / "block4_conv3").symlink_to(outside)
+    for open_it in (opened, lambda folder: open_gallery(folder, "pocket")):
+        with pytest.raises(OutputError, match="block4_conv3: is a link; replace it with the folder"):
+            open_it(folder)
+    (folder / "block4_conv3").unlink()
+    picture = gallery.picture("block2_conv1", 2)
+    picture.replace(outside / "mine.png")
+    picture.symlink_to(outside / "mine.png")
+    again = opened(folder)
+    assert again.todo("block2_conv1") == [2]  # made again in its place
+    again.save("block2_conv1", pictures([5]), SETTINGS)
+    assert 2 not in open_gallery(folder, "pocket").pictures["block2_conv1"]
+    again.release()
+    (folder / "gallery.json").replace(outside / "gallery.json")
+    (folder / "gallery.json").symlink_to(outside / "gallery.json")
+    with pytest.raises(OutputError, match=r"gallery\.json: is damaged: it is empty, or not a plain file"):
+        opened(folder)
+
+
+def test_a_damaged_picture_is_made_again(gallery, folder):
+    gallery.release()
+    cut, turned, other = (gallery.picture("block2_conv1", channel) for channel in (1, 2, 3))
+    cut.write_bytes(cut.read_bytes()[:-20])
+    content = bytearray(turned.read_bytes())
+    content[len(content) // 2] ^= 1
+    turned.write_bytes(content)
+    Image.new("RGB", (SIZE, SIZE + 1)).save(other)
+    assert list(open_gallery(folder, "pocket").pictures["block2_conv1"]) == [0, 4, 5]
+    assert opened(folder).todo("block2_conv1") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("layer", ["n" * 255, "日" * 200, "a/" * 150, '"' * 250])
+def test_a_long_name_gets_a_short_folder(folder, layer):
+    gallery = opened(folder, {layer: 1, layer + "x": 1})
+    for name in gallery.record.layers:
+        gallery.save(name, pictures([0]), SETTINGS)
+        write_sheet(gallery, name)
+    gallery.release()
+    assert opened(folder, {layer: 1, layer + "x": 1}).todo(layer) == []
+
+
+@given(st.text(max_size=300), st.sets(st.text(max_size=3), max_size=3))
+def test_a_free_name_is_recognised(layer, taken):
+    name = free_name(layer or "layer", {other.casefold() for other in taken})
+    assert is_folder_of(layer or "layer", name)
+    assert len(f"{name}.png".encode()) <= 255
+
+
 # The contact sheet
 
 
@@ -322,7 +430,7 @@ def test_a_layer_not_begun_has_no_sheet(folder):
 def test_a_sheet_too_large_for_viewers_has_smaller_cells(gallery, monkeypatch):
     monkeypatch.setattr(contact_sheet, "MOST_PIXELS", 12_000)
     gallery.save("block4_conv3", pictures(range(10), 64), SETTINGS)
-    gallery.record["layers"]["block4_conv3"]["size"] = 64
+    gallery.record.layers["block4_conv3"].size = 64
     write_sheet(gallery, "block4_conv3")
     found = places(np.asarray(Image.open(gallery.sheet("block4_conv3"))), range(10))
     assert len({shape(place) for place in found.values()}) == 1
@@ -334,14 +442,14 @@ def test_a_sheet_too_large_for_viewers_has_smaller_cells(gallery, monkeypatch):
 
 def test_odd_names_work(folder):
     gallery = opened(folder, {ODD: 3, "index.html": 1, "gallery": 1, "a": 1, "a.png": 1, "A": 1, "..": 1, "aux": 1})
-    for layer in gallery.record["layers"]:
+    for layer in gallery.record.layers:
         gallery.save(layer, pictures(gallery.todo(layer)), SETTINGS)
         write_sheet(gallery, layer)
     gallery.release()
     again = opened(folder, {ODD: 3})
-    assert next(iter(again.record["layers"])) == ODD
-    assert not any(again.todo(layer) for layer in again.record["layers"])
-    assert all(again.picture(layer, 0).parent.parent == folder for layer in again.record["layers"])
+    assert next(iter(again.record.layers)) == ODD
+    assert not any(again.todo(layer) for layer in again.record.layers)
+    assert all(again.picture(layer, 0).parent.parent == folder for layer in again.record.layers)
     assert (folder / """it's [odd] %22here%22%3A #1%2F50%25 %3Cb%3E&amp; ü""" / "0002.png").is_file()
     assert (folder / "index.html").read_text("utf-8").startswith("<!doctype html>")
 
@@ -350,9 +458,9 @@ def test_odd_names_work(folder):
 @given(st.lists(st.text(st.sampled_from(string.printable + "éÉ日"), min_size=1, max_size=8), unique=True, max_size=8))
 def test_no_two_layers_share_a_folder_on_any_file_system(layers):
     gallery = GalleryFolder.__new__(GalleryFolder)
-    gallery.folder, gallery.record = Path(), {"layers": {}}
+    gallery.folder, gallery.record = Path(), GalleryRecord(network="", weights=None, settings="", layers={})
     gallery._add(dict.fromkeys(layers, 4), 96)
-    names = [entry["folder"] for entry in gallery.record["layers"].values()]
+    names = [entry.folder for entry in gallery.record.layers.values()]
     assert len({name.casefold() for name in names}) == len(layers)
     assert not any(set(name) & set('<>:"/\\|?*.\n') or name != name.strip(" ") for name in names)
     assert not {name.casefold() for name in names} & {"aux", "con", "nul", "prn"}

@@ -13,8 +13,8 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
     pictures = command.folder / "pocket-gallery" / "block4_conv3"
     pictures.mkdir(parents=True)
     save_picture(np.full((96, 96, 3), 99.0), pictures / "0017.png")
-    layers = {"block4_conv3": {"channels": 128, "done": [17], "size": 96}}
-    record = {"network": "pocket", "weights": None, "layers": layers}
+    entry = {"channels": 128, "done": [17], "size": 96, "sheet": False, "folder": "block4_conv3"}
+    record = {"network": "pocket", "weights": None, "settings": "", "layers": {"block4_conv3": entry}}
     (pictures.parent / "gallery.json").write_text(json.dumps(record))
     done = command("graph", "pocket", "--tensorboard", "logs", check=0)
     assert done.stderr == ""
@@ -34,7 +34,7 @@ def test_a_network_becomes_a_page_with_the_gallery_beside_it(command):
         (["--output", "nowhere/page.html"], "nowhere/page.html: the folder 'nowhere' does not exist; create it first"),
         (["--output", "page.svg"], "page.svg: the name of the page must end in .html"),
         (["--tensorboard", "mine.txt"], "mine.txt: is a file; choose another --tensorboard"),
-        (["--gallery", "folder"], "folder: is not a gallery, because it has no readable gallery.json"),
+        (["--gallery", "folder"], "folder: is not a gallery, because it has no gallery.json"),
     ],
 )
 def test_mistakes_found_before_keras_starts(arguments, says, command_here, asleep):
