@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import os
 import platform
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,8 @@ def free_on_gpu() -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes of main memory that this process can still allocate within its cgroup."""
-    from psutil import virtual_memory  # slow to import, and not needed to load settings
-
-    free = virtual_memory().available
+    """Return the bytes of main memory that this process can still allocate, within its cgroup and its own limit."""
+    free = _available()
     for limit, usage, parts in CGROUPS:
         try:
             # The file cache, which the system can free.
@@ -52,7 +51,37 @@ def free_memory() -> int:
             free = min(free, int(limit.read_text()) - int(usage.read_text()) + int(cached))
         except (OSError, ValueError, KeyError):  # another cgroup version, another system, or "max" (no limit)
             continue
+    own = address_space()
+    if own is not None:
+        free = min(free, own - _address_space_in_use())
     return max(free, 0)
+
+
+def address_space() -> int | None:
+    """Return the limit of this process's address space in bytes (ulimit -v), or None if there is none."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _address_space_in_use() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):  # not on Linux
+        return 0
+
+
+def _available() -> int:
+    """Return the bytes of memory that are free on this machine. If the system does not tell, it is as if all were."""
+    try:
+        from psutil import virtual_memory  # slow to import, and not needed to load settings
+
+        return virtual_memory().available
+    except Exception:  # psutil raises errors of many kinds if /proc is missing or different
+        return sys.maxsize
 
 
 def machine() -> dict[str, Any]:
@@ -77,7 +106,7 @@ def processor() -> str:
 def _cpuinfo() -> dict[str, str]:
     """Return Linux's description of the first core. It is empty on other systems."""
     try:
-        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+        first = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").split("\n\n")[0]
     except OSError:
         return {}
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}

@@ -8,9 +8,13 @@ import importlib.metadata
 import os
 import sys
 import tempfile
+import threading
 import time
+import traceback
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from dreamscripts.backends import cache, host
 from dreamscripts.errors import DreamError
@@ -19,26 +23,77 @@ BACKENDS = ("tensorflow", "jax", "torch")
 KEPT = 90 * 24 * 3600  # seconds after which compiled code is deleted, because every picture size adds a file
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 
+# Bytes of address space that a small dream needs, measured. It is far more than the memory in use.
+ADDRESSES = {"tensorflow": 2_500_000_000, "jax": 2_000_000_000, "torch": 1_450_000_000}
+THREADS = 16
+# With a wrong value of these variables, the backend ends the process. Its message must not be hidden.
+EXPERT = {"XLA_FLAGS", "TF_XLA_FLAGS"}
+
 
 def start_keras(onednn: bool | None = None) -> None:
     """Import Keras and its backend and find the device, without messages on stderr unless the import fails.
 
     `onednn` switches TensorFlow's oneDNN on or off. With None, the faster setting is used if `bench` measured it on
-    this machine. Otherwise oneDNN is on. Raises DreamError if KERAS_BACKEND names a backend that cannot be used.
+    this machine. Otherwise oneDNN is on. Raises DreamError if the backend cannot be started, or if this process may
+    not use the memory or the threads that it needs.
     """
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    _check_limits(backend)
     _prepare(measured_onednn() if onednn is None else onednn)
     try:
-        with _hidden_stderr():
+        with nullcontext() if os.environ.keys() & EXPERT else _hidden_stderr():
             import keras
 
             if keras.backend.backend() not in BACKENDS:
                 raise ValueError(f"it gives no gradients; use {', '.join(BACKENDS)}")
-            from dreamscripts.backends import host
-
             host.device()
-    except (ImportError, ValueError) as error:
-        chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
-        raise DreamError(f"Keras cannot use the backend '{chosen}': {error}") from None
+    except Exception as error:  # of Keras, the backend, or a library that they import
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise DreamError(f"Keras cannot use the backend '{backend}': {_place(error, problem)}") from None
+
+
+def _place(error: Exception, problem: str) -> str:
+    """Add the name of the library that raised an error or, if it was Keras itself, the file that configures Keras."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    libraries = [name.partition(".")[0] for name in modules]
+    *_, last = [name for name in libraries if name not in sys.stdlib_module_names]
+    if last == "keras":
+        return problem + _configuration()
+    return problem if last == "dreamscripts" else f"{last}: {problem}"
+
+
+def _configuration() -> str:
+    """Name Keras's configuration file if there is one, because it can be the cause."""
+    try:
+        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        return f"; see also {home / 'keras.json'}" if (home / "keras.json").exists() else ""
+    except (OSError, RuntimeError):  # no home directory
+        return ""
+
+
+def _check_limits(backend: str) -> None:
+    """Raise DreamError if this process may not use the memory or the threads that a backend needs.
+
+    The backends then end the process in native code, or hang.
+    """
+    limit, needed = host.address_space(), ADDRESSES.get(backend, 0)
+    if limit is not None and limit < needed:
+        raise DreamError(
+            f"this process may use {limit / 1e9:.1f} GB of address space, but {backend} needs {needed / 1e9:.1f} GB; "
+            "raise the limit (ulimit -v)"
+        )
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait, daemon=True) for _ in range(THREADS)]
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError:
+        raise DreamError(
+            f"this process cannot start {THREADS} threads; raise the limit of processes (ulimit -u, or that of the "
+            "container)"
+        ) from None
+    finally:
+        done.set()
 
 
 def measured_onednn() -> bool:
@@ -67,6 +122,8 @@ def _prepare(onednn: bool) -> None:
     """Set the variables that the backends read when they are imported. Values that the user has set are not changed."""
     os.environ.setdefault(ONEDNN, str(int(onednn)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["MPLBACKEND"] = "agg"  # Keras imports Matplotlib, which refuses unknown names; no command has a window
+    warnings.filterwarnings("ignore", ".*persistent compilation cache")  # a cache that cannot be written does no harm
     _set_jax_cache()
 
 
@@ -90,7 +147,7 @@ def _set_jax_cache() -> None:
 
 @contextmanager
 def _hidden_stderr() -> Iterator[None]:
-    """Hide messages of native code on stderr, and print them if an unexpected error is raised.
+    """Hide messages of native code on stderr.
 
     TensorFlow prints lines about CUDA and oneDNN at every start, some marked as errors, before its own log level takes
     effect.
@@ -101,12 +158,6 @@ def _hidden_stderr() -> Iterator[None]:
         os.dup2(messages.fileno(), 2)
         try:
             yield
-        except (ImportError, ValueError):
-            raise  # becomes a one-line message
-        except Exception:
-            messages.seek(0)
-            os.write(stderr, messages.read())
-            raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

@@ -8,7 +8,8 @@
 Put the module of a new measure or penalty into this folder. Nothing else needs to change.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import sys
+import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -180,6 +181,8 @@ def _set(term_class: type, **attributes: Any) -> None:
 
 def _description(name: str, target: Any) -> str:
     if not target.__doc__:
+        if sys.flags.optimize > 1:  # python -OO removes docstrings
+            return name
         raise ValueError(f"'{name}' has no docstring: the first line of its docstring is its description")
     return target.__doc__.strip().splitlines()[0]
 

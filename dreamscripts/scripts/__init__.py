@@ -1,6 +1,5 @@
 """The command `dreamscripts`, with one module per subcommand. Heavy imports are inside the functions."""
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 from dreamscripts import __version__
 from dreamscripts.errors import DreamError, plain_words, shown
 from dreamscripts.scripts import bench, compare, dream, gallery, graph, keras_example, layers, settings, visualize
+from dreamscripts.scripts.signals import stoppable
 
 app = typer.Typer(
     help="Turn a photograph into a dream: optimizer-based DeepDream with Keras, from a settings file.",
@@ -55,12 +55,11 @@ app.add_typer(settings.app, name="settings")
 
 def main() -> None:
     """Run the command. A user error prints one line on stderr and exits with code 2. A bug prints a traceback."""
-    # Batch systems send SIGTERM to stop a job. Handle it like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if sys.argv[1:] and Path(sys.argv[1]).is_file():
             raise DreamError(f"the command is missing; use: dreamscripts dream {sys.argv[1]}")
-        code = app(sys.argv[1:] or ["--help"], prog_name="dreamscripts", standalone_mode=False)
+        with stoppable():
+            code = app(sys.argv[1:] or ["--help"], prog_name="dreamscripts", standalone_mode=False)
     except (DreamError, typer.TyperException) as error:
         message = _explain(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
         print(f"dreamscripts: {shown(message)}", file=sys.stderr)

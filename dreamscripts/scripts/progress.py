@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from dreamscripts.dreams.iterate import Iterate
+from dreamscripts.scripts import signals
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import OptimizerSettings
 
@@ -66,6 +67,7 @@ class Watch:
 
     def on_pass(self, passes: int, loss: float) -> None:
         """Show one more pass."""
+        signals.check()
         now = time.perf_counter()
         if self._first is None:  # the first pass includes compilation, so it does not count for the rate
             self._first = now, passes
@@ -123,6 +125,7 @@ class GalleryWatch:
 
     def on_pictures(self, layer: str, count: int) -> None:
         """Show one more batch of `count` pictures, which are already on disk."""
+        signals.check()
         if not self._done:
             self._console.print(f"You can open {self._page} now; {self._pictures} pictures will be added")
         self._done += count
@@ -159,6 +162,7 @@ class TrialWatch:
 
     def on_pass(self, passes: int, loss: float) -> None:
         """Show one more pass of the trial."""
+        signals.check()
         if self._trial is None:  # before the first trial, one pass is made to compile it
             return
         self._lowest = min(self._lowest, loss)
