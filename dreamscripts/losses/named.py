@@ -8,8 +8,8 @@
 Put the module of a new measure or penalty into this folder. Nothing else needs to change.
 """
 
-from collections.abc import sys
-import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
