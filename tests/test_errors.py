@@ -15,7 +15,13 @@ def test_what_a_terminal_obeys_or_hides_becomes_visible():
 
 
 def test_names_in_any_alphabet_stay_as_they_are():
-    for name in ("夕焼け.jpg", "غروب.png", "👨\u200d👩\u200d👧.png", r"C:\new\photo.jpg", "my [bold]$x_1$ 'cat' 100%.png"):
+    for name in (
+        "夕焼け.jpg",
+        "غروب.png",
+        "👨\u200d👩\u200d👧.png",
+        r"C:\new\photo.jpg",
+        "my [bold]$x_1$ 'cat' 100%.png",
+    ):
         assert shown(name) == name
 
 

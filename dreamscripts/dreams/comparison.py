@@ -21,8 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dreamscripts.dreams.prepare import build_evaluator, choose, open_network
-from dreamscripts.dreams.trial import Trial, passes_of_iteration, run_trial
+from dreamscripts.dreams.run_trial import run_trial
+from dreamscripts.dreams.trial import Trial, budgets_of, passes_of_iteration
 from dreamscripts.images.resizing import fit
+from dreamscripts.networks.tuning import Choices
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Jitter, Octaves
@@ -66,21 +68,31 @@ def compare(
     optimizers: Sequence[str],
     passes: int,
     *,
+    finished: Sequence[Trial] = (),
+    choices: Choices | None = None,
+    on_choices: Callable[[Choices], None] = lambda choices: None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
     on_pass: Callable[[int, float], None] | None = None,
+    on_finished: Callable[[Trial], None] = lambda trial: None,
 ) -> Comparison:
     """Run every optimizer for `passes` passes on a picture (float32 (H, W, 3) RGB in 0..255).
 
-    `on_trial` is called at the start of each trial, and `on_pass(passes, loss)` after each of its passes. Octaves are
-    ignored, because losses at different sizes cannot be compared. Raises DreamError if the settings do not fit the
-    picture.
+    finished: trials of an earlier call with the same arguments. They are not run again.
+    choices: the algorithms of the earlier call. If None, they are chosen, and `on_choices(choices)` is called.
+    on_trial: called at the start of each trial.
+    on_pass: called as `on_pass(passes, loss)` after each pass of a trial.
+    on_finished: called at the end of each trial.
+
+    Octaves are ignored, because losses at different sizes cannot be compared. Raises DreamError if the settings do not
+    fit the picture.
     """
     settings = _comparable(settings, optimizers)
     picture = fit(picture, settings.size)
     height, width, _ = picture.shape
     network = open_network(settings)
     network.check_size(height, width)
-    choices = choose(network, settings, height, width)
+    choices = choices or choose(network, settings, height, width)
+    on_choices(choices)
     evaluator = build_evaluator(network, settings, height, width, choices=choices, on_pass=on_pass)
     no_jitter = settings.model_copy(update={"jitter": Jitter()})
     without_jitter = evaluator
@@ -89,12 +101,16 @@ def compare(
     start = network.preprocessing.normalise(picture)
     start_loss = without_jitter.loss(start)
     evaluator.loss(start)  # compiles the pass before it is timed
-    budgets = tuple(sorted({max(1, round(passes * part)) for part in (1 / 8, 1 / 4, 1 / 2, 1)}))
+    budgets = budgets_of(passes)
+    known = {trial.varied: trial for trial in finished}
 
     def attempt(trial: Trial) -> Trial:
+        if trial.varied in known:
+            return known[trial.varied]
         on_trial(trial)
         x = run_trial(trial, settings, evaluator, start, budgets)
         trial.loss, trial.terms = without_jitter.loss(x), without_jitter.terms(x)
+        on_finished(trial)
         return trial
 
     trials: list[Trial] = []

@@ -28,7 +28,6 @@ class Damaged(OutputError):
     def __init__(self, path: Path, problem: str, advice: str):
         super().__init__(f"{path}: is damaged: {problem}; {advice}")
         self.path, self.problem = path, problem
-        self.path, self.problem = path, problem
 
 
 def read_record(path: Path, kind: type[Kind], advice: str) -> Kind:
@@ -48,7 +47,7 @@ def parse_record(content: bytes | str, path: Path, kind: type[Kind], advice: str
 
 
 def read_array(path: Path, shape: tuple[int | None, ...], advice: str) -> np.ndarray:
-    """Read a .npy file of float32 pictures in 0..255. A side of `shape` that is None can be any. Raises Damaged."""
+    """Read a .npy file of finite float32 numbers. A side of `shape` that is None can be any. Raises Damaged."""
     if not is_plain_file(path):
         raise Damaged(path, "it is missing, or not a plain file", advice)
     try:
@@ -61,8 +60,8 @@ def read_array(path: Path, shape: tuple[int | None, ...], advice: str) -> np.nda
     if not fits or any(wanted not in (None, side) for wanted, side in zip(shape, array.shape, strict=True)):
         raise Damaged(path, f"it has the shape {array.shape} and the type {array.dtype}", advice)
     array = np.array(array)
-    if not array.size or not (array.min() >= 0 and array.max() <= 255):
-        raise Damaged(path, "its values are not in 0..255", advice)
+    if not array.size or not np.isfinite(array).all():
+        raise Damaged(path, "it has values that are not finite numbers", advice)
     return array
 
 

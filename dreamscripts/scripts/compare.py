@@ -1,99 +1,182 @@
 """`dreamscripts compare PHOTO`: make the same dream with several optimizers, and write a report."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.errors import DreamError, OutputError, SettingsError, did_you_mean
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import options
 
 if TYPE_CHECKING:
-    import numpy as np
     from rich.console import Console
 
-    from dreamscripts.settings.schema import Settings
+    from dreamscripts.runs.comparison_folder import ComparisonFolder
+
+SETTINGS = "bad_trip"
+OPTIMIZERS_IF_NOT_GIVEN = "lbfgs,gradient_ascent"
+PASSES = 105
+
+Optimizers = Annotated[
+    str | None,
+    typer.Option(
+        "--optimizers",
+        metavar="NAME,NAME",
+        help=f"Two or more optimizers (values of optimizer.name). Default: {OPTIMIZERS_IF_NOT_GIVEN}.",
+    ),
+]
+Passes = Annotated[
+    int | None,
+    typer.Option(
+        "--passes", "--evaluations", min=2, metavar="N", help="Passes through the network in each trial. Default: 105."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-compare. If it exists, a number is added."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted comparison.")]
 
 
 def compare(
-    photo: Annotated[Path, typer.Argument(help="The picture to start with.")],
-    settings: options.SettingsName = "bad_trip",
-    optimizers: Annotated[
-        str,
-        typer.Option("--optimizers", metavar="NAME,NAME", help="Two or more optimizers (values of optimizer.name)."),
-    ] = "lbfgs,gradient_ascent",
-    passes: Annotated[
-        int,
-        typer.Option("--passes", "--evaluations", min=2, metavar="N", help="Passes through the network in each trial."),
-    ] = 105,
+    photo: Annotated[Path | None, typer.Argument(help="The picture to start with.")] = None,
+    settings: options.OptionalSettingsName = None,
+    optimizers: Optimizers = None,
+    passes: Passes = None,
     network: options.Network = None,
     weights: options.Weights = None,
     size: options.Size = None,
     seed: options.Seed = None,
     guide: options.Guide = None,
     set_: options.Set = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Default: <photo>-compare. If it exists, a number is added."
-        ),
-    ] = None,
+    output: Output = None,
+    resume: Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Compare optimizers on PHOTO, and write a web page with pictures, curves and a table.
 
     All optimizers get the same number of passes. For gradient ascent and Adam, several step sizes are tried. Each trial
-    uses N passes.
+    uses N passes. The default settings are `bad_trip`. After an interruption, `--resume` keeps the finished trials.
     """
-    from dreamscripts.atomic_files import make_folder, make_numbered_folder
-    from dreamscripts.backends.startup import start_keras
+    changes = options.overrides(network, weights, size, seed, set_=set_, guide=guide)
+    names = None if optimizers is None else _parse(optimizers)
+    console = options.open_console(quiet)
+    if resume:
+        folder = _reopened(photo, output, settings, names, passes, changes)
+        console.print(f"{folder.folder}: {len(folder.finished)} finished trials are kept")
+    else:
+        folder = _new(photo, output, settings or SETTINGS, names or _parse(OPTIMIZERS_IF_NOT_GIVEN), passes, changes)
+    try:
+        _compare(console, folder)
+    except KeyboardInterrupt:
+        if folder.finished:
+            console.print(f"stopped; {len(folder.finished)} finished trials are kept\n{_how_to_continue(folder)}")
+        raise
+    finally:
+        if not folder.finished:
+            folder.discard()
+
+
+def _new(
+    photo: Path | None,
+    output: Path | None,
+    settings: str,
+    optimizers: list[str],
+    passes: int | None,
+    changes: dict[str, object],
+) -> "ComparisonFolder":
+    """Load the settings, open the photo and create the folder. Raises DreamError."""
+    from dreamscripts.atomic_files import make_numbered_folder
     from dreamscripts.images.files import open_photo
+    from dreamscripts.images.resizing import fit
+    from dreamscripts.runs.comparison_folder import ComparisonFolder, ComparisonRecord
     from dreamscripts.settings.schema import Settings
 
-    console = options.open_console(quiet)
-    chosen = Settings.load(settings, **options.overrides(network, weights, size, seed, set_=set_, guide=guide))
-    names = _parse(optimizers)
-    opened = open_photo(photo)
-    is_new = output is None or not output.exists()
-    folder = output or make_numbered_folder(f"{photo.stem}-compare")
-    make_folder(folder)
-    try:
-        start_keras()
-        _compare(console, opened.pixels, chosen, names, passes, folder, (photo.name, settings))
-    finally:
-        if is_new and not any(folder.iterdir()):
-            folder.rmdir()
+    if photo is None:
+        raise DreamError("a picture is missing; use: dreamscripts compare PHOTO")
+    chosen = Settings.load(settings, **changes)
+    picture = fit(open_photo(photo).pixels, chosen.size)
+    record = ComparisonRecord(
+        picture=str(photo.resolve()), settings_name=settings, optimizers=optimizers, passes=passes or PASSES
+    )
+    return ComparisonFolder.create(output or make_numbered_folder(f"{photo.stem}-compare"), chosen, picture, record)
 
 
-def _compare(
-    console: "Console",
-    picture: "np.ndarray",
-    settings: "Settings",
-    optimizers: list[str],
-    passes: int,
-    folder: Path,
-    names: tuple[str, str],
-) -> None:
-    """Compare, write the report and print the results. `names` are the names of the picture and the settings."""
-    from dreamscripts.backends import host
+def _reopened(
+    photo: Path | None,
+    output: Path | None,
+    settings: str | None,
+    optimizers: list[str] | None,
+    passes: int | None,
+    changes: dict[str, object],
+) -> "ComparisonFolder":
+    """Open the interrupted comparison. Raises DreamError if its picture or settings differ from the command line."""
+    from dreamscripts.runs.comparison_folder import ComparisonFolder
+    from dreamscripts.runs.find_run import latest_folder
+    from dreamscripts.scripts.dream import refuse_other
+    from dreamscripts.settings.schema import Settings
+
+    if not (photo or output):
+        raise DreamError("--resume needs the picture of the comparison, or its folder with --output")
+    folder = ComparisonFolder.reopen(output or latest_folder(f"{photo.stem}-compare" if photo else ""))
+    record = folder.record
+    for given, started in (
+        (photo and str(photo.resolve()), record.picture),
+        (optimizers and ",".join(optimizers), ",".join(record.optimizers)),
+        (passes and f"--passes {passes}", f"--passes {record.passes}"),
+    ):
+        if given and given != started:
+            raise OutputError(f"{folder.folder}: this comparison was started with {started}, not {given}")
+    if settings is None:
+        refuse_other(changes, folder.settings, folder.folder)
+    elif Settings.load(settings, **changes) != folder.settings:
+        raise SettingsError(f"{folder.folder}: this comparison was started with other settings; remove --settings")
+    return folder
+
+
+def _compare(console: "Console", folder: "ComparisonFolder") -> None:
+    """Make the missing trials, write the report and print the results."""
+    from dreamscripts.backends import compiling, host
+    from dreamscripts.backends.startup import start_keras
+
+    before = folder.record.choices
+    start_keras(before.onednn if before else None)
     from dreamscripts.dreams.comparison import compare
     from dreamscripts.reports.comparison import write_report
     from dreamscripts.reports.comparison_verdict import verdict
     from dreamscripts.scripts.progress import TrialWatch
 
-    with TrialWatch(console, passes) as watch:
-        comparison = compare(picture, settings, optimizers, passes, on_trial=watch.on_trial, on_pass=watch.on_pass)
+    record = folder.record
+    with TrialWatch(console, record.passes) as watch:
+        comparison = compare(
+            folder.picture,
+            folder.settings,
+            record.optimizers,
+            record.passes,
+            finished=folder.finished,
+            choices=folder.choices(),
+            on_choices=lambda choices: folder.keep_choices(choices, compiling.onednn()),
+            on_trial=watch.on_trial,
+            on_pass=watch.on_pass,
+            on_finished=folder.save,
+        )
     about = {
-        "picture": names[0],
-        "settings_name": names[1],
+        "picture": Path(record.picture).name,
+        "settings_name": record.settings_name,
         "device": host.device(),
         "versions": host.versions(),
     }
-    page = write_report(comparison, folder, about)
+    page = write_report(comparison, folder.folder, about)
+    folder.complete()
     for sentence in verdict(comparison):
         console.print(sentence)
     console.print(str(page))
+
+
+def _how_to_continue(folder: "ComparisonFolder") -> str:
+    return f"Continue with: dreamscripts compare --resume --output {shlex.quote(str(folder.folder))}"
 
 
 def _parse(optimizers: str) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_mistake_is_told_by_a_process_that_imports_no_keras(command):
 
 @pytest.mark.parametrize("more", [(), ("--output", "mine")])
 def test_a_comparison_that_fails_leaves_no_empty_folder(more, command_here, photo, monkeypatch):
-    def start_keras():
+    def start_keras(onednn):
         raise DreamError("Keras cannot use the backend 'ghost'")
 
     monkeypatch.setattr(startup, "start_keras", start_keras)

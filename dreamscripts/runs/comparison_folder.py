@@ -1,0 +1,244 @@
+"""The folder of a comparison that is not complete: what it compares, and each trial that is finished."""
+
+import io
+import logging
+import os
+import re
+import weakref
+import zlib
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
+from dreamscripts.dreams.trial import Pass, Trial, budgets_of
+from dreamscripts.errors import OutputError, SettingsError
+from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.runs.records import Damaged, Record, is_plain_file, read_array, read_record
+from dreamscripts.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from dreamscripts.networks.tuning import Choices  # imports Keras, which takes seconds
+
+log = logging.getLogger(__name__)
+
+RECORD = "unfinished.json"
+TRIAL = re.compile(r"trial_(\d{2,6})\.(json|npy)")
+ADVICE = "its finished trials are lost; start again in another --output"
+OTHER = "choose another --output"
+AGAIN = "this trial is made again"
+
+
+class LayerTrial(Record):
+    """The seconds of two algorithms for a layer."""
+
+    layer: str
+    direct: float
+    winograd: float
+
+
+class Algorithms(Record):
+    """The algorithms of a comparison, so that all of its trials use the same."""
+
+    onednn: bool | None
+    xla: bool
+    winograd_from: float | None
+    trials: list[LayerTrial]
+
+
+class ComparisonRecord(Record):
+    """The content of unfinished.json: what is compared."""
+
+    picture: str
+    """The path of the picture. No file is opened by it."""
+    settings_name: str
+    optimizers: list[str] = Field(min_length=2)
+    passes: int = Field(ge=2, le=1_000_000)
+    """Passes of each trial."""
+    choices: Algorithms | None = None
+
+    @field_validator("optimizers")
+    @classmethod
+    def _check_optimizers(cls, names: list[str]) -> list[str]:
+        if unknown := [name for name in names if name not in OPTIMIZERS]:
+            raise ValueError(f"there is no optimizer '{unknown[0]}'")
+        return names
+
+
+class PassRecord(Record):
+    """A pass of a trial."""
+
+    number: int
+    seconds: float
+    loss: float
+    lowest: float
+    terms: dict[str, float]
+
+
+class TrialRecord(Record):
+    """A finished trial, without its pictures."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # a trial that diverged can have such losses
+
+    comparison: int
+    """The checksum of the comparison that the trial belongs to."""
+    optimizer: str
+    step: float | None
+    restart: int | None
+    passes: list[PassRecord] = Field(min_length=1)
+    loss: float
+    terms: dict[str, float] = Field(min_length=1)
+    seconds_per_pass: float
+    overhead: float
+    mebibytes: float | None
+    ended_by: str
+
+    @model_validator(mode="after")
+    def _check_passes(self) -> Self:
+        for number, made in enumerate(self.passes, 1):
+            if made.number != number or made.terms.keys() != self.terms.keys():
+                raise ValueError(f"pass {number} does not fit the trial")
+        return self
+
+
+class ComparisonFolder:
+    """The files of one comparison. No file is ever half-written.
+
+    Each trial is saved when it is finished: its pictures, and then its numbers. A comparison can be killed at any
+    moment. A trial that is not finished, or whose files are damaged, is made again.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, record: ComparisonRecord):
+        self.folder = folder
+        self.settings = settings
+        self.record = record
+        self.finished: list[Trial] = []
+        self.release = weakref.finalize(self, lock(folder))
+        self._number = 0  # of the last trial
+
+    @classmethod
+    def create(cls, folder: Path, settings: Settings, picture: np.ndarray, record: ComparisonRecord) -> Self:
+        """Create the folder of a comparison of `picture` (float32 (H, W, 3), 0..255).
+
+        Raises OutputError if the folder cannot be created or is not empty.
+        """
+        if os.path.lexists(folder / RECORD):
+            raise OutputError(
+                f"{folder}: already contains a comparison; resume it (--resume) or choose another --output"
+            )
+        make_folder(folder)
+        with output_errors(folder):
+            comparison = cls(folder, settings, record)
+        try:
+            write_atomically(folder / "settings.toml", settings.to_toml().encode())
+            comparison._write_array("start.npy", picture)
+            comparison._write_record()
+        except BaseException:
+            comparison.discard()
+            raise
+        return comparison
+
+    @classmethod
+    def reopen(cls, folder: Path) -> Self:
+        """Open an interrupted comparison. Raises OutputError if the folder contains none, or if it is damaged."""
+        if not os.path.lexists(folder / RECORD):
+            complete = os.path.lexists(folder / "compare.json")
+            problem = "this comparison is complete; there is nothing" if complete else "contains no comparison"
+            raise OutputError(f"{folder}: {problem} to resume")
+        record = read_record(folder / RECORD, ComparisonRecord, ADVICE)
+        if not is_plain_file(folder / "settings.toml"):
+            raise Damaged(folder / "settings.toml", "it is missing, or not a plain file", ADVICE)
+        try:
+            settings = Settings.load(folder / "settings.toml")
+        except SettingsError as error:
+            raise Damaged(folder / "settings.toml", str(error), ADVICE) from None
+        with output_errors(folder):
+            comparison = cls(folder, settings, record)
+        try:
+            comparison._read_trials()
+        except BaseException:
+            comparison.release()
+            raise
+        return comparison
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The start picture, float32 (H, W, 3), 0..255. Raises OutputError."""
+        return read_array(self.folder / "start.npy", (None, None, 3), ADVICE)
+
+    def keep_choices(self, choices: "Choices", onednn: bool | None) -> None:
+        """Record the algorithms, before the first trial. Raises OutputError."""
+        if self.record.choices is None:
+            self.record.choices = Algorithms.model_validate({"onednn": onednn, **choices.record()}, strict=False)
+            self._write_record()
+
+    def choices(self) -> "Choices | None":
+        """Return the algorithms of the trials, or None if none has been started."""
+        from dreamscripts.networks.tuning import Choices
+
+        if self.record.choices is None:
+            return None
+        return Choices.read(self.record.choices.model_dump(exclude={"onednn"}))
+
+    def save(self, trial: Trial) -> None:
+        """Write the files of a finished trial. Raises OutputError."""
+        self._number += 1
+        pictures = np.stack([trial.pictures[budget] for budget in budgets_of(self.record.passes)])
+        self._write_array(f"trial_{self._number:02}.npy", pictures)
+        facts = {field.name: getattr(trial, field.name) for field in fields(trial) if field.name != "pictures"}
+        passes = [asdict(made) for made in trial.passes]
+        record = TrialRecord.model_validate(facts | {"passes": passes, "comparison": self._checksum()}, strict=False)
+        write_atomically(self.folder / f"trial_{self._number:02}.json", record.model_dump_json().encode())
+        self.finished.append(trial)
+
+    def complete(self) -> None:
+        """Delete the files that are only needed to resume, after the report has been written."""
+        with output_errors(self.folder):
+            (self.folder / RECORD).unlink(missing_ok=True)
+            (self.folder / "start.npy").unlink(missing_ok=True)
+            for path in [path for path in self.folder.iterdir() if TRIAL.fullmatch(path.name)]:
+                path.unlink()
+
+    def discard(self) -> None:
+        """Delete the files of a comparison without a finished trial, and its folder if it is then empty."""
+        for name in (RECORD, "start.npy", "settings.toml", "trial_01.npy"):
+            with suppress(OSError):
+                (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # the folder contains other files
+            self.folder.rmdir()
+
+    def _read_trials(self) -> None:
+        height, width, _ = self.picture.shape
+        budgets = budgets_of(self.record.passes)
+        found = [(int(name[1]), path) for path in self.folder.iterdir() if (name := TRIAL.fullmatch(path.name))]
+        for self._number, path in sorted(found):
+            if path.suffix != ".json":
+                continue
+            try:
+                record = read_record(path, TrialRecord, AGAIN)
+                if record.comparison != self._checksum():
+                    raise Damaged(path, "it belongs to a comparison with other settings", AGAIN)
+                pictures = read_array(path.with_suffix(".npy"), (len(budgets), height, width, 3), AGAIN)
+            except Damaged as error:
+                log.warning("%s", error)
+                continue
+            facts = record.model_dump(exclude={"comparison", "passes"})
+            passes = [Pass(**made.model_dump()) for made in record.passes]
+            self.finished.append(Trial(**facts, passes=passes, pictures=dict(zip(budgets, pictures, strict=True))))
+
+    def _checksum(self) -> int:
+        """Return a number that differs if the picture, the settings or the record differ."""
+        content = self.settings.to_toml() + self.record.model_dump_json()
+        return zlib.crc32(self.picture.tobytes(), zlib.crc32(content.encode()))
+
+    def _write_array(self, name: str, array: np.ndarray) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, array.astype(np.float32, copy=False))
+        write_atomically(self.folder / name, buffer.getvalue())
+
+    def _write_record(self) -> None:
+        write_atomically(self.folder / RECORD, self.record.model_dump_json().encode())
