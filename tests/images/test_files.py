@@ -1,4 +1,5 @@
-from pathlib import Path
+
+import os
 
 import numpy as np
 import pytest
@@ -197,14 +198,13 @@ def test_a_picture_that_cannot_be_saved_is_an_output_error(tmp_path, picture):
 
 
 def test_a_picture_that_cannot_be_written_leaves_the_one_before(tmp_path, picture, monkeypatch):
-    def fail_halfway(path, content):
-        with path.open("wb") as file:
-            file.write(content[: len(content) // 2])
+    def fail_halfway(descriptor, content, write=os.write):
+        write(descriptor, content[: len(content) // 2])
         raise OSError("no space")
 
     save_picture(picture, tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
-    monkeypatch.setattr(Path, "write_bytes", fail_halfway)
+    monkeypatch.setattr(os, "write", fail_halfway)
     with pytest.raises(OutputError, match=r"a\.png"):
         save_picture(picture[::-1], tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == before

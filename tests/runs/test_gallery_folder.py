@@ -224,11 +224,11 @@ def test_killed_between_any_two_files_it_loses_the_batch_at_most(gallery, folder
 
 
 def test_a_full_disk_is_told_and_loses_nothing(gallery, folder, monkeypatch):
-    def full(self, content):
+    def full(descriptor, content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = recorded(folder)
-    monkeypatch.setattr(atomic_files.Path, "write_bytes", full)
+    monkeypatch.setattr(atomic_files.os, "write", full)
     with pytest.raises(OutputError, match="the disk is full; files written before are kept"):
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
     monkeypatch.undo()
