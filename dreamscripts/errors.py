@@ -1,7 +1,10 @@
 """Errors for the user. Every message is one line. Most messages say what to do."""
 
 import difflib
+import os
 import re
+import shlex
+import subprocess
 from collections.abc import Iterable
 
 
@@ -35,10 +38,10 @@ _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u
 
 
 def shown(text: str) -> str:
-    """Return a text with visible escapes in place of characters that a terminal obeys or hides.
+    r"""Return a text with visible escapes in place of characters that a terminal obeys or hides.
 
-    `\\x1b` replaces the escape character and `\\n` a newline, so the text is one line. A byte of a file name that is not
-    UTF-8 becomes `\\xff`. A text that was returned by this function is not changed again.
+    `\x1b` replaces the escape character, and `\n` a newline, so the text is one line. A byte of a file name that is not
+    UTF-8 becomes `\xff`. A text that was returned by this function is not changed again.
     """
     return _OBEYED.sub(_escaped, text)
 
@@ -48,6 +51,31 @@ def _escaped(found: re.Match[str]) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written as UTF-8, which a file name from other bytes cannot."""
+    return not re.search("[\ud800-\udfff]", text)
+
+
+def quoted(text: str) -> str:
+    """Quote a word of a command for the shell of this system.
+
+    Characters that `shown` replaces are written as bytes in the form `$'…'`, which bash and zsh read.
+    """
+    if os.name == "nt":
+        return subprocess.list2cmdline([text])
+    if shown(text) == text:
+        return shlex.quote(text)
+    return f"$'{''.join(map(_in_ansi_c_quotes, text))}'"
+
+
+def _in_ansi_c_quotes(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if shown(character) == character:
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dreamscripts.dreams.comparison import Comparison
 from dreamscripts.dreams.trial import Trial
+from dreamscripts.reports.labels import plot_label
 from dreamscripts.reports.loss_curve import PENALTIES, loss_scale
 from dreamscripts.settings.tables import Jitter
 
@@ -78,7 +79,7 @@ def _draw_loss(figure: "Figure", comparison: Comparison, along: str, label: str)
             [p.lowest for p in trial.passes],
             color=trial.colour,
             linewidth=2.2,
-            label=trial.name,
+            label=plot_label(trial.name),
         )
     axes.yaxis.set_major_formatter("{x:,.0f}" if abs(comparison.best[0].loss) > 100 else "{x:.3g}")
     axes.set_xlabel(label)
@@ -96,14 +97,14 @@ def _draw_terms(figure: "Figure", comparison: Comparison) -> None:
     all_axes = figure.subplots(len(comparison.best), 1, sharex=True, squeeze=False)[:, 0]
     for axes, trial in zip(all_axes, comparison.best, strict=True):
         passes = [p.number for p in trial.passes]
+        lines = []
         for name in trial.terms:
-            axes.plot(
-                passes, [p.terms[name] for p in trial.passes], linewidth=1.3, label=name, **PENALTIES.get(name, {})
-            )
+            lines += axes.plot(passes, [p.terms[name] for p in trial.passes], linewidth=1.3, **PENALTIES.get(name, {}))
         axes.set_yscale(loss_scale(value for p in trial.passes for value in p.terms.values()))
-        axes.set_title(trial.name, fontsize="medium", color=trial.colour)
+        axes.set_title(plot_label(trial.name), fontsize="medium", color=trial.colour)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+        labels = [plot_label(name) for name in trial.terms]
+        axes.legend(lines, labels, frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     all_axes[-1].set_xlabel("passes through the network")
     figure.supylabel("weighted terms of the loss", fontsize="medium")
 
@@ -112,7 +113,7 @@ def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
     axes = figure.add_subplot()
     for trial in comparison.best:
         if trial.step is None:
-            axes.axhline(trial.loss, color=trial.colour, linestyle="--", label=trial.title)
+            axes.axhline(trial.loss, color=trial.colour, linestyle="--", label=plot_label(trial.title))
             continue
         tried = {t.step: t.loss for t in comparison.trials if t.optimizer == trial.optimizer and t.step is not None}
         axes.plot(
@@ -120,7 +121,7 @@ def _draw_steps(figure: "Figure", comparison: Comparison) -> None:
             list(tried.values()),
             color=trial.colour,
             marker="o",
-            label=trial.title,
+            label=plot_label(trial.title),
         )
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:.2g}")
@@ -139,7 +140,7 @@ def _draw_pictures(figure: "Figure", comparison: Comparison) -> None:
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
     for row, trial in zip(grid, comparison.best, strict=True):
-        label = "\n".join(trial.name.replace("passes ", "passes, ").split(", "))
+        label = "\n".join(map(plot_label, trial.name.replace("passes ", "passes, ").split(", ")))
         row[0].set_ylabel(label, color=trial.colour, fontsize="small")
         row[0].imshow(to_uint8(comparison.start))
         for axes, budget in zip(row[1:], comparison.budgets, strict=True):
@@ -153,7 +154,7 @@ def _draw_differences(figure: "Figure", comparison: Comparison, pairs: list[tupl
     for axes, (left, right) in zip(row, pairs, strict=True):
         difference = np.abs(left.pictures[comparison.passes] - right.pictures[comparison.passes]).mean(axis=2)
         image = axes.imshow(difference, cmap="magma", vmin=0, vmax=128)
-        axes.set_title(f"{left.title} − {right.title}", fontsize="medium")
+        axes.set_title(plot_label(f"{left.title} − {right.title}"), fontsize="medium")
         axes.set_xticks([])
         axes.set_yticks([])
     figure.colorbar(image, ax=list(row), label="pixel values", shrink=0.8)

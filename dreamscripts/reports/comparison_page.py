@@ -1,7 +1,6 @@
 """The HTML page of a comparison, which contains the pictures, the figures and a table of the numbers."""
 
 import base64
-import html
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +13,12 @@ from PIL import Image
 from dreamscripts.dreams.comparison import Comparison
 from dreamscripts.reports.comparison_figures import to_uint8
 from dreamscripts.reports.comparison_verdict import capitalize, format_loss, verdict
+from dreamscripts.reports.labels import escape
 
 
 def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], about: Mapping[str, Any]) -> str:
     """Return the page as HTML. `drawings` is {name: (SVG, alternative text)}, `about` as in `write_report`."""
     template = Template((Path(__file__).parent / "comparison.html").read_text("utf-8"))
-    escape = html.escape
 
     def figure(kind: str, content: bytes, caption: str, alt: str) -> str:
         source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
@@ -55,7 +54,7 @@ def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]]
         verdict="".join(f"<p>{escape(sentence)}</p>" for sentence in verdict(comparison)),
         table=_table(comparison),
         pictures="".join(rows),
-        settings=escape(comparison.settings.to_toml()),
+        settings="\n".join(map(escape, comparison.settings.to_toml().split("\n"))),
         versions=escape(", ".join(f"{name} {number}" for name, number in about["versions"].items())),
         **{name: drawing(name) for name in ("loss_by_passes", "loss_by_seconds", "terms", "steps", "differences")},
     )
@@ -71,7 +70,7 @@ def _table(comparison: Comparison) -> str:
     best = comparison.best
     heads = ["", "final loss", *(f"passes until the lowest loss of {trial.title} is reached" for trial in best)]
     heads += ["seconds per pass", "time outside the passes", "memory of the arrays"]
-    lines = ["<tr>" + "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads) + "</tr>"]
+    lines = ["<tr>" + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads) + "</tr>"]
     for trial in best:
         cells = [format_loss(trial.loss)]
         for other in best:
@@ -83,8 +82,6 @@ def _table(comparison: Comparison) -> str:
             "on the device" if trial.mebibytes is None else f"{trial.mebibytes:.0f} MiB",
         ]
         lines.append(
-            f'<tr><th scope="row">{html.escape(trial.name)}</th>'
-            + "".join(f"<td>{cell}</td>" for cell in cells)
-            + "</tr>"
+            f'<tr><th scope="row">{escape(trial.name)}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         )
     return "\n".join(lines)

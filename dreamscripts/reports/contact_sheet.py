@@ -7,6 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from dreamscripts.errors import shown
+from dreamscripts.reports.labels import shorten
+
 INK, QUIET, GROUND, MISSING = "#1d1d1f", "#6b6b70", "#fbfbfa", "#ececea"
 MARGIN, GAP = 24, 8
 MOST_PIXELS = 64_000_000  # largest sheet, which any viewer can open; cells are made smaller to fit
@@ -14,6 +17,7 @@ MOST_PIXELS = 64_000_000  # largest sheet, which any viewer can open; cells are 
 
 def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], count: int, size: int) -> bytes:
     """Return a PNG with `count` pictures in rows, numbered from 0, in cells of `size` pixels. None is an empty cell."""
+    heading, note = shorten(shown(heading)), shorten(shown(note))
     columns = _columns(count)
     label = min(18, max(11, size // 8))
     cell = max(1, min(size, math.isqrt(MOST_PIXELS // count) - 2 * GAP - label))

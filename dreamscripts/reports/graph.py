@@ -5,11 +5,9 @@ the lines between them.
 """
 
 import base64
-import html
 import json
 import math
 import re
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +17,12 @@ from string import Template
 import keras
 
 from dreamscripts.atomic_files import write_atomically
+from dreamscripts.errors import quoted
 from dreamscripts.networks.graph import calls, is_channels_first, maker, public_name
 from dreamscripts.networks.layers import LayerFacts, describe_layers
 from dreamscripts.reports.channel_pictures import CELL, COLUMNS, join_pictures
 from dreamscripts.reports.graph_layout import Beside, Graph, Lane, Plan, Series, Tail, arrange, group_blocks
+from dreamscripts.reports.labels import escape
 from dreamscripts.runs.gallery_folder import Gallery
 
 OPEN_UP_TO = 70  # layers; the blocks of larger networks are closed at first
@@ -150,15 +150,15 @@ def _page(model: keras.Model, network: str, weights: str | None, gallery: Galler
     numbers = {node.name: i for i, node in enumerate(nodes)}
     data = {
         "command": [
-            f"dreamscripts visualize {shlex.quote(network)} ",
-            f" --weights {shlex.quote(weights)}" if weights else "",
+            f"dreamscripts visualize {quoted(network)} ",
+            f" --weights {quoted(weights)}" if weights else "",
         ],
         "lines": drawing.lines,
         "layers": [
             {
                 "name": node.name,
                 "key": _toml_key(node.name) if node.nameable else None,
-                "argument": shlex.quote(node.name),
+                "argument": quoted(node.name),
                 "facts": node.facts,
                 "inputs": [numbers[name] for name in node.inputs],
                 "channels": list(drawing.pictures(node)),
@@ -167,8 +167,8 @@ def _page(model: keras.Model, network: str, weights: str | None, gallery: Galler
         ],
     }
     return Template((Path(__file__).parent / "graph.html").read_text("utf-8")).substitute(
-        network=html.escape(network),
-        about=html.escape(about),
+        network=escape(network),
+        about=escape(about),
         graph=drawing.html,
         cell=CELL,
         columns=COLUMNS,
@@ -176,7 +176,7 @@ def _page(model: keras.Model, network: str, weights: str | None, gallery: Galler
             f"  .sheet-{i} {{ background-image: url(data:image/jpeg;base64,{base64.b64encode(sheet).decode()}); }}"
             for i, sheet in sheets.items()
         ),
-        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
 
 
@@ -258,7 +258,7 @@ class _Drawing:
             f'<section class="block{" open" if opened else ""}" id="b{number}"><h2>'
             f'<button class="head" id="h{number}" aria-expanded="{str(opened).lower()}" aria-controls="i{number}">'
             f"<b>{_broken(name)}</b> <span>{len(members)} layers</span> "
-            f"<span>{html.escape(last.facts['output'])}</span></button></h2>"
+            f"<span>{escape(last.facts['output'])}</span></button></h2>"
             f'<div class="inside" id="i{number}"{"" if opened else " inert"}>{self._plan(Series(tuple(parts)))}</div>'
             "</section>"
         )
@@ -279,11 +279,11 @@ class _Drawing:
         return (
             f'<button class="{" ".join(classes)}" id="n{number}">'
             f"<b><i>{_broken(stem)}</i>{_broken(node.name.removeprefix(stem))}</b> "
-            f"<span>{html.escape(kind)}</span> <span>{html.escape(node.facts['output'])}</span>"
+            f"<span>{escape(kind)}</span> <span>{escape(node.facts['output'])}</span>"
             f'<span class="thumbs">{"".join(thumbs)}</span></button>'
         )
 
 
 def _broken(name: str) -> str:
     """Escape a name for HTML, and allow a line break after each underscore."""
-    return html.escape(name).replace("_", "_<wbr>")
+    return escape(name).replace("_", "_<wbr>")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from dreamscripts.reports.labels import plot_label
 from dreamscripts.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -32,12 +33,10 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
     passes = [row["passes"] for row in rows]
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(
-        passes, [row["loss"] for row in rows], color="black", linewidth=2.5, marker="o", markersize=4, label="loss"
-    )
+    lines = axes.plot(passes, [row["loss"] for row in rows], color="black", linewidth=2.5, marker="o", markersize=4)
     for name in rows[0]["terms"]:
         style = PENALTIES.get(name, {})
-        axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, label=name, **style)
+        lines += axes.plot(passes, [row["terms"][name] for row in rows], linewidth=1.2, **style)
     for before, row in pairwise(rows):
         if row["octave"] != before["octave"]:  # losses at different sizes cannot be compared
             axes.axvline(before["passes"], color="0.85", linewidth=0.8, zorder=0)
@@ -45,9 +44,10 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set_xlabel("passes through the network")
     axes.set_ylabel("loss and its weighted terms")
-    axes.set_title(title)
+    axes.set_title(plot_label(title))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    labels = [plot_label(name) for name in ("loss", *rows[0]["terms"])]
+    axes.legend(lines, labels, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -10,6 +10,7 @@ from typing import Any
 from dreamscripts.atomic_files import write_atomically
 from dreamscripts.benchmarks.measuring import PICTURES, TOLERANCES
 from dreamscripts.benchmarks.scoreboard import FLOPS_PER_MULTIPLICATION, Result, Scoreboard, Size
+from dreamscripts.errors import shown
 from dreamscripts.reports.scoreboard_plot import decimals_of, digits, plot_scoreboard
 
 
@@ -202,10 +203,12 @@ def size_notes(board: Scoreboard) -> list[str]:
 
 def markdown(board: Scoreboard) -> str:
     """Return the report as Markdown, without the times of single passes."""
-    parts = [f"## {title(board)}", verdict(board), _table(passes_sheet(board)), *notes(board)]
+    parts = [f"## {shown(title(board))}", verdict(board), _table(passes_sheet(board)), *notes(board)]
     if board.sizes:
         parts += ["### By picture size", _table(sizes_sheet(board)), *size_notes(board)]
-    listed = "\n".join(f"- {name}: {f'`{value}`' if name == 'command' else value}" for name, value in facts(board))
+    listed = "\n".join(
+        f"- {name}: {f'`{value}`' if name == 'command' else shown(value)}" for name, value in facts(board)
+    )
     return "\n\n".join([*parts, "### Conditions", listed]) + "\n"
 
 

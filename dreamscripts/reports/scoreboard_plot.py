@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from dreamscripts.benchmarks.scoreboard import Scoreboard
+from dreamscripts.reports.labels import plot_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,8 @@ def _draw_programs(axes: "Axes", board: Scoreboard) -> None:
         )
     axes.set_xlabel("seconds per pass: single passes (dots) and median (bar)")
     settings = board.settings
-    axes.set_title(f"{settings.network} through {list(settings.features)[-1]}, {settings.size}×{settings.size}", pad=20)
+    name = plot_label(f"{settings.network} through {list(settings.features)[-1]}")
+    axes.set_title(f"{name}, {settings.size}×{settings.size}", pad=20)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 

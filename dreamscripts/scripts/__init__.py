@@ -1,15 +1,17 @@
 """The command `dreamscripts`, with one module per subcommand. Heavy imports are inside the functions."""
 
+import errno
+import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dreamscripts import __version__
-from dreamscripts.errors import DreamError, plain_words, shown
+from dreamscripts.errors import DreamError, plain_words, quoted, shown
 from dreamscripts.scripts import bench, compare, dream, gallery, graph, keras_example, layers, settings, visualize
 from dreamscripts.scripts.signals import stoppable
+from dreamscripts.scripts.streams import Output, Stopped, forget_impossible_sizes, guarded
 
 app = typer.Typer(
     help="Turn a photograph into a dream: optimizer-based DeepDream with Keras, from a settings file.",
@@ -54,21 +56,49 @@ app.add_typer(settings.app, name="settings")
 
 
 def main() -> None:
-    """Run the command. A user error prints one line on stderr and exits with code 2. A bug prints a traceback."""
+    """Run the command. A user error prints one line on stderr and exits with code 2. A bug prints a traceback.
+
+    A command that was stopped, also because nobody reads its output any more, exits with code 130.
+    """
+    with guarded() as output:
+        code = _run(output)
+    sys.exit(code)
+
+
+def _run(output: Output) -> int:
+    """Run the command, and print why it ended if it did not finish. Returns the exit code."""
+    forget_impossible_sizes()
+    lines: tuple[str, ...] = ("stopped",)
     try:
-        if sys.argv[1:] and Path(sys.argv[1]).is_file():
-            raise DreamError(f"the command is missing; use: dreamscripts dream {sys.argv[1]}")
+        if sys.argv[1:] and os.path.isfile(sys.argv[1]):  # noqa: PTH113 - Path.is_file raises errors for odd names
+            raise DreamError(f"the command is missing; use: dreamscripts dream {quoted(_as_argument(sys.argv[1]))}")
         with stoppable():
-            code = app(sys.argv[1:] or ["--help"], prog_name="dreamscripts", standalone_mode=False)
+            code = app(sys.argv[1:] or ["--help"], prog_name="dreamscripts", standalone_mode=False) or 0
+            sys.stdout.flush()
     except (DreamError, typer.TyperException) as error:
         message = _explain(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
-        print(f"dreamscripts: {shown(message)}", file=sys.stderr)
-        code = 2
+        code, lines = 2, (message,)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        code, lines = 2, (f"{error.filename}: the name is too long",)
+    except Stopped as stop:
+        code, lines = INTERRUPTED, stop.args
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    if code == INTERRUPTED:  # Typer may have caught the interrupt itself
-        print("dreamscripts: stopped", file=sys.stderr)
-    sys.exit(code)
+    if code == 0:
+        return 0
+    first, *more = lines
+    if code == INTERRUPTED and output.failure:  # Typer may have caught the interrupt itself
+        code = INTERRUPTED if output.is_closed else 2
+        first = f"{output.why_failed}: {first}"
+    print(f"dreamscripts: {shown(first)}", *map(shown, more), sep="\n", file=sys.stderr)
+    return code
+
+
+def _as_argument(path: str) -> str:
+    """Return a path that cannot be mistaken for an option."""
+    return f"./{path}" if path.startswith("-") else path
 
 
 def _explain(complaint: str) -> str:

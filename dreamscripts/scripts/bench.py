@@ -1,20 +1,18 @@
 """`dreamscripts bench`: measure the speed of a pass on this machine, and compare it with other programs."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamscripts.errors import SettingsError
+from dreamscripts.errors import SettingsError, quoted
 from dreamscripts.scripts import options
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from dreamscripts.benchmarks.scoreboard import Scoreboard
     from dreamscripts.reports.scoreboard import Sheet
+    from dreamscripts.scripts.console import CommandConsole
 
 MOST = 20_000  # pixels per side, the same limit as in a settings file
 
@@ -59,12 +57,13 @@ def bench(
         make_folder(output)
     try:
         with _Watch(console) as watch:
-            command = shlex.join(["dreamscripts", *sys.argv[1:]])
+            command = " ".join(map(quoted, ["dreamscripts", *sys.argv[1:]]))
             board = measure(chosen, passes, sides, command=command, on_step=watch.on_step)
         _show(board, console)
         if output is not None:
             write_report(board, output)
-            console.print(f"\n{output / 'bench.md'}")
+            console.print()
+            console.print(str(output / "bench.md"))
     finally:
         if output is not None and created and not any(output.iterdir()):
             output.rmdir()
@@ -84,19 +83,20 @@ def _parse(sizes: str) -> list[int]:
 class _Watch:
     """The progress of a benchmark: a bar in a terminal, a line per stage in a file. Use it as a context manager."""
 
-    def __init__(self, console: "Console"):
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    def __init__(self, console: "CommandConsole"):
+        from rich.progress import BarColumn, TimeElapsedColumn
+
+        from dreamscripts.scripts.progress import Bar, Words
 
         self._console = console
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
+        self._bar = Bar(
+            console,
+            {
+                Words(console, "{task.description}"): 0,
+                BarColumn(24): 3,
+                Words(console, "{task.completed}/{task.total}"): 1,
+                TimeElapsedColumn(): 2,
+            },
         )
         self._task = self._bar.add_task("", total=1)
         self._stage = ""
@@ -111,26 +111,27 @@ class _Watch:
     def on_step(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of the `total` steps of a stage are done."""
         self._bar.update(self._task, description=stage, completed=done, total=total)
-        if stage != self._stage and not self._console.is_terminal:
+        if stage != self._stage and not self._console.is_animated:
             self._console.print(f"{stage} …")
         self._stage = stage
 
 
-def _show(board: "Scoreboard", console: "Console") -> None:
+def _show(board: "Scoreboard", console: "CommandConsole") -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from dreamscripts.reports import scoreboard as report
 
     def paragraphs(sentences: list[str]) -> None:
         for sentence in sentences:
-            console.print(Text(sentence, style="dim"), soft_wrap=False)
+            console.print(sentence, style="dim", soft_wrap=False)
 
-    console.print(f"\n{report.title(board)}\n")
+    console.print()
+    console.print(report.title(board))
+    console.print()
     grid = Table.grid(padding=(0, 2))
     for name, value in report.facts(board):
-        grid.add_row(name, Text(value))
-    console.print(grid, soft_wrap=False)
+        grid.add_row(name, value)
+    console.print(grid, soft_wrap=False, crop=False)
     console.print()
     _print_sheet(report.passes_sheet(board), console)
     console.print()
@@ -142,7 +143,7 @@ def _show(board: "Scoreboard", console: "Console") -> None:
         paragraphs(report.size_notes(board))
 
 
-def _print_sheet(sheet: "Sheet", console: "Console") -> None:
+def _print_sheet(sheet: "Sheet", console: "CommandConsole") -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -153,4 +154,4 @@ def _print_sheet(sheet: "Sheet", console: "Console") -> None:
         table.add_column(head.replace(" ", "\n") if wraps else head, justify="right", no_wrap=True)
     for row in sheet.rows:
         table.add_row(*row)
-    console.print(table, soft_wrap=False)
+    console.print_table(table)

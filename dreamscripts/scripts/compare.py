@@ -1,19 +1,18 @@
 """`dreamscripts compare PHOTO`: make the same dream with several optimizers, and write a report."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamscripts.errors import DreamError, OutputError, SettingsError, did_you_mean
+from dreamscripts.errors import DreamError, OutputError, SettingsError, did_you_mean, quoted
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import options
+from dreamscripts.scripts.streams import Stopped
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from dreamscripts.runs.comparison_folder import ComparisonFolder
+    from dreamscripts.scripts.console import CommandConsole
 
 SETTINGS = "bad_trip"
 OPTIMIZERS_IF_NOT_GIVEN = "lbfgs,gradient_ascent"
@@ -71,9 +70,7 @@ def compare(
     try:
         _compare(console, folder)
     except KeyboardInterrupt:
-        if folder.finished:
-            console.print(f"stopped; {len(folder.finished)} finished trials are kept\n{_how_to_continue(folder)}")
-        raise
+        raise _stopped(folder) from None
     finally:
         if not folder.finished:
             folder.discard()
@@ -101,7 +98,7 @@ def _new(
     record = ComparisonRecord(
         picture=str(photo.resolve()), settings_name=settings, optimizers=optimizers, passes=passes or PASSES
     )
-    return ComparisonFolder.create(output or make_numbered_folder(f"{photo.stem}-compare"), chosen, picture, record)
+    return ComparisonFolder.create(output or make_numbered_folder(options.default_name(photo.stem, "-compare")), chosen, picture, record)
 
 
 def _reopened(
@@ -120,7 +117,7 @@ def _reopened(
 
     if not (photo or output):
         raise DreamError("--resume needs the picture of the comparison, or its folder with --output")
-    folder = ComparisonFolder.reopen(output or latest_folder(f"{photo.stem}-compare" if photo else ""))
+    folder = ComparisonFolder.reopen(output or latest_folder(options.default_name(photo.stem, "-compare") if photo else ""))
     record = folder.record
     for given, started in (
         (photo and str(photo.resolve()), record.picture),
@@ -136,7 +133,7 @@ def _reopened(
     return folder
 
 
-def _compare(console: "Console", folder: "ComparisonFolder") -> None:
+def _compare(console: "CommandConsole", folder: "ComparisonFolder") -> None:
     """Make the missing trials, write the report and print the results."""
     from dreamscripts.backends import compiling, host
     from dreamscripts.backends.startup import start_keras
@@ -175,8 +172,12 @@ def _compare(console: "Console", folder: "ComparisonFolder") -> None:
     console.print(str(page))
 
 
-def _how_to_continue(folder: "ComparisonFolder") -> str:
-    return f"Continue with: dreamscripts compare --resume --output {shlex.quote(str(folder.folder))}"
+def _stopped(folder: "ComparisonFolder") -> Stopped:
+    """Say what a stopped comparison has written, and how to continue it."""
+    if not folder.finished:
+        return Stopped("stopped before the first trial was finished; nothing was written")
+    how = f"Continue with: dreamscripts compare --resume --output {quoted(str(folder.folder))}"
+    return Stopped(f"stopped; {len(folder.finished)} finished trials are kept", how)
 
 
 def _parse(optimizers: str) -> list[str]:

@@ -1,7 +1,5 @@
 """`dreamscripts dream PHOTO`: turn a photograph into a dream, in a run folder."""
 
-import os
-import shlex
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
@@ -9,21 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dreamscripts.errors import DreamError, OutputError, SettingsError
+from dreamscripts.errors import DreamError, OutputError, SettingsError, quoted
 from dreamscripts.scripts import options
+from dreamscripts.scripts.streams import Stopped
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from dreamscripts.runs.run_folder import RunFolder
+    from dreamscripts.scripts.console import CommandConsole
     from dreamscripts.settings.schema import Settings
 
 DEFAULT = "dreamy"
 EMBEDDED = "pocket_large"  # the network without --settings, --network and --weights; it is inside the package
-LONGEST = 240  # bytes in the name of a folder; file systems allow 255
 NOISE = "noise"  # printed instead of a picture's name
 
-Photo = Annotated[Path | None, typer.Argument(help="The picture: JPEG, PNG, TIFF, WebP, …")]
+Photo = Annotated[Path | None, typer.Argument(help="The picture: JPEG, PNG, TIFF, WebP and others.")]
 From = Annotated[
     Path | None, typer.Option("--from", metavar="PICTURE.png", help="Use the settings that are stored in this result.")
 ]
@@ -67,7 +64,9 @@ def dream(
     named = str(from_ or settings or "")
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
     console = options.open_console(quiet)
-    folder_name = _folder_name(photo, f"{'from-' if from_ else ''}{Path(named or DEFAULT).stem}")
+    folder_name = options.default_name(
+        f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named or DEFAULT).stem}"
+    )
     if resume:
         run: AbstractContextManager[RunFolder] = nullcontext(_reopened(folder_name, output, photo, named, changes))
     else:
@@ -75,18 +74,15 @@ def dream(
     with run as run_folder:
         name = Path(run_folder.record.picture or NOISE).name
         how = "resumed with its own settings" if resume else named or DEFAULT
-        console.print(f"{name} → {run_folder.folder}/  ({run_folder.settings.network}, {how})")
-        _watch(console, run_folder)
-
-
-def _folder_name(photo: Path | None, settings: str) -> str:
-    """Return the name of the run's folder, short enough for every file system, also with a number behind it."""
-    name = f"{photo.stem}-{settings}" if photo else settings
-    return os.fsencode(name)[:LONGEST].decode(errors="ignore") if len(os.fsencode(name)) > LONGEST else name
+        heading = f"{name} → {run_folder.folder}/  ({run_folder.settings.network}, {how})"
+        try:
+            _watch(console, run_folder, heading)
+        except KeyboardInterrupt:
+            raise _stopped(run_folder, is_new=not resume) from None
 
 
 def _new_run(
-    console: "Console",
+    console: "CommandConsole",
     folder_name: str,
     output: Path | None,
     photo: Path | None,
@@ -119,7 +115,8 @@ def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settin
         changes = {"start": "photograph", **changes}  # also if the settings start with noise
     chosen = Settings.load(named, **changes)
     if photo is None and chosen.start == "photograph":
-        raise DreamError(f"a picture is missing; use: dreamscripts dream PHOTO {shlex.join(sys.argv[2:])}".rstrip())
+        command = " ".join(["dreamscripts dream PHOTO", *map(quoted, sys.argv[2:])])
+        raise DreamError(f"a picture is missing; use: {command}")
     if photo is None and chosen.penalties.diversity:
         raise SettingsError(
             f"{named}: this picture is one of several that were made together (--diversity), so it cannot be made "
@@ -160,28 +157,23 @@ def refuse_other(changes: dict[str, object], settings: "Settings", folder: Path)
             )
 
 
-def _watch(console: "Console", run: "RunFolder") -> None:
-    """Dream with a progress bar until the end or Ctrl-C, then print the result."""
+def _watch(console: "CommandConsole", run: "RunFolder", heading: str) -> None:
+    """Dream with a progress bar until the end or Ctrl-C, then print the result.
+
+    The heading is printed when the first iterate is on disk: until then, the run can still fail and write nothing.
+    """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.reports.loss_curve import write_loss_curve
     from dreamscripts.runs.run import record
     from dreamscripts.scripts.progress import Watch, blown_out
 
-    try:
-        with Watch(console, run.settings) as watch:
-            if not run.has_ended:
-                start_keras(run.record.choices.onednn if run.record.choices else None)
-            # Close the generator here, so that final.png exists before its name is printed.
-            with closing(record(run, on_pass=watch.on_pass, on_end=write_loss_curve)) as iterates:
-                for iterate in iterates:
-                    watch.on_iterate(iterate)
-    except KeyboardInterrupt:
-        if run.last is not None:
-            console.print(
-                f"stopped after iteration {run.last.iteration}; {run.folder}/final.png shows it.\n"
-                f"Continue with: dreamscripts dream --resume --output {shlex.quote(str(run.folder))}"
-            )
-        raise
+    with Watch(console, run.settings, heading) as watch:
+        if not run.has_ended:
+            start_keras(run.record.choices.onednn if run.record.choices else None)
+        # Close the generator here, so that final.png exists before its name is printed.
+        with closing(record(run, on_pass=watch.on_pass, on_end=write_loss_curve)) as iterates:
+            for iterate in iterates:
+                watch.on_iterate(iterate)
     if (last := run.last) is None:
         return
     made = len(run.record.iterates) - 1  # the last number also counts skipped octaves
@@ -189,3 +181,13 @@ def _watch(console: "Console", run: "RunFolder") -> None:
     console.print(f"{run.folder}/final.png  ({numbers})")
     if note := blown_out(last, run.settings.optimizer):
         console.print(note)
+
+
+def _stopped(run: "RunFolder", is_new: bool) -> Stopped:
+    """Say what a stopped run has written, and how to continue it."""
+    if run.last is None and is_new:
+        return Stopped("stopped before the first iteration; nothing was written")
+    done = "before the first iteration"
+    if run.last is not None:
+        done = f"after iteration {run.last.iteration}; {run.folder}/final.png shows it"
+    return Stopped(f"stopped {done}", f"Continue with: dreamscripts dream --resume --output {quoted(str(run.folder))}")

@@ -8,6 +8,7 @@ import typer
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.scripts import options
+from dreamscripts.scripts.streams import Stopped
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network, or a .keras or .h5 file.")]
 Layers = Annotated[
@@ -57,14 +58,14 @@ def gallery(
 
     model = build(network, weights)
     names = choose_layers(model, layers or [], network)
-    folder = open_folder(output or Path(f"{Path(network).stem}-gallery"), model, names, chosen)
+    folder = open_folder(output or Path(options.default_name(Path(network).stem, "-gallery")), model, names, chosen)
     left = sum(len(folder.todo(layer)) for layer in names)
     page = write_page(folder)
     try:
         with GalleryWatch(console, left, page) as watch:
             make_gallery(folder, names, chosen, on_pictures=watch.on_pictures, on_layer=partial(write_sheet, folder))
     except KeyboardInterrupt:
-        if page.exists():
-            console.print("stopped; run the same command again to continue")
-        raise
+        if not page.exists():
+            raise Stopped("stopped before the first picture; nothing was written") from None
+        raise Stopped("stopped; run the same command again to continue") from None
     console.print(f"{page}  ({len(names)} layer{'s' if len(names) > 1 else ''})")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dreamscripts.errors import OutputError
+from dreamscripts.errors import OutputError, quoted
 from dreamscripts.scripts import options
 
 
@@ -39,12 +39,13 @@ def graph(
 
     console = options.open_console(quiet)
     name = Path(network).stem
-    page = output or Path(f"{name}-graph.html")
+    page = output or Path(options.default_name(name, "-graph.html"))
     _check_output(page)
     if tensorboard and tensorboard.is_file():
         raise OutputError(f"{tensorboard}: is a file; choose another --tensorboard")
-    if gallery is None and (Path(f"{name}-gallery") / "gallery.json").is_file():
-        gallery = Path(f"{name}-gallery")
+    beside = Path(options.default_name(name, "-gallery"))
+    if gallery is None and (beside / "gallery.json").is_file():
+        gallery = beside
     pictures = open_gallery(gallery, network) if gallery else None
 
     check_name(network)  # before Keras is imported, which takes seconds
@@ -59,7 +60,7 @@ def graph(
     if tensorboard:
         write_events(model, tensorboard / name)
         install = "" if find_spec("tensorboard") else "pip install tensorboard, then: "
-        console.print(f"{tensorboard / name}  ({install}tensorboard --logdir {tensorboard})")
+        console.print(f"{tensorboard / name}  ({install}tensorboard --logdir {quoted(str(tensorboard))})")
 
 
 def _check_output(page: Path) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dreamscripts.dreams.iterate import Iterate
+    from dreamscripts.scripts.console import CommandConsole
     from dreamscripts.settings.schema import Settings
 
 # If the settings have `max_change`, these values replace theirs. They are the values of the example: SciPy's L-BFGS
@@ -56,18 +57,19 @@ def keras_example(
     if not Path(prefix).parent.is_dir():
         raise OutputError(f"{prefix}: the folder '{Path(prefix).parent}' does not exist; create it first")
     photo = open_photo(base)
+    console = options.open_console(quiet=False)
     for note in photo.notes:
-        print(f"{base}: {note}")
+        console.print(f"{base}: {note}")
     side = chosen.size or max(photo.pixels.shape)
     square = resize(photo.pixels, side, side)
 
     start_keras()
-    last = _run(square, chosen, prefix)
+    last = _run(square, chosen, prefix, console)
     if warning := blown_out(last, chosen.optimizer):
-        print(warning)
+        console.print(warning)
 
 
-def _run(square: "np.ndarray", settings: "Settings", prefix: str) -> "Iterate":
+def _run(square: "np.ndarray", settings: "Settings", prefix: str, console: "CommandConsole") -> "Iterate":
     """Dream, print the messages of the example and save each iteration. Returns the last iterate."""
     from dreamscripts.dreams.dream import dream
     from dreamscripts.images.files import save_picture
@@ -78,12 +80,12 @@ def _run(square: "np.ndarray", settings: "Settings", prefix: str) -> "Iterate":
         if iterate.iteration:
             name = f"{prefix}_at_iteration_{number}.png"
             save_picture(iterate.picture, name, settings.to_toml())
-            print("Current loss value:", iterate.loss)
-            print("Image saved as", name)
-            print(f"Iteration {number} completed in {time.perf_counter() - started:.0f}s", flush=True)
+            console.print(f"Current loss value: {iterate.loss}")
+            console.print(f"Image saved as {name}")
+            console.print(f"Iteration {number} completed in {time.perf_counter() - started:.0f}s")
         else:
-            print("Model loaded.")
+            console.print("Model loaded.")
         if iterate.iteration < settings.optimizer.iterations:
-            print("Start of iteration", number + 1, flush=True)
+            console.print(f"Start of iteration {number + 1}")
         started = time.perf_counter()
     return iterate

@@ -1,7 +1,6 @@
 """`dreamscripts layers NETWORK`: list the layers that a settings file can name under [features]."""
 
 import math
-import sys
 
 from dreamscripts.scripts import options
 
@@ -14,7 +13,6 @@ def layers(
 
     No weights are downloaded, except for googlenet.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from dreamscripts.backends.startup import start_keras
@@ -34,4 +32,4 @@ def layers(
         whole = facts.receptive_field == math.inf
         stride, field = ("", "whole picture") if whole else (str(facts.stride), f"{facts.receptive_field} px")
         table.add_row(facts.name, facts.kind, str(facts.channels), stride, field)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)  # in a file, one line per layer
+    options.open_console(quiet=False).print_table(table)

@@ -1,13 +1,14 @@
 """Options that several commands share, and the settings that they change."""
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from dreamscripts.scripts.console import CommandConsole
 
 _SETTINGS = typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings: a name or a TOML file.")
 SettingsName = Annotated[str, _SETTINGS]
@@ -37,6 +38,15 @@ Set = Annotated[
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
+LONGEST = 240  # bytes in a default name: file systems allow 255, and a number may follow
+
+
+def default_name(start: str, end: str = "") -> str:
+    """Return `start` + `end` as the name of a new file or folder. A `start` that is too long for a name is cut."""
+    while len(os.fsencode(f"{start}{end}")) > LONGEST:
+        start = start[:-1]
+    return f"{start}{end}"
+
 
 def overrides(
     network: str | None = None,
@@ -63,7 +73,7 @@ def overrides(
 
 
 class _OnConsole(logging.Handler):
-    def __init__(self, console: "Console"):
+    def __init__(self, console: "CommandConsole"):
         super().__init__(logging.WARNING)
         self._console = console
 
@@ -71,11 +81,11 @@ class _OnConsole(logging.Handler):
         self._console.print(record.getMessage())
 
 
-def open_console(quiet: bool) -> "Console":
+def open_console(quiet: bool) -> "CommandConsole":
     """Return the console that a command prints on. It also shows the warnings of the package."""
-    from rich.console import Console
+    from dreamscripts.scripts.console import CommandConsole
 
-    console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)  # names may contain [brackets]
+    console = CommandConsole(quiet)
     log = logging.getLogger("dreamscripts")
     log.handlers[:] = [_OnConsole(console)]
     log.propagate = False

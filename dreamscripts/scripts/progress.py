@@ -1,15 +1,18 @@
 """Show the progress of a command: a bar in a terminal, a line per iteration in a file."""
 
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from rich.text import Text
 
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.scripts import signals
+from dreamscripts.scripts.console import CommandConsole
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import OptimizerSettings
 
@@ -30,24 +33,46 @@ def blown_out(iterate: Iterate, optimizer: OptimizerSettings) -> str | None:
     )
 
 
-def _bar(console: Console, *more: ProgressColumn) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[numbers]}"),
-        *more,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+class Words(TextColumn):
+    """A text about a task. Names in it are shown as on the rest of the console. It is cut in a narrow terminal."""
+
+    def __init__(self, console: CommandConsole, text_format: str):
+        super().__init__(text_format, table_column=Column(no_wrap=True, overflow="crop"))
+        self._console = console
+
+    def render(self, task: Task) -> Text:
+        return self._console.render_str(self.text_format.format(task=task))
+
+
+class Bar(Progress):
+    """The progress of a task, in one line of a terminal, with a spinner before the columns.
+
+    `columns` maps each column to its rank. In a narrow terminal, columns of a high rank are omitted.
+    """
+
+    def __init__(self, console: CommandConsole, columns: Mapping[ProgressColumn, int]):
+        spinner = SpinnerColumn("line" if console.is_ascii else "dots")
+        self._console = console
+        self._ranks = {spinner: max(columns.values()), **columns}
+        super().__init__(*self._ranks, console=console, transient=True, disable=not console.is_animated)
+
+    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
+        """Return the columns that fit, or those of rank 0, which are cut."""
+        tasks = list(tasks)
+        for rank in range(max(self._ranks.values()), -1, -1):
+            self.columns = tuple(column for column in self._ranks if self._ranks[column] <= rank)
+            table = super().make_tasks_table(tasks)
+            if self._console.natural_width(table) <= self._console.width:
+                break
+        return table
 
 
 class Watch:
-    """The progress of a run on `console`. Use it as a context manager."""
+    """The progress of a run on `console`. Use it as a context manager. `heading` is printed after the first iterate."""
 
-    def __init__(self, console: Console, settings: Settings):
+    def __init__(self, console: CommandConsole, settings: Settings, heading: str = ""):
         self._console = console
+        self._heading = heading
         self._octaves = settings.octaves.count
         self._iterations = settings.optimizer.iterations  # per octave
         self._passes_expected = settings.optimizer.passes
@@ -55,8 +80,18 @@ class Watch:
         self._passes_before = 0
         self._first: tuple[float, int] | None = None
         self._rate = ""
-        self._bar = _bar(console, TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}"))
-        self._task = self._bar.add_task(f"loading {settings.network}", total=None, numbers="", left="")
+        self._bar = Bar(
+            console,
+            {
+                Words(console, "{task.description}"): 0,
+                BarColumn(24): 4,
+                Words(console, "{task.fields[loss]}"): 1,
+                Words(console, "{task.fields[rate]}"): 3,
+                TimeRemainingColumn(compact=True): 2,
+                Words(console, "{task.fields[left]}"): 2,
+            },
+        )
+        self._task = self._bar.add_task(f"loading {settings.network}", total=None, loss="", rate="", left="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -72,7 +107,7 @@ class Watch:
         if self._first is None:  # the first pass includes compilation, so it does not count for the rate
             self._first = now, passes
         elif passes > self._first[1]:
-            self._rate = f"  {(passes - self._first[1]) / (now - self._first[0]):.1f} passes/s"
+            self._rate = f"{(passes - self._first[1]) / (now - self._first[0]):.1f} passes/s"
         octave, before = divmod(min(self._iteration, self._octaves * self._iterations - 1), self._iterations)
         # SciPy may use more passes to finish a step.
         part = min(0.95, (passes - self._passes_before) / self._passes_expected)
@@ -81,7 +116,8 @@ class Watch:
             description=self._place(octave, before + 1),
             total=self._octaves * self._iterations,
             completed=self._iteration + part,
-            numbers=f"loss {loss:.4g}{self._rate}",
+            loss=f"loss {loss:.4g}",
+            rate=self._rate,
             left="left",
         )
 
@@ -92,9 +128,12 @@ class Watch:
         self._iteration = before + self._iterations if iterate.ends_octave else max(before, iterate.iteration)
         self._passes_before = iterate.passes
         self._bar.update(self._task, completed=self._iteration)
-        if not self._console.is_terminal:
+        if self._heading:
+            self._console.print(self._heading)
+            self._heading = ""
+        if not self._console.is_animated:
             place = self._place(iterate.octave, max(iterate.iteration - before, 0))
-            self._console.print(f"{place}  loss {iterate.loss:.4g}{self._rate}")
+            self._console.print(f"{place}  loss {iterate.loss:.4g}  {self._rate}".rstrip())
 
     def _place(self, octave: int, iteration: int) -> str:
         prefix = f"octave {octave + 1}/{self._octaves}, " if self._octaves > 1 else ""
@@ -107,9 +146,18 @@ class GalleryWatch:
     Use it as a context manager. The path `page` is printed when the page has its first pictures.
     """
 
-    def __init__(self, console: Console, pictures: int, page: Path):
+    def __init__(self, console: CommandConsole, pictures: int, page: Path):
         self._console = console
-        self._bar = _bar(console, TimeRemainingColumn(compact=True), TextColumn("{task.fields[left]}"))
+        self._bar = Bar(
+            console,
+            {
+                Words(console, "{task.description}"): 1,
+                BarColumn(24): 3,
+                Words(console, "{task.fields[numbers]}"): 0,
+                TimeRemainingColumn(compact=True): 2,
+                Words(console, "{task.fields[left]}"): 2,
+            },
+        )
         self._task = self._bar.add_task("loading the network", total=pictures or None, numbers="", left="")
         self._pictures = pictures
         self._page = page
@@ -131,7 +179,7 @@ class GalleryWatch:
         self._done += count
         numbers = f"{self._done}/{self._pictures}"
         self._bar.update(self._task, description=layer, completed=self._done, numbers=numbers, left="left")
-        if layer != self._layer and not self._console.is_terminal:
+        if layer != self._layer and not self._console.is_animated:
             self._console.print(f"{layer}  {numbers}")
         self._layer = layer
 
@@ -139,11 +187,19 @@ class GalleryWatch:
 class TrialWatch:
     """The progress of a comparison: a bar for a trial, a line per finished trial. Use it as a context manager."""
 
-    def __init__(self, console: Console, passes: int):
+    def __init__(self, console: CommandConsole, passes: int):
         self._console = console
         self._passes = passes
-        self._bar = _bar(console)
-        self._task = self._bar.add_task("loading the network", total=None, numbers="")
+        self._bar = Bar(
+            console,
+            {
+                Words(console, "{task.description}"): 0,
+                BarColumn(24): 3,
+                Words(console, "{task.fields[numbers]}"): 1,
+                Words(console, "{task.fields[lowest]}"): 2,
+            },
+        )
+        self._task = self._bar.add_task("loading the network", total=None, numbers="", lowest="")
         self._trial: Trial | None = None
         self._lowest = float("inf")
 
@@ -171,7 +227,8 @@ class TrialWatch:
             description=self._trial.name,
             total=self._passes,
             completed=min(passes, self._passes),
-            numbers=f"pass {min(passes, self._passes)}/{self._passes}  lowest loss {self._lowest:.4g}",
+            numbers=f"pass {min(passes, self._passes)}/{self._passes}",
+            lowest=f"lowest loss {self._lowest:.4g}",
         )
 
     def _close(self) -> None:

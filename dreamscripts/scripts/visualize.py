@@ -1,6 +1,7 @@
 """`dreamscripts visualize NETWORK LAYER --channel N`: make a picture that maximizes the activation of a channel."""
 
 import math
+import re
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +14,9 @@ from dreamscripts.scripts import options
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.console import Console
 
     from dreamscripts.networks.layers import LayerFacts
+    from dreamscripts.scripts.console import CommandConsole
     from dreamscripts.settings.schema import Settings
 
 
@@ -34,6 +35,8 @@ SETTINGS = {
     Method.LAPLACIAN: "notebook_lapnorm",
     Method.FOURIER: "fourier",
 }
+
+NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*]')  # on Windows; layers of Keras models have such names
 
 Layer = Annotated[
     str, typer.Argument(metavar="LAYER", help="A layer of NETWORK. `dreamscripts layers NETWORK` lists them.")
@@ -83,7 +86,8 @@ def visualize(
     """
     chosen, title = _parse_channels(channel, channels, direction)
     suffix = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
-    default = Path(f"{Path(network).stem}-{layer.replace('/', '-')}-{title}{suffix}.png")
+    of_layer = f"{Path(network).stem}-{NOT_IN_NAMES.sub('-', layer)}-{title}"
+    default = Path(options.default_name(of_layer, f"{suffix}.png"))
     files = _files(output or default, diversity, named=output is not None)
 
     from dreamscripts.images.files import save_picture
@@ -135,7 +139,7 @@ def _find_layer(network: str, weights: str | None, layer: str, direction: Path |
     return maximized
 
 
-def _make_pictures(settings: "Settings", count: int, console: "Console") -> "np.ndarray":
+def _make_pictures(settings: "Settings", count: int, console: "CommandConsole") -> "np.ndarray":
     """Dream `count` pictures from noise, with a progress bar. Returns an array (count, H, W, 3), RGB in 0..255."""
     from dreamscripts.dreams.dream import dream
     from dreamscripts.images.resizing import noise

@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from dreamscripts.errors import SettingsError
+from dreamscripts.errors import SettingsError, is_unicode
 from dreamscripts.registry import MEASURES, OPTIMIZERS
 from dreamscripts.settings.loading import load_settings
 from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
@@ -120,6 +120,14 @@ class Settings(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        try:
+            self.to_toml()
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        return self
+
     @classmethod
     def load(cls, name: str | Path, /, **overrides: Any) -> Self:
         """Read the settings called `name`, or in the file `name`: a TOML file, or a PNG that dreamscripts saved.
@@ -144,5 +152,12 @@ class Settings(Table):
         return value
 
     def to_toml(self) -> str:
-        """Write these settings as the text of a file that `load` reads back to the same settings."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        """Write these settings as the text of a file that `load` reads back to the same settings.
+
+        Raises SettingsError if a file name in them is not UTF-8, as TOML is.
+        """
+        text = tomli_w.dumps(self.model_dump(exclude_none=True))
+        for line in text.split("\n"):
+            if not is_unicode(line):
+                raise SettingsError(f"settings cannot contain a file name that is not UTF-8; rename the file: {line}")
+        return text
