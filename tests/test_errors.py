@@ -1,9 +1,21 @@
 """Texts for the user."""
 
-from hypothesis import given
+import os
+import subprocess
+
+from hypothesis import example, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from dreamscripts.errors import shown
+from dreamscripts.errors import quoted, shown
+
+
+def is_a_name(text: str) -> bool:
+    """Return whether a file can have this name."""
+    try:
+        return os.fsdecode(os.fsencode(text)) == text
+    except UnicodeEncodeError:
+        return False
 
 
 def test_what_a_terminal_obeys_or_hides_becomes_visible():
@@ -31,3 +43,18 @@ def test_a_shown_text_is_one_printable_line_and_is_not_changed_again(text):
     assert seen.splitlines() == ([seen] if seen else [])
     assert shown(seen) == seen
     seen.encode()
+
+
+@examples(max_examples=20)
+@given(st.lists(st.text(st.characters(codec=None, exclude_characters="\0")).filter(is_a_name), min_size=1))
+@example(["it's", "$HOME", r"a\b", "two\nlines'", "\udcff'", r"\x1b" + "\x1b0", "-x", "~", "\u202e", "!!", ""])
+def test_a_quoted_name_is_the_same_word_for_bash(names):
+    command = f"printf '%s\\0' {' '.join(map(quoted, names))}"
+    assert shown(command) == command
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+    assert done.stdout.decode(errors="surrogateescape").split("\0")[:-1] == names
+
+
+def test_a_word_is_quoted_for_windows_there(monkeypatch):
+    monkeypatch.setattr("os.name", "nt")
+    assert quoted("my photo.jpg") == '"my photo.jpg"'

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -112,9 +111,15 @@ def random_matrices(side: int) -> np.ndarray:
 def peak_mib() -> float:
     """Return the maximum resident memory of this process so far, in MiB."""
     # On Linux a process inherits `ru_maxrss` from its parent, so VmHWM is preferred.
-    return _status_mib("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        2**20 if sys.platform == "darwin" else 2**10
-    )
+    if peak := _status_mib("VmHWM"):
+        return peak
+    if sys.platform == "win32":
+        from psutil import Process
+
+        return Process().memory_info().peak_wset / 2**20
+    from resource import RUSAGE_SELF, getrusage  # not on Windows
+
+    return getrusage(RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def resident_mib() -> float:

@@ -68,7 +68,7 @@ def main() -> None:
 def _run(output: Output) -> int:
     """Run the command, and print why it ended if it did not finish. Returns the exit code."""
     forget_impossible_sizes()
-    lines: tuple[str, ...] = ("stopped",)
+    lines: tuple[str, ...] = ()
     try:
         if sys.argv[1:] and os.path.isfile(sys.argv[1]):  # noqa: PTH113 - Path.is_file raises errors for odd names
             raise DreamError(f"the command is missing; use: dreamscripts dream {quoted(_as_argument(sys.argv[1]))}")
@@ -86,13 +86,12 @@ def _run(output: Output) -> int:
         code, lines = INTERRUPTED, stop.args
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    if code == 0:
-        return 0
-    first, *more = lines
     if code == INTERRUPTED and output.failure:  # Typer may have caught the interrupt itself
         code = INTERRUPTED if output.is_closed else 2
-        first = f"{output.why_failed}: {first}"
-    print(f"dreamscripts: {shown(first)}", *map(shown, more), sep="\n", file=sys.stderr)
+        lines = (": ".join((output.why_failed, *lines[:1])), *lines[1:])
+    if code:
+        first, *more = lines or ("stopped",)
+        print(f"dreamscripts: {shown(first)}", *map(shown, more), sep="\n", file=sys.stderr)
     return code
 
 

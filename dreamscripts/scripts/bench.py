@@ -93,9 +93,9 @@ class _Watch:
             console,
             {
                 Words(console, "{task.description}"): 0,
-                BarColumn(24): 3,
+                BarColumn(24): 4,
                 Words(console, "{task.completed}/{task.total}"): 1,
-                TimeElapsedColumn(): 2,
+                TimeElapsedColumn(): 3,
             },
         )
         self._task = self._bar.add_task("", total=1)

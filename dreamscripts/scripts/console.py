@@ -3,14 +3,13 @@
 from typing import Any
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from dreamscripts.errors import shown
 from dreamscripts.scripts.streams import PLAIN
 
-WIDEST = 100_000  # characters
+NARROW, WIDEST = 60, 100_000  # characters
 
 
 class CommandConsole(Console):
@@ -37,16 +36,14 @@ class CommandConsole(Console):
         return super().render_str(shown(text).encode(self.encoding, PLAIN).decode(self.encoding), **options)
 
     def print_table(self, table: Table) -> None:
-        """Print a table. If a terminal is too narrow for its words, it wraps the lines; no text is cut.
+        """Print a table, and cut no text: in a narrow terminal, its lines are longer than those of the terminal.
 
         If the output is not a terminal, each row is one line.
         """
-        least, natural = self._measured(table)
-        self.print(table, width=max(self.width, least) if self.file.isatty() else natural, soft_wrap=False, crop=False)
+        if not (self.file.isatty() and self.width >= NARROW):
+            table.width = self.natural_width(table)
+        self.print(table, soft_wrap=False, crop=False)
 
     def natural_width(self, table: Table) -> int:
         """Return the width in which no text of a table is cut or wrapped."""
-        return self._measured(table).maximum
-
-    def _measured(self, table: Table) -> Measurement:
-        return self.measure(table, options=self.options.update_width(WIDEST))
+        return self.measure(table, options=self.options.update_width(WIDEST)).maximum

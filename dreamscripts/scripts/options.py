@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamscripts.errors import SettingsError, is_unicode
+
 if TYPE_CHECKING:
     from dreamscripts.scripts.console import CommandConsole
 
@@ -57,8 +59,15 @@ def overrides(
     set_: list[str] | None = None,
     guide: Path | None = None,
 ) -> dict[str, object]:
-    """Return the settings that the given options change, by dotted key."""
+    """Return the settings that the given options change, by dotted key.
+
+    Raises SettingsError if a value is not UTF-8, as settings files are.
+    """
     from dreamscripts.settings.loading import parse_override
+
+    for text in (network, weights, str(guide or ""), *(set_ or [])):
+        if text and not is_unicode(text):
+            raise SettingsError(f"{text}: is not UTF-8, so settings cannot contain it; rename the file")
 
     options = {
         "network": network,

@@ -47,13 +47,14 @@ class Words(TextColumn):
 class Bar(Progress):
     """The progress of a task, in one line of a terminal, with a spinner before the columns.
 
-    `columns` maps each column to its rank. In a narrow terminal, columns of a high rank are omitted.
+    `columns` maps each column to its rank. In a narrow terminal, columns of a high rank are omitted. The spinner has
+    rank 2.
     """
 
     def __init__(self, console: CommandConsole, columns: Mapping[ProgressColumn, int]):
         spinner = SpinnerColumn("line" if console.is_ascii else "dots")
         self._console = console
-        self._ranks = {spinner: max(columns.values()), **columns}
+        self._ranks = {spinner: 2, **columns}
         super().__init__(*self._ranks, console=console, transient=True, disable=not console.is_animated)
 
     def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
@@ -84,11 +85,11 @@ class Watch:
             console,
             {
                 Words(console, "{task.description}"): 0,
-                BarColumn(24): 4,
+                BarColumn(24): 5,
                 Words(console, "{task.fields[loss]}"): 1,
-                Words(console, "{task.fields[rate]}"): 3,
-                TimeRemainingColumn(compact=True): 2,
-                Words(console, "{task.fields[left]}"): 2,
+                Words(console, "{task.fields[rate]}"): 4,
+                TimeRemainingColumn(compact=True): 3,
+                Words(console, "{task.fields[left]}"): 3,
             },
         )
         self._task = self._bar.add_task(f"loading {settings.network}", total=None, loss="", rate="", left="")
@@ -152,10 +153,10 @@ class GalleryWatch:
             console,
             {
                 Words(console, "{task.description}"): 1,
-                BarColumn(24): 3,
+                BarColumn(24): 4,
                 Words(console, "{task.fields[numbers]}"): 0,
-                TimeRemainingColumn(compact=True): 2,
-                Words(console, "{task.fields[left]}"): 2,
+                TimeRemainingColumn(compact=True): 3,
+                Words(console, "{task.fields[left]}"): 3,
             },
         )
         self._task = self._bar.add_task("loading the network", total=pictures or None, numbers="", left="")
@@ -194,9 +195,9 @@ class TrialWatch:
             console,
             {
                 Words(console, "{task.description}"): 0,
-                BarColumn(24): 3,
+                BarColumn(24): 4,
                 Words(console, "{task.fields[numbers]}"): 1,
-                Words(console, "{task.fields[lowest]}"): 2,
+                Words(console, "{task.fields[lowest]}"): 3,
             },
         )
         self._task = self._bar.add_task("loading the network", total=None, numbers="", lowest="")

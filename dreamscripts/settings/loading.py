@@ -108,7 +108,7 @@ def read_text(name: str | Path) -> str:
 
         return read_settings(path)
     try:
-        return path.read_text("utf-8")
+        return path.read_bytes().decode()  # with the newlines of the file
     except FileNotFoundError:
         raise SettingsError(f"{name}: there is no such settings file") from None
     except IsADirectoryError:

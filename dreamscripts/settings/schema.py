@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from dreamscripts.errors import SettingsError, is_unicode
+from dreamscripts.errors import SettingsError, is_unicode, shown
 from dreamscripts.registry import MEASURES, OPTIMIZERS
 from dreamscripts.settings.loading import load_settings
 from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
@@ -125,7 +125,7 @@ class Settings(Table):
         try:
             self.to_toml()
         except SettingsError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(shown(str(error))) from None  # pydantic needs a text in UTF-8
         return self
 
     @classmethod

@@ -248,8 +248,8 @@ def test_what_stands_in_and_what_is_left_out_is_said(command_here, photo):
     assert done.stderr == ""
     first, second, third, *lines, _ = done.stdout.splitlines()
     assert first == "mixed3 is not a layer of pocket; using block5_conv1 instead"
-    assert second == "photo.jpg → run/  (pocket, inception.toml)"
-    assert third.startswith("octave 1 of 3 is skipped, because 94×71 is too small: pocket needs")
+    assert second.startswith("octave 1 of 3 is skipped, because 94×71 is too small: pocket needs")
+    assert third == "photo.jpg → run/  (pocket, inception.toml)"
     places = ["octave 2/3, iteration 0/1", "octave 2/3, iteration 1/1", "octave 3/3, iteration 1/1"]
     assert [line.partition("  ")[0] for line in lines] == places
     assert (command_here.folder / "run" / "final.png").exists()

@@ -479,3 +479,9 @@ def test_a_penalty_and_a_measure_of_a_notebook_are_settings():
         MEASURES.remove("median")
     with pytest.raises(ValueError, match="coolness"):
         Settings(features={"a": 1}, penalties={"coolness": 2})
+
+
+def test_a_file_name_that_is_not_utf_8_is_refused_because_toml_cannot_contain_it():
+    with pytest.raises(SettingsError, match=r"not UTF-8; rename the file: network = .*\\xff.keras") as refused:
+        Settings.load("dreamy", **{"network": "\udcff.keras", "features": {"c1": 1}})
+    assert "dreamy" in str(refused.value)
