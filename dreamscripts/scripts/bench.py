@@ -131,7 +131,7 @@ def _show(board: "Scoreboard", console: "CommandConsole") -> None:
     grid = Table.grid(padding=(0, 2))
     for name, value in report.facts(board):
         grid.add_row(name, value)
-    console.print(grid, soft_wrap=False, crop=False)
+    console.print_table(grid, wrap=True)
     console.print()
     _print_sheet(report.passes_sheet(board), console)
     console.print()
@@ -154,4 +154,4 @@ def _print_sheet(sheet: "Sheet", console: "CommandConsole") -> None:
         table.add_column(head.replace(" ", "\n") if wraps else head, justify="right", no_wrap=True)
     for row in sheet.rows:
         table.add_row(*row)
-    console.print_table(table)
+    console.print_table(table, wrap=True)

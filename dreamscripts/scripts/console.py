@@ -35,12 +35,13 @@ class CommandConsole(Console):
         """Return the text as it is printed: see `shown` and `streams.PLAIN`."""
         return super().render_str(shown(text).encode(self.encoding, PLAIN).decode(self.encoding), **options)
 
-    def print_table(self, table: Table) -> None:
+    def print_table(self, table: Table, wrap: bool | None = None) -> None:
         """Print a table, and cut no text: in a narrow terminal, its lines are longer than those of the terminal.
 
-        If the output is not a terminal, each row is one line.
+        wrap: whether long texts are wrapped. Default: only in a terminal, so that each row is one line in a file.
         """
-        if not (self.file.isatty() and self.width >= NARROW):
+        wrap = self.file.isatty() if wrap is None else wrap
+        if not wrap or self.width < NARROW:
             table.width = self.natural_width(table)
         self.print(table, soft_wrap=False, crop=False)
 
