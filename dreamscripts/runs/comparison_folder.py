@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
@@ -82,8 +82,6 @@ class PassRecord(Record):
 class TrialRecord(Record):
     """A finished trial, without its pictures."""
 
-    model_config = ConfigDict(ser_json_inf_nan="constants")  # a trial that diverged can have such losses
-
     comparison: int
     """The checksum of the comparison that the trial belongs to."""
     optimizer: str
@@ -127,9 +125,7 @@ class ComparisonFolder:
         Raises OutputError if the folder cannot be created or is not empty.
         """
         if os.path.lexists(folder / RECORD):
-            raise OutputError(
-                f"{folder}: already contains a comparison; resume it (--resume) or choose another --output"
-            )
+            raise OutputError(f"{folder}: already contains a comparison; resume it (--resume), or {OTHER}")
         make_folder(folder)
         with output_errors(folder):
             comparison = cls(folder, settings, record)

@@ -16,7 +16,7 @@ LARGEST = 1 << 28  # bytes of a record; a trial of 100,000 passes has 20 MB
 class Record(BaseModel):
     """A record, or a part of one. It has exactly these keys, with values of exactly these types."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, ser_json_inf_nan="constants")
 
 
 Kind = TypeVar("Kind", bound=Record)

@@ -71,6 +71,8 @@ def compare(
         _compare(console, folder)
     except KeyboardInterrupt:
         raise _stopped(folder) from None
+    except OutputError as error:
+        raise OutputError(f"{error}; continue with: {_resume(folder)}" if folder.finished else str(error)) from None
     finally:
         if not folder.finished:
             folder.discard()
@@ -98,7 +100,8 @@ def _new(
     record = ComparisonRecord(
         picture=str(photo.resolve()), settings_name=settings, optimizers=optimizers, passes=passes or PASSES
     )
-    return ComparisonFolder.create(output or make_numbered_folder(options.default_name(photo.stem, "-compare")), chosen, picture, record)
+    folder = output or make_numbered_folder(options.default_name(photo.stem, "-compare"))
+    return ComparisonFolder.create(folder, chosen, picture, record)
 
 
 def _reopened(
@@ -117,7 +120,8 @@ def _reopened(
 
     if not (photo or output):
         raise DreamError("--resume needs the picture of the comparison, or its folder with --output")
-    folder = ComparisonFolder.reopen(output or latest_folder(options.default_name(photo.stem, "-compare") if photo else ""))
+    name = options.default_name(photo.stem, "-compare") if photo else ""
+    folder = ComparisonFolder.reopen(output or latest_folder(name))
     record = folder.record
     for given, started in (
         (photo and str(photo.resolve()), record.picture),
@@ -176,8 +180,11 @@ def _stopped(folder: "ComparisonFolder") -> Stopped:
     """Say what a stopped comparison has written, and how to continue it."""
     if not folder.finished:
         return Stopped("stopped before the first trial was finished; nothing was written")
-    how = f"Continue with: dreamscripts compare --resume --output {quoted(str(folder.folder))}"
-    return Stopped(f"stopped; {len(folder.finished)} finished trials are kept", how)
+    return Stopped(f"stopped; {len(folder.finished)} finished trials are kept", f"Continue with: {_resume(folder)}")
+
+
+def _resume(folder: "ComparisonFolder") -> str:
+    return f"dreamscripts compare --resume --output {quoted(str(folder.folder))}"
 
 
 def _parse(optimizers: str) -> list[str]:

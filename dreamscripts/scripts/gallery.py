@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dreamscripts.errors import SettingsError
+from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
 
@@ -19,6 +19,7 @@ SettingsName = Annotated[
 ]
 Size = Annotated[int | None, typer.Option(help="Side of each picture in pixels.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <network>-gallery.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Only continue an existing gallery.")]
 
 
 def gallery(
@@ -30,12 +31,13 @@ def gallery(
     seed: options.Seed = None,
     set_: options.Set = None,
     output: Output = None,
+    resume: Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Visualize every channel of the given LAYERs. If no LAYER is given, use all convolution layers.
 
     The folder gets an HTML page, which you can open during the run, and a contact sheet for each layer. To continue
-    after an interruption, run the same command again. You can add layers later.
+    after an interruption, run the same command again, with or without --resume. You can add layers later.
     """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.networks.family import check_name
@@ -48,6 +50,9 @@ def gallery(
     chosen = Settings.load(settings, **changes | {"start": "noise", "features": {"each": 1}})
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         raise SettingsError(f'{settings}: a gallery needs measure = "mean" and no [penalties]; use --settings gallery')
+    path = output or Path(options.default_name(Path(network).stem, "-gallery"))
+    if resume and not (path / "gallery.json").is_file():
+        raise OutputError(f"{path}: contains no gallery to resume")
     check_name(network)  # before Keras is imported, which takes seconds
     start_keras()
     from dreamscripts.dreams.channels import choose_layers
@@ -58,7 +63,7 @@ def gallery(
 
     model = build(network, weights)
     names = choose_layers(model, layers or [], network)
-    folder = open_folder(output or Path(options.default_name(Path(network).stem, "-gallery")), model, names, chosen)
+    folder = open_folder(path, model, names, chosen)
     left = sum(len(folder.todo(layer)) for layer in names)
     page = write_page(folder)
     try:

@@ -6,8 +6,9 @@ import pytest
 from conftest import NO_KERAS, mistake
 
 from dreamscripts.backends import startup
-from dreamscripts.errors import DreamError
+from dreamscripts.errors import DreamError, OutputError
 from dreamscripts.images.files import open_picture
+from dreamscripts.scripts.progress import TrialWatch
 
 FAST_TOML = """
 [features]
@@ -84,3 +85,105 @@ def test_a_comparison_that_fails_leaves_no_empty_folder(more, command_here, phot
 def test_a_picture_too_small_for_the_network_is_one_line_and_leaves_no_folder(command_here, photo):
     assert "at least 10 pixels" in mistake(command_here("compare", photo, *FAST, "--size", 8))
     assert {path.name for path in command_here.folder.iterdir()} == {"fast.toml"}
+
+
+def numbers_and_pictures(folder):
+    """The report without the times, and the pixels of its pictures."""
+    record = json.loads((folder / "compare.json").read_text())
+    times = ("seconds_per_pass", "overhead", "mebibytes", "curve")
+    trials = [{key: value for key, value in trial.items() if key not in times} for trial in record["trials"]]
+    curves = [[(p["pass"], p["loss"], p["terms"]) for p in trial["curve"]] for trial in record["trials"]]
+    pictures = {name: open_picture(folder / f"{name}.png").tobytes() for name in ("lbfgs", "gradient_ascent")}
+    return record["start_loss"], trials, curves, pictures
+
+
+def test_a_stopped_comparison_is_resumed_to_the_same_report(command_here, photo, monkeypatch):
+    command_here("compare", photo, *FAST, "--set", "jitter.shift=4", "-o", "whole", check=0)
+    whole = command_here.folder / "whole"
+    assert not {path.name for path in whole.iterdir()} & {"unfinished.json", "start.npy"}
+    assert not list(whole.glob("trial_*"))
+    on_trial, trials = TrialWatch.on_trial, []
+
+    def stop_at_the_third(self, trial):
+        trials.append(trial.name)
+        if len(trials) == 3:
+            raise KeyboardInterrupt
+        on_trial(self, trial)
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(TrialWatch, "on_trial", stop_at_the_third)
+        done = command_here("compare", photo, *FAST, "--set", "jitter.shift=4", "-o", "my cut", check=130)
+    assert "2 finished trials are kept" in done.stdout
+    assert "Continue with: dreamscripts compare --resume --output 'my cut'" in done.stdout
+    cut = command_here.folder / "my cut"
+    assert not (cut / "compare.json").exists()
+
+    trials.clear()
+    with monkeypatch.context() as counted:
+        counted.setattr(TrialWatch, "on_trial", lambda self, trial: trials.append(trial.varied))
+        done = command_here("compare", "--resume", "-o", "my cut", check=0)
+    assert done.stdout.startswith("my cut: 2 finished trials are kept\n")
+    record = json.loads((cut / "compare.json").read_text())
+    assert len(trials) == len(record["trials"]) - 2
+    assert numbers_and_pictures(cut) == numbers_and_pictures(whole)
+    assert not {path.name for path in cut.iterdir()} ^ {path.name for path in whole.iterdir()}
+    assert "this comparison is complete" in mistake(command_here("compare", "--resume", "-o", "my cut"))
+
+
+@pytest.fixture
+def interrupted(command_here, photo, monkeypatch):
+    """An interrupted comparison in the default folder, photo-compare."""
+
+    def stop(self, passes, loss):
+        if self._trial is not None and self._trial.optimizer == "gradient_ascent":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(TrialWatch, "on_pass", stop)
+        command_here("compare", photo, *FAST, check=130)
+    return command_here.folder / "photo-compare"
+
+
+def test_the_same_command_with_resume_continues(command_here, photo, interrupted):
+    for arguments, says in [
+        (["--passes", 7], "this comparison was started with --passes 6, not --passes 7"),
+        (["--optimizers", "adam,lbfgs"], "was started with lbfgs,gradient_ascent, not adam,lbfgs"),
+        (["--seed", 3], "photo-compare: this comparison was started with other settings"),
+    ]:
+        assert says in mistake(command_here("compare", photo, *FAST, *arguments, "--resume"))
+    assert "was started with seed = 0" in mistake(command_here("compare", photo, "--seed", 3, "--resume"))
+    other = photo.with_name("other.jpg")
+    photo.rename(other)
+    assert f"was started with {photo}" in mistake(command_here("compare", other, "--resume", "-o", "photo-compare"))
+    command_here("compare", photo, *FAST, "--resume", check=0)  # the picture is in the folder
+    assert (interrupted / "compare.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--resume"], "--resume needs the picture of the comparison, or its folder with --output"),
+        (["--resume", "--output", "nowhere"], "nowhere: contains no comparison to resume"),
+        (["PHOTO", "--resume"], "photo-compare: contains no comparison to resume"),
+        ([], "a picture is missing; use: dreamscripts compare PHOTO"),
+    ],
+)
+def test_mistakes_with_resume(arguments, says, command_here, photo, asleep):
+    arguments = [photo if argument == "PHOTO" else argument for argument in arguments]
+    assert says in mistake(command_here("compare", *arguments))
+
+
+def test_a_full_disk_loses_no_finished_trial(command_here, photo, monkeypatch):
+    def full(comparison, folder, about):
+        raise OutputError(f"{folder}: the disk is full; files written before are kept")
+
+    with monkeypatch.context() as context:
+        context.setattr("dreamscripts.reports.comparison.write_report", full)
+        said = mistake(command_here("compare", photo, *FAST, "-o", "mine"))
+    assert (
+        "the disk is full; files written before are kept; continue with: dreamscripts compare --resume --output mine"
+        in said
+    )
+    done = command_here("compare", "--resume", "-o", "mine", check=0)
+    assert "finished trials are kept" in done.stdout
+    assert (command_here.folder / "mine" / "index.html").exists()

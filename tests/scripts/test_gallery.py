@@ -66,7 +66,7 @@ def test_stopped_it_says_so_and_the_same_command_goes_on(command_here, monkeypat
     assert len(pictures(folder)) == 4  # four batches of four
     assert (folder / f"{LAYER}.png").exists()
 
-    done = command_here("gallery", "pocket", LAYER, *TINY, "-o", "mine", check=0)
+    done = command_here("gallery", "pocket", LAYER, *TINY, "-o", "mine", "--resume", check=0)
     assert done.stdout.splitlines()[:2] == [
         "You can open mine/index.html now; 12 pictures will be added",
         "block1_conv1  4/12",
@@ -129,6 +129,7 @@ def test_another_network_other_settings_or_another_size_are_refused_in_the_same_
         (["pocket", "--settings", "galery"], "did you mean 'gallery'"),
         (["pocket", "--size", 0], "size = 0: should be greater"),
         (["pocket", "--set", "octave.count=2"], "there is no setting 'octave"),
+        (["pocket", "--resume"], "pocket-gallery: contains no gallery to resume"),
         (["pocket", "--settings", "dreamy"], "dreamy: a gallery needs measure = "),
         (["pocket", "--set", "penalties.total_variation=1"], 'needs measure = "mean" and no [penalties]'),
     ],
