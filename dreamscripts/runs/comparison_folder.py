@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
+from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_left_overs, write_atomically
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.registry import OPTIMIZERS
-from dreamscripts.runs.records import Damaged, Record, is_plain_file, read_array, read_record
+from dreamscripts.runs.records import Damaged, Record, is_plain_file, read_pictures, read_record
+from dreamscripts.runs.run_record import ChoicesRecord
 from dreamscripts.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -33,23 +34,6 @@ OTHER = "choose another --output"
 AGAIN = "this trial is made again"
 
 
-class LayerTrial(Record):
-    """The seconds of two algorithms for a layer."""
-
-    layer: str
-    direct: float
-    winograd: float
-
-
-class Algorithms(Record):
-    """The algorithms of a comparison, so that all of its trials use the same."""
-
-    onednn: bool | None
-    xla: bool
-    winograd_from: float | None
-    trials: list[LayerTrial]
-
-
 class ComparisonRecord(Record):
     """The content of unfinished.json: what is compared."""
 
@@ -59,7 +43,8 @@ class ComparisonRecord(Record):
     optimizers: list[str] = Field(min_length=2)
     passes: int = Field(ge=2, le=1_000_000)
     """Passes of each trial."""
-    choices: Algorithms | None = None
+    choices: ChoicesRecord | None = None
+    """The algorithms, so that all trials use the same."""
 
     @field_validator("optimizers")
     @classmethod
@@ -155,6 +140,7 @@ class ComparisonFolder:
         with output_errors(folder):
             comparison = cls(folder, settings, record)
         try:
+            remove_left_overs(folder)
             comparison._read_trials()
         except BaseException:
             comparison.release()
@@ -164,12 +150,12 @@ class ComparisonFolder:
     @property
     def picture(self) -> np.ndarray:
         """The start picture, float32 (H, W, 3), 0..255. Raises OutputError."""
-        return read_array(self.folder / "start.npy", (None, None, 3), ADVICE)
+        return read_pictures(self.folder / "start.npy", (None, None, 3), ADVICE)
 
     def keep_choices(self, choices: "Choices", onednn: bool | None) -> None:
         """Record the algorithms, before the first trial. Raises OutputError."""
         if self.record.choices is None:
-            self.record.choices = Algorithms.model_validate({"onednn": onednn, **choices.record()}, strict=False)
+            self.record.choices = ChoicesRecord.model_validate({"onednn": onednn, **choices.record()}, strict=False)
             self._write_record()
 
     def choices(self) -> "Choices | None":
@@ -218,7 +204,7 @@ class ComparisonFolder:
                 record = read_record(path, TrialRecord, AGAIN)
                 if record.comparison != self._checksum():
                     raise Damaged(path, "it belongs to a comparison with other settings", AGAIN)
-                pictures = read_array(path.with_suffix(".npy"), (len(budgets), height, width, 3), AGAIN)
+                pictures = read_pictures(path.with_suffix(".npy"), (len(budgets), height, width, 3), AGAIN)
             except Damaged as error:
                 log.warning("%s", error)
                 continue

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from dreamscripts.atomic_files import lock, make_folder, output_errors, write_atomically
+from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_left_overs, write_atomically
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
 from dreamscripts.runs.gallery_record import GalleryRecord, LayerRecord, differences, free_name, read_gallery
@@ -65,6 +65,7 @@ class GalleryFolder:
         try:
             if exists:
                 gallery._read_record()
+                gallery._remove_left_overs()
             gallery._add(layers, size)
             gallery._write_record()
         except BaseException:
@@ -152,6 +153,11 @@ class GalleryFolder:
             whole = [channel for channel in entry.done if _is_whole(self.picture(layer, channel), entry.size)]
             entry.sheet = entry.sheet and whole == entry.done
             entry.done = whole
+
+    def _remove_left_overs(self) -> None:
+        for folder in (self.folder, *(self.folder / entry.folder for entry in self.record.layers.values())):
+            if folder.is_dir():
+                remove_left_overs(folder)
 
     def _add(self, layers: Mapping[str, int], size: int) -> None:
         known = self.record.layers

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dreamscripts.errors import OutputError, plain_words
+from dreamscripts.runs.array_files import read_array
 
 LARGEST = 1 << 28  # bytes of a record; a trial of 100,000 passes has 20 MB
 
@@ -46,21 +47,19 @@ def parse_record(content: bytes | str, path: Path, kind: type[Kind], advice: str
         raise Damaged(path, problem, advice) from None
 
 
-def read_array(path: Path, shape: tuple[int | None, ...], advice: str) -> np.ndarray:
+def read_pictures(path: Path, shape: tuple[int | None, ...], advice: str) -> np.ndarray:
     """Read a .npy file of finite float32 numbers. A side of `shape` that is None can be any. Raises Damaged."""
     if not is_plain_file(path):
         raise Damaged(path, "it is missing, or not a plain file", advice)
     try:
-        array: np.ndarray = np.lib.format.open_memmap(
-            path, mode="r"
-        )  # fails if the file is shorter than its header says
-    except (OSError, ValueError, EOFError, OverflowError, TypeError):
-        raise Damaged(path, "it is not an array of numbers, or is incomplete", advice) from None
+        with path.open("rb") as file:
+            array = read_array(file, path.stat().st_size)
+    except (OSError, ValueError) as error:
+        raise Damaged(path, str(error), advice) from None
     fits = array.dtype == np.float32 and array.ndim == len(shape)
     if not fits or any(wanted not in (None, side) for wanted, side in zip(shape, array.shape, strict=True)):
         raise Damaged(path, f"it has the shape {array.shape} and the type {array.dtype}", advice)
-    array = np.array(array)
-    if not array.size or not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         raise Damaged(path, "it has values that are not finite numbers", advice)
     return array
 

@@ -32,8 +32,13 @@ Status = Literal["running", "stopped", "diverged", "complete"]
 
 
 def path_text(path: Path) -> str:
-    """Return the absolute path as text that JSON can hold. Bytes that are not UTF-8 are replaced by their code."""
-    return os.fsencode(path.resolve()).decode(errors="backslashreplace")
+    """Return the absolute path as text that JSON can hold."""
+    return as_text(path.resolve())
+
+
+def as_text(path: str | Path) -> str:
+    """Return a path as text that JSON can hold. Bytes that are not UTF-8 are replaced by their code."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 class Row(Record):

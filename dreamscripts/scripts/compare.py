@@ -91,6 +91,7 @@ def _new(
     from dreamscripts.images.files import open_photo
     from dreamscripts.images.resizing import fit
     from dreamscripts.runs.comparison_folder import ComparisonFolder, ComparisonRecord
+    from dreamscripts.runs.run_record import as_text, path_text
     from dreamscripts.settings.schema import Settings
 
     if photo is None:
@@ -98,7 +99,7 @@ def _new(
     chosen = Settings.load(settings, **changes)
     picture = fit(open_photo(photo).pixels, chosen.size)
     record = ComparisonRecord(
-        picture=str(photo.resolve()), settings_name=settings, optimizers=optimizers, passes=passes or PASSES
+        picture=path_text(photo), settings_name=as_text(settings), optimizers=optimizers, passes=passes or PASSES
     )
     folder = output or make_numbered_folder(options.default_name(photo.stem, "-compare"))
     return ComparisonFolder.create(folder, chosen, picture, record)
@@ -115,6 +116,7 @@ def _reopened(
     """Open the interrupted comparison. Raises DreamError if its picture or settings differ from the command line."""
     from dreamscripts.runs.comparison_folder import ComparisonFolder
     from dreamscripts.runs.find_run import latest_folder
+    from dreamscripts.runs.run_record import path_text
     from dreamscripts.scripts.dream import refuse_other
     from dreamscripts.settings.schema import Settings
 
@@ -124,7 +126,7 @@ def _reopened(
     folder = ComparisonFolder.reopen(output or latest_folder(name))
     record = folder.record
     for given, started in (
-        (photo and str(photo.resolve()), record.picture),
+        (photo and path_text(photo), record.picture),
         (optimizers and ",".join(optimizers), ",".join(record.optimizers)),
         (passes and f"--passes {passes}", f"--passes {record.passes}"),
     ):
