@@ -4,12 +4,14 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 Key = Mapping[str, Any]
+LARGEST = 1 << 20  # bytes of a file
 
 
 def cache_folder() -> Path:
@@ -23,11 +25,18 @@ def cache_folder() -> Path:
 
 
 def recall(key: Key) -> Any:
-    """Return the value saved under a key, or None if there is no such value or its file is damaged."""
+    """Return the value saved under a key, or None if there is no such value or its file is damaged.
+
+    The value can be of any JSON type, because anybody may have changed the file.
+    """
     try:
-        saved = json.loads(_path(key).read_text("utf-8"))
+        path = _path(key)
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:  # a link or a pipe, for example
+            return None
+        saved = json.loads(path.read_text("utf-8"))
         return saved["answer"] if saved["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

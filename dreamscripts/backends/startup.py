@@ -137,8 +137,10 @@ def _set_jax_cache() -> None:
         kind = hashlib.sha256(host.processor().encode()).hexdigest()[:8]
         folder = cache.cache_folder() / f"compiled-{kind}"
         folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_symlink():  # the files that it leads to are not ours
+            return
         for path in folder.iterdir():
-            if time.time() - path.stat().st_mtime > KEPT:
+            if time.time() - path.lstat().st_mtime > KEPT and not path.is_dir():
                 path.unlink(missing_ok=True)
     except (OSError, RuntimeError):  # no home directory, or one that cannot be written
         return

@@ -6,6 +6,7 @@ of channels from which Winograd's algorithm is faster. Only `bench` tries XLA, b
 that is too short for a trial uses a saved result, or a safe choice.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -68,7 +69,13 @@ class Choices:
         """Make choices from a `record()`. Raises KeyError, TypeError or ValueError if it is not valid."""
         smallest = record["winograd_from"]
         trials = tuple(Trial(**trial) for trial in record["trials"])
-        return cls(bool(record["xla"]), None if smallest is None else float(smallest), trials)
+        numbers = [seconds for trial in trials for seconds in (trial.direct, trial.winograd)]
+        numbers += [] if smallest is None else [smallest]
+        if not isinstance(record["xla"], bool) or not all(isinstance(trial.layer, str) for trial in trials):
+            raise TypeError("the choices have values of other types")
+        if any(isinstance(number, bool) or not 0 <= number < math.inf for number in numbers):
+            raise ValueError("the choices have numbers that are negative or infinite")
+        return cls(record["xla"], None if smallest is None else float(smallest), trials)
 
     def record(self) -> dict:
         """Return these choices for JSON."""

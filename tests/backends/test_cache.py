@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,10 @@ def test_an_answer_is_kept_under_its_key_alone(home):
     assert path.is_relative_to(home / "dreamscripts")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", b'{"key": {}, "answer": 1}'])
+DAMAGED = [b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", b'{"key": {}, "answer": 1}', b"[" * 99_999, b" " * 2_000_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_file_is_ignored_and_replaced(home, content):
     cache.keep(KEY, ANSWER)
     (path,) = kept(home)
@@ -39,6 +43,20 @@ def test_a_damaged_file_is_ignored_and_replaced(home, content):
     assert cache.recall(KEY) is None
     cache.keep(KEY, ANSWER)
     assert cache.recall(KEY) == ANSWER
+
+
+def test_a_link_or_a_pipe_is_ignored_and_replaced(home):
+    cache.keep(KEY, ANSWER)
+    (path,) = kept(home)
+    other = path.replace(home / "other.json")
+    path.symlink_to(other)
+    assert cache.recall(KEY) is None
+    cache.keep(KEY, "new")
+    assert cache.recall(KEY) == "new"
+    assert ANSWER == json.loads(other.read_text())["answer"]
+    path.unlink()
+    os.mkfifo(path)
+    assert cache.recall(KEY) is None  # and it does not wait
 
 
 def test_a_home_that_cannot_be_written_keeps_nothing(home, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from conftest import BACKENDS, mistake
 
 from dreamscripts.backends import startup
+from dreamscripts.errors import DreamError
 
 COMPILE = """
 from dreamscripts.backends import startup
@@ -104,6 +105,47 @@ def test_what_was_compiled_long_ago_goes(command_start, tmp_path):
         os.utime(folder / str(days), (time.time() - days * 86_400,) * 2)
     command_start()
     assert sorted(path.name for path in folder.iterdir()) == ["1", "89"]
+
+
+def test_a_cache_that_is_a_link_is_not_used(command_start, tmp_path):
+    command_start()
+    (folder,) = tmp_path.glob("dreamscripts/compiled-*")
+    folder.rmdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "old").touch()
+    os.utime(tmp_path / "mine" / "old", (0, 0))
+    folder.symlink_to(tmp_path / "mine")
+    del os.environ["JAX_COMPILATION_CACHE_DIR"]
+    command_start()
+    assert (tmp_path / "mine" / "old").exists()
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+
+
+def test_a_library_that_fails_is_named_in_one_line(command_start, monkeypatch):
+    def device():
+        raise RuntimeError("Unable to initialize\n  the backend")
+
+    monkeypatch.setattr(startup.host, "device", device)
+    with pytest.raises(DreamError, match="^Keras cannot use the backend '.*': .*Unable to initialize the backend$"):
+        command_start()
+
+
+def test_a_limit_of_memory_is_said_before_the_backend_ends_the_process(command_start, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setattr(startup.host, "address_space", lambda: 2_000_000_000)
+    with pytest.raises(
+        DreamError, match=r"may use 2\.0 GB of address space, but tensorflow needs 2\.5 GB; raise the lim"
+    ):
+        command_start()
+
+
+def test_a_limit_of_threads_is_said_before_the_backend_ends_the_process(command_start, monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(startup.threading.Thread, "start", start)
+    with pytest.raises(DreamError, match=r"cannot start 16 threads; raise the limit of processes \(ulimit -u"):
+        command_start()
 
 
 def test_a_home_that_cannot_be_written_is_no_hindrance(command_start, monkeypatch, tmp_path):

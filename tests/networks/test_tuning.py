@@ -184,3 +184,27 @@ def time_some():
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_can_be_tried_without_a_word(backend, on_backend):
     assert all(seconds > 0 for seconds in on_backend(backend, time_some, silent=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"xla": "false"},
+        {"xla": 0},
+        {"winograd_from": True},
+        {"winograd_from": -1},
+        {"winograd_from": float("nan")},
+        {"winograd_from": "50"},
+        {"trials": [{"layer": 3, "direct": 1.0, "winograd": 1.0}]},
+        {"trials": [{"layer": "a", "direct": "1", "winograd": 1.0}]},
+        {"trials": [{"layer": "a", "direct": 1.0, "winograd": float("inf")}]},
+        {"trials": [{"layer": "a"}]},
+        {"trials": 5},
+    ],
+)
+def test_choices_of_other_types_in_the_cache_are_ignored(network, change, monkeypatch):
+    saved = Choices(True, 5.0, (Trial("a", 1.0, 2.0),)).record()
+    monkeypatch.setattr(tuning.cache, "recall", lambda key: saved | change)
+    assert tuning.recall(network, []) is None
+    monkeypatch.setattr(tuning.cache, "recall", lambda key: saved)
+    assert tuning.recall(network, []).record() == saved
