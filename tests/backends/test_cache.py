@@ -53,7 +53,7 @@ def test_a_link_or_a_pipe_is_ignored_and_replaced(home):
     assert cache.recall(KEY) is None
     cache.keep(KEY, "new")
     assert cache.recall(KEY) == "new"
-    assert ANSWER == json.loads(other.read_text())["answer"]
+    assert json.loads(other.read_text())["answer"] == ANSWER
     path.unlink()
     os.mkfifo(path)
     assert cache.recall(KEY) is None  # and it does not wait

@@ -126,7 +126,7 @@ def test_a_library_that_fails_is_named_in_one_line(command_start, monkeypatch):
         raise RuntimeError("Unable to initialize\n  the backend")
 
     monkeypatch.setattr(startup.host, "device", device)
-    with pytest.raises(DreamError, match="^Keras cannot use the backend '.*': .*Unable to initialize the backend$"):
+    with pytest.raises(DreamError, match=r"^Keras cannot use the backend '.*': .*Unable to initialize the backend$"):
         command_start()
 
 

@@ -49,13 +49,16 @@ SURROUNDINGS = {
     "the cache cannot be written": 'XDG_CACHE_HOME=/proc exec "$@"',
     "the cache is a file": 'XDG_CACHE_HOME=$PWD/photo.png exec "$@"',
     "the cache is relative": 'XDG_CACHE_HOME=cache exec "$@"',
-    "the cache has a file instead of its folder": 'mkdir cache; touch cache/dreamscripts; XDG_CACHE_HOME=$PWD/cache exec "$@"',
+    "the cache has a file instead of its folder": (
+        'mkdir cache; touch cache/dreamscripts; XDG_CACHE_HOME=$PWD/cache exec "$@"'
+    ),
     "the cache has a file instead of the measurements": (
         'mkdir -p cache/dreamscripts; touch cache/dreamscripts/measured; XDG_CACHE_HOME=$PWD/cache exec "$@"'
     ),
     "the cache is a circle of links": 'ln -s b a; ln -s a b; XDG_CACHE_HOME=$PWD/a exec "$@"',
     "the cache is full": mounted(
-        "mkdir full; mount -t tmpfs -o size=4k none full; head -c 4096 /dev/zero > full/x; export XDG_CACHE_HOME=$PWD/full"
+        "mkdir full; mount -t tmpfs -o size=4k none full; head -c 4096 /dev/zero > full/x; "
+        "export XDG_CACHE_HOME=$PWD/full"
     ),
     "KERAS_HOME cannot be written": 'KERAS_HOME=/proc exec "$@"',
     "KERAS_HOME is a file": 'KERAS_HOME=$PWD/photo.png exec "$@"',

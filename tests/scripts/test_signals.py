@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -47,10 +48,8 @@ def test_a_repeated_one_does_not_disturb_the_end():
 
 def test_one_that_a_library_swallowed_stops_at_the_next_pass():
     with pytest.raises(KeyboardInterrupt), stoppable():
-        try:
+        with suppress(KeyboardInterrupt):
             send("SIGINT")
-        except KeyboardInterrupt:
-            pass
         signals.check()
 
 
