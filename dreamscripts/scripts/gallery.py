@@ -73,4 +73,6 @@ def gallery(
         if not page.exists():
             raise Stopped("stopped before the first picture; nothing was written") from None
         raise Stopped("stopped; run the same command again to continue") from None
+    except OutputError as error:
+        raise OutputError(f"{error}; run the same command again to continue" if page.exists() else str(error)) from None
     console.print(f"{page}  ({len(names)} layer{'s' if len(names) > 1 else ''})")

@@ -1,6 +1,5 @@
-"""The surroundings of a command, as lines of bash that end in "$@", and what a run in each of them may do."""
+"""The surroundings of a command, each as a line of bash that ends in "$@", and how a command may end in them."""
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,10 +19,7 @@ dream_l2 = 0.02
 iterations = 2
 passes = 3
 """
-SLOWED = "import time; now = time.time; time.time = lambda: 1e9 - now(); time.perf_counter = lambda: 1e9 - now()"
-KERAS = (
-    "mkdir -p home/.keras; export HOME=$PWD/home KERAS_HOME=$PWD/home/.keras; echo '{}' > home/.keras/keras.json; {}"
-)
+BACKWARDS = "import time; now = time.time; time.time = lambda: 1e9 - now(); time.perf_counter = lambda: 1e9 - now()"
 
 
 def keras_json(content: str) -> str:
@@ -160,7 +156,7 @@ SURROUNDINGS = {
     "no network": 'https_proxy=http://127.0.0.1:9 exec "$@" --network vgg16 --set features={block1_conv2=0.05}',
     "the proxy is nonsense": 'https_proxy=nonsense::1 exec "$@" --network vgg16 --set features={block1_conv2=0.05}',
     "the clock runs backwards": (
-        f"mkdir clock; echo '{SLOWED}' > clock/sitecustomize.py; PYTHONPATH=$PWD/clock:$PYTHONPATH exec \"$@\""
+        f"mkdir clock; echo '{BACKWARDS}' > clock/sitecustomize.py; PYTHONPATH=$PWD/clock:$PYTHONPATH exec \"$@\""
     ),
     "stdin is closed": 'exec "$@" <&-',
     "nohup": 'exec nohup "$@"',
@@ -185,14 +181,27 @@ SURROUNDINGS = {
 }
 
 
+# In these, the interpreter, NumPy or the backend ends the process before the command can say a word, or the system
+# kills it. Nothing may be lost: a run that was started can be resumed.
+DEADLY = {
+    *("/proc is missing", "TF_XLA_FLAGS=--nonsense", "JAX, XLA_FLAGS=--nonsense"),
+    *("ulimit -v 60000", "ulimit -u 1", "ulimit -t 3"),
+}
+
+
 @dataclass(frozen=True)
 class Told:
-    """How a command ended: its exit code, its lines and the faults that were found."""
+    """How a command ended: its exit code and the lines on stderr."""
 
     code: int
-    out: str
     err: str
-    faults: tuple[str, ...]
+
+    def faults(self) -> list[str]:
+        """List what is wrong with it. Without an error, stderr is empty. Otherwise it has one line."""
+        lines = self.err.splitlines()
+        found = ["a traceback"] if "Traceback" in self.err else []
+        found += [] if self.code in (0, 2, 130) else [f"exit code {self.code}"]
+        return found if len(lines) == (self.code != 0) else [*found, f"{len(lines)} lines on stderr: {self.err[:500]}"]
 
 
 def prepare(folder: Path) -> None:
@@ -201,30 +210,20 @@ def prepare(folder: Path) -> None:
     waves = 127.5 + 90 * np.stack([np.sin(x / 7 + phase) * np.cos(y / 5 - phase) for phase in (0, 1, 2)], axis=2)
     Image.fromarray(waves.astype(np.uint8)).save(folder / "photo.png")
     (folder / "fast.toml").write_text(FAST)
-    folder.chmod(0o777)
+    folder.chmod(0o777)  # some surroundings have another user
+
+
+def is_possible(surrounding: str, folder: Path) -> bool:
+    """Return whether this machine and this user can make the surrounding: some need root."""
+    line = SURROUNDINGS[surrounding]
+    if "unshare" not in line and "setpriv" not in line:
+        return True
+    words = ["bash", "-c", line, "bash", sys.executable, "-c", "import dreamscripts"]
+    return subprocess.run(words, cwd=folder, capture_output=True).returncode == 0
 
 
 def run_in(surrounding: str, folder: Path, *command: str) -> Told:
-    """Run `dreamscripts …` in a surrounding, and list what is wrong with how it ended."""
-    words = [sys.executable, "-m", "dreamscripts", *command]
-    done = subprocess.run(
-        ["bash", "-c", SURROUNDINGS[surrounding], "bash", *words],
-        cwd=folder,
-        capture_output=True,
-        env=os.environ,
-        timeout=200,
-    )
-    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    return Told(done.returncode, out, err, tuple(_faults(done.returncode, err)))
-
-
-def _faults(code: int, err: str) -> list[str]:
-    lines = err.splitlines()
-    found = ["a traceback"] if "Traceback" in err else []
-    if code not in (0, 2, 130):
-        found.append(f"exit code {code}")
-    if code == 0 and lines:
-        found.append(f"{len(lines)} lines on stderr")
-    if code and len(lines) != 1:
-        found.append(f"{len(lines)} lines instead of one")
-    return found
+    """Run `dreamscripts …` in a surrounding."""
+    words = ["bash", "-c", SURROUNDINGS[surrounding], "bash", sys.executable, "-m", "dreamscripts", *command]
+    done = subprocess.run(words, cwd=folder, capture_output=True, timeout=300)
+    return Told(done.returncode, done.stderr.decode(errors="replace"))

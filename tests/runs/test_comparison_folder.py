@@ -1,5 +1,6 @@
 """The folder of an interrupted comparison: what it keeps, and what it does not trust."""
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,49 @@ def test_killed_between_any_two_files_it_loses_one_trial_at_most(folder, monkeyp
     monkeypatch.undo()
     comparison.release()
     assert len(ComparisonFolder.reopen(folder).finished) == (4 if written == 2 else 3)
+
+
+@pytest.fixture
+def full_after(monkeypatch):
+    """Let the disk be full after a number of writes."""
+
+    def fill(writes):
+        left, write = writes, atomic_files.os.write
+
+        def write_or_fail(descriptor, content):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return write(descriptor, content)
+
+        monkeypatch.setattr(atomic_files.os, "write", write_or_fail)
+
+    return fill
+
+
+@pytest.mark.parametrize("writes", range(2))
+def test_a_full_disk_loses_the_trial_that_is_written(folder, full_after, monkeypatch, writes):
+    comparison = ComparisonFolder.reopen(folder)
+    full_after(writes)
+    with pytest.raises(OutputError, match="the disk is full; files written before are kept"):
+        comparison.save(a_trial("lbfgs", restart=4))
+    monkeypatch.undo()
+    comparison.release()
+    again = ComparisonFolder.reopen(folder)
+    assert len(again.finished) == 3
+    again.save(a_trial("lbfgs", restart=4))
+    again.release()
+    assert len(ComparisonFolder.reopen(folder).finished) == 4
+
+
+@pytest.mark.parametrize("writes", range(3))
+def test_a_disk_that_is_full_at_the_start_leaves_no_folder(tmp_path, start, full_after, writes):
+    record = ComparisonRecord(picture="p", settings_name="mine", optimizers=["lbfgs", "adam"], passes=4)
+    full_after(writes)
+    with pytest.raises(OutputError, match="the disk is full"):
+        ComparisonFolder.create(tmp_path / "new", SETTINGS, start, record)
+    assert not (tmp_path / "new").exists()
 
 
 def test_two_do_not_work_at_one_comparison(folder):
