@@ -19,7 +19,7 @@ HEADER = re.compile(
 ARCHIVE_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, struct.error)
 
 
-def read_array(file: IO[bytes], size: int) -> np.ndarray:
+def load_array(file: IO[bytes], size: int) -> np.ndarray:
     """Read an array of numbers, or a text, from a .npy file of `size` bytes. Raises ValueError if it is damaged."""
     start = file.read(len(MAGIC) + 2)
     if not start.startswith(MAGIC) or len(start) < len(MAGIC) + 2:
@@ -41,7 +41,7 @@ def read_array(file: IO[bytes], size: int) -> np.ndarray:
     return array.reshape(shape, order="F" if header[2] == b"True" else "C")
 
 
-def read_arrays(file: IO[bytes], size: int) -> dict[str, np.ndarray]:
+def load_arrays(file: IO[bytes], size: int) -> dict[str, np.ndarray]:
     """Read all arrays of an uncompressed .npz file of `size` bytes. Raises ValueError if it is damaged."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -53,7 +53,7 @@ def read_arrays(file: IO[bytes], size: int) -> dict[str, np.ndarray]:
             arrays = {}
             for entry in entries:
                 with archive.open(entry) as part:
-                    arrays[entry.filename.removesuffix(".npy")] = read_array(part, entry.file_size)
+                    arrays[entry.filename.removesuffix(".npy")] = load_array(part, entry.file_size)
             return arrays
     except ARCHIVE_ERRORS as error:
         raise ValueError(f"it is not a whole archive ({error})") from None

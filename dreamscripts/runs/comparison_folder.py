@@ -18,7 +18,7 @@ from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_l
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.registry import OPTIMIZERS
-from dreamscripts.runs.records import Damaged, Record, is_plain_file, read_pictures, read_record
+from dreamscripts.runs.records import Damaged, Record, is_plain_file, read_array, read_record
 from dreamscripts.runs.run_record import ChoicesRecord
 from dreamscripts.settings.schema import Settings
 
@@ -150,7 +150,7 @@ class ComparisonFolder:
     @property
     def picture(self) -> np.ndarray:
         """The start picture, float32 (H, W, 3), 0..255. Raises OutputError."""
-        return read_pictures(self.folder / "start.npy", (None, None, 3), ADVICE)
+        return read_array(self.folder / "start.npy", (None, None, 3), ADVICE)
 
     def keep_choices(self, choices: "Choices", onednn: bool | None) -> None:
         """Record the algorithms, before the first trial. Raises OutputError."""
@@ -204,7 +204,7 @@ class ComparisonFolder:
                 record = read_record(path, TrialRecord, AGAIN)
                 if record.comparison != self._checksum():
                     raise Damaged(path, "it belongs to a comparison with other settings", AGAIN)
-                pictures = read_pictures(path.with_suffix(".npy"), (len(budgets), height, width, 3), AGAIN)
+                pictures = read_array(path.with_suffix(".npy"), (len(budgets), height, width, 3), AGAIN)
             except Damaged as error:
                 log.warning("%s", error)
                 continue

@@ -2,14 +2,16 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import OutputError, plain_words
-from dreamscripts.runs.array_files import read_array
+from dreamscripts.runs.array_files import load_array
 
 LARGEST = 1 << 28  # bytes of a record; a trial of 100,000 passes has 20 MB
 
@@ -21,6 +23,7 @@ class Record(BaseModel):
 
 
 Kind = TypeVar("Kind", bound=Record)
+Content = TypeVar("Content")
 
 
 class Damaged(OutputError):
@@ -33,7 +36,7 @@ class Damaged(OutputError):
 
 def read_record(path: Path, kind: type[Kind], advice: str) -> Kind:
     """Read a JSON file as a record. `advice` says what can be done if it is damaged. Raises Damaged."""
-    return parse_record(_read(path, advice), path, kind, advice)
+    return parse_record(read_file(path, _whole, advice), path, kind, advice)
 
 
 def parse_record(content: bytes | str, path: Path, kind: type[Kind], advice: str) -> Kind:
@@ -47,21 +50,38 @@ def parse_record(content: bytes | str, path: Path, kind: type[Kind], advice: str
         raise Damaged(path, problem, advice) from None
 
 
-def read_pictures(path: Path, shape: tuple[int | None, ...], advice: str) -> np.ndarray:
-    """Read a .npy file of finite float32 numbers. A side of `shape` that is None can be any. Raises Damaged."""
-    if not is_plain_file(path):
-        raise Damaged(path, "it is missing, or not a plain file", advice)
-    try:
-        with path.open("rb") as file:
-            array = read_array(file, path.stat().st_size)
-    except (OSError, ValueError) as error:
-        raise Damaged(path, str(error), advice) from None
+def read_array(path: Path, shape: tuple[int | None, ...], advice: str) -> np.ndarray:
+    """Read a .npy file of finite float32 numbers. A side of `shape` that is None can be any.
+
+    Raises Damaged, and OutputError if there is too little memory.
+    """
+    array = read_file(path, load_array, advice)
     fits = array.dtype == np.float32 and array.ndim == len(shape)
     if not fits or any(wanted not in (None, side) for wanted, side in zip(shape, array.shape, strict=True)):
         raise Damaged(path, f"it has the shape {array.shape} and the type {array.dtype}", advice)
     if not np.isfinite(array).all():
         raise Damaged(path, "it has values that are not finite numbers", advice)
     return array
+
+
+def read_file(path: Path, load: Callable[[IO[bytes], int], Content], advice: str) -> Content:
+    """Load a file by `load(file, size)`, which raises ValueError if it is damaged.
+
+    Raises Damaged, and OutputError if there is too little memory.
+    """
+    if not is_plain_file(path):
+        problem = "it is empty, or not a plain file" if os.path.lexists(path) else "it is missing"
+        raise Damaged(path, problem, advice)
+    try:
+        size, free = path.stat().st_size, free_memory()
+        if size > free:
+            raise OutputError(f"{path}: needs {size / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free")
+        with path.open("rb") as file:
+            return load(file, size)
+    except ValueError as error:
+        raise Damaged(path, str(error), advice) from None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def is_plain_file(path: Path) -> bool:
@@ -73,12 +93,7 @@ def is_plain_file(path: Path) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
 
-def _read(path: Path, advice: str) -> bytes:
-    if not is_plain_file(path):
-        raise Damaged(path, "it is empty, or not a plain file", advice)
-    if path.stat().st_size > LARGEST:
-        raise Damaged(path, "it is too large", advice)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be read: {error.strerror or os.strerror(error.errno or 0)}") from None
+def _whole(file: IO[bytes], size: int) -> bytes:
+    if size > LARGEST:
+        raise ValueError("it is too large")
+    return file.read()

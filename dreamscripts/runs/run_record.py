@@ -14,7 +14,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer, mode
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.runs.records import Damaged, Record, is_plain_file
+from dreamscripts.runs.records import Damaged, Record, read_file
 from dreamscripts.settings.loading import parse_toml
 from dreamscripts.settings.schema import Settings
 
@@ -136,11 +136,9 @@ class Facts(Record):
 
 def read_settings(path: Path, record: RunRecord) -> Settings:
     """Read the settings of a run. Raises OutputError if they are not those that the run was started with."""
-    if not is_plain_file(path):
-        raise Damaged(path, "it is missing, empty, or not a plain file", "")
     try:
+        written = parse_toml(read_file(path, lambda file, size: file.read().decode(), ""), str(path))
         settings = Settings.load(path)
-        written = parse_toml(path.read_text("utf-8"), str(path))
     except SettingsError as error:
         raise Damaged(path, str(error).removeprefix(f"{path}: "), "") from None
     if written != _without_none(record.settings):

@@ -3,24 +3,20 @@
 import io
 import os
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from dreamscripts.backends.host import free_memory
 from dreamscripts.dreams.iterate import Iterate
-from dreamscripts.errors import OutputError
 from dreamscripts.optimizers.optimize import accepts_state
 from dreamscripts.registry import SCHEDULES
-from dreamscripts.runs.array_files import read_array, read_arrays
-from dreamscripts.runs.records import Damaged, is_plain_file, parse_record
+from dreamscripts.runs.array_files import load_arrays
+from dreamscripts.runs.records import Damaged, parse_record, read_array, read_file
 from dreamscripts.runs.run_record import Facts, Row
 from dreamscripts.settings.schema import Settings
 
 PREFIX = "memory "  # of the optimizer's arrays
-Read = TypeVar("Read")
 
 
 def dump_state(iterate: Iterate) -> bytes:
@@ -35,7 +31,7 @@ def read_state(path: Path) -> Iterate | None:
     """Read state.npz. Returns None if it is missing. Raises Damaged, and OutputError if there is too little memory."""
     if not os.path.lexists(path):
         return None
-    arrays = _read(path, read_arrays)
+    arrays = read_file(path, load_arrays, "")
     try:
         x, rest = arrays.pop("x"), arrays.pop("rest")
         if rest.dtype.kind != "U" or not all(name.startswith(PREFIX) for name in arrays):
@@ -63,11 +59,7 @@ def read_start(path: Path, settings: Settings, expected: int | None) -> np.ndarr
 
     Raises Damaged, and OutputError if there is too little memory.
     """
-    if not os.path.lexists(path):
-        raise Damaged(path, "it is missing", "")
-    start = _read(path, read_array)
-    if start.dtype != np.float32 or start.ndim != 3 or start.shape[-1] != 3 or not np.isfinite(start).all():
-        raise Damaged(path, "it is not a picture", "")
+    start = read_array(path, (None, None, 3), "")
     if settings.size is not None and max(start.shape[:2]) != settings.size:
         raise Damaged(path, f"its size is {start.shape[1]}×{start.shape[0]}, but the settings say {settings.size}", "")
     if expected is not None and checksum(start) != expected:
@@ -113,18 +105,3 @@ def _other_row(last: Iterate, rows: list[Row]) -> str | None:
         return f"run.json has no iteration {last.iteration}"
     in_record, in_state = (facts.model_dump_json(exclude={"seconds"}) for facts in (row, Row.of(last)))
     return None if in_record == in_state else f"run.json has other values for iteration {last.iteration}"
-
-
-def _read(path: Path, read: Callable[[IO[bytes], int], Read]) -> Read:
-    if not is_plain_file(path):
-        raise Damaged(path, "it is empty, or not a plain file", "")
-    size, free = path.stat().st_size, free_memory()
-    if size > free:
-        raise OutputError(f"{path}: needs {size / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free")
-    try:
-        with path.open("rb") as file:
-            return read(file, size)
-    except ValueError as error:
-        raise Damaged(path, str(error), "") from None
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be read: {error.strerror}") from None

@@ -197,13 +197,12 @@ def test_a_picture_that_cannot_be_saved_is_an_output_error(tmp_path, picture):
 
 
 def test_a_picture_that_cannot_be_written_leaves_the_one_before(tmp_path, picture, monkeypatch):
-    def fail_halfway(descriptor, content, write=os.write):
-        write(descriptor, content[: len(content) // 2])
+    def fail(descriptor):
         raise OSError("no space")
 
     save_picture(picture, tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
-    monkeypatch.setattr(os, "write", fail_halfway)
+    monkeypatch.setattr(os, "fsync", fail)  # after all is written
     with pytest.raises(OutputError, match=r"a\.png"):
         save_picture(picture[::-1], tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == before

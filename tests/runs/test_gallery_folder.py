@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import shutil
 import string
 from pathlib import Path
@@ -13,7 +14,6 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
 
-from dreamscripts import atomic_files
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import open_picture, read_settings
 from dreamscripts.reports import contact_sheet
@@ -228,7 +228,7 @@ def test_a_full_disk_is_told_and_loses_nothing(gallery, folder, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = recorded(folder)
-    monkeypatch.setattr(atomic_files.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(OutputError, match="the disk is full; files written before are kept"):
         gallery.save("block4_conv3", pictures([4, 5]), SETTINGS)
     monkeypatch.undo()
