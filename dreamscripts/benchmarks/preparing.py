@@ -8,6 +8,7 @@ import numpy as np
 
 from dreamscripts.backends.startup import start_keras
 from dreamscripts.benchmarks.program import Requests, Task, serve
+from dreamscripts.settings.network_names import short_name
 from dreamscripts.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
     if unnamed:
         not_keras = f"{unnamed[0]} is not a layer of the Keras model"
     elif is_channels_first(model):
-        not_keras = f"{settings.network} needs pictures of shape (3, H, W)"
+        not_keras = f"{short_name(settings.network)} needs pictures of shape (3, H, W)"
     elif None not in model.inputs[0].shape[1:]:
-        not_keras = f"{settings.network} accepts pictures of one size only"
+        not_keras = f"{short_name(settings.network)} accepts pictures of one size only"
     chain, not_a_chain = ([], not_keras) if unnamed else describe_chain(part.model.layers)
     about = {
         "backend": keras.backend.backend(),
@@ -59,7 +60,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
         "multiplications": part.multiplications(task["sides"][0], task["sides"][0]),
         "chain": chain,
         "not_keras": not_keras,
-        "not_a_chain": not_a_chain and f"{settings.network} is not a chain of plain layers: {not_a_chain}",
+        "not_a_chain": not_a_chain and f"{short_name(settings.network)} is not a chain of plain layers: {not_a_chain}",
     }
     return about, {}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.errors import NetworkError, did_you_mean
+from dreamscripts.networks.file_checks import ZIPPED, check_plain_file, open_zip
 from dreamscripts.registry import FAMILIES
 from dreamscripts.settings.network_names import is_model_file, registered_networks
 
@@ -68,11 +69,11 @@ def family_of(name: str) -> Family:
 def check_name(name: str) -> None:
     """Raise NetworkError if `name` is neither the name of a network nor the path of a model file."""
     if is_model_file(name):
-        if not Path(name).is_file():
-            raise NetworkError(f"{name}: there is no such model file")
-        if name.endswith(".keras") and not zipfile.is_zipfile(name):
-            raise NetworkError(f"{name}: is not a model that Keras saved as .keras, or is damaged")
-    elif Path(name).is_file():
+        check_plain_file(Path(name), "model")
+        if name.endswith(".keras"):
+            with open_zip(Path(name), ZIPPED):
+                pass
+    elif os.path.isfile(name):  # noqa: PTH113 - for any text, also a very long one
         raise NetworkError(f"{name}: your own network must be {FILES}; for a weights file use --weights")
     else:
         family_of(name)

@@ -16,6 +16,8 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
+from dreamscripts.networks.file_checks import short
+
 HIDDEN = "which hides its layers in its own call(): build it as a functional model"
 WITHIN = "/"  # between the name of an inner model and that of its layer
 
@@ -174,9 +176,11 @@ def naming_layer(operation: keras.Operation) -> Iterator[None]:
 
 def first_line(error: Exception) -> str:
     """Return the first line of Keras's message that gives the reason."""
+    if "safe_mode" in str(error) or "unsafe_deserialization" in str(error):
+        return "it contains Python code, which is not run"  # Keras would tell how to run it
     plain = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras prints in bold
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     reasons = [
         line for line in lines if not line.startswith(("Exception encountered", "Could not automatically infer"))
     ]
-    return (reasons or lines or [type(error).__name__])[0].removesuffix(".")
+    return short((reasons or lines or [type(error).__name__])[0].removesuffix("."))

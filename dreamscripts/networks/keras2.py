@@ -5,6 +5,7 @@ Keras 2 counts the calls of an inner model from 1. It has a layer `TFOpLambda` f
 of an operator is written as `["layer", 0, 0]`. Keras 3 reads tensors in the first argument only.
 """
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +61,12 @@ def is_by_keras2(path: Path) -> bool:
         return str(file.attrs.get("keras_version", "")).startswith(("2", "b'2"))
 
 
-def build_from(path: Path) -> keras.Model:
-    """Build the model in an `.h5` that Keras 2 saved, without its weights. Raises the same errors as Keras."""
-    with h5py.File(path) as file:
-        config = file.attrs["model_config"]
-    config = json_utils.decode(config.decode() if isinstance(config, bytes) else config)
+def build_from(config: dict[str, Any], by_keras2: bool) -> keras.Model:
+    """Build a model from the config in an `.h5`, without its weights. Raises the same errors as Keras."""
+    decoded = json_utils.decode(json.dumps(config))
     operators = dict.fromkeys(_OPERATORS, LegacyOperator)
     with saving_options.keras_option_scope(use_legacy_config=True), SafeModeScope(True):
-        return saving_utils.model_from_config(_for_keras3(config), custom_objects=operators)
+        return saving_utils.model_from_config(_for_keras3(decoded) if by_keras2 else decoded, custom_objects=operators)
 
 
 def _for_keras3(config: dict[str, Any]) -> dict[str, Any]:

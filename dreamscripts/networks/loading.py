@@ -19,7 +19,7 @@ from dreamscripts.networks.preprocessing_inside import preprocessing_inside
 from dreamscripts.networks.rewrite.clone import rewrite
 from dreamscripts.networks.rewrite.fold_batchnorm import fold_normalisation
 from dreamscripts.networks.weights import fill_at_random, load_file
-from dreamscripts.settings.network_names import is_model_file
+from dreamscripts.settings.network_names import from_here, is_model_file
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ def load_network(
     itself does not need it. `weights` is "imagenet", a path, "random" (seeded), or None for the usual weights. Raises
     NetworkError.
     """
+    name = from_here(name)  # shorter in messages
     check_name(name)
     if is_model_file(name):
         if weights == "imagenet":

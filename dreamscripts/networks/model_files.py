@@ -1,82 +1,65 @@
 """Load complete models from files: `.keras`, and the older `.h5` of Keras 2 and 3."""
 
-import json
 import re
-import zipfile
-from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 
 from dreamscripts.errors import NetworkError
 from dreamscripts.networks import local_response_norm  # noqa: F401  (registers the layer for files that have it)
+from dreamscripts.networks.file_checks import check_plain_file, short
 from dreamscripts.networks.graph import HIDDEN, first_line, has_graph, why_no_graph
 from dreamscripts.networks.keras2 import build_from, is_by_keras2
+from dreamscripts.networks.model_config import (
+    objects,
+    read_config,
+    refuse_foreign,
+    refuse_larger_than_file,
+    weights_in,
+    why_unknown,
+)
 
 
 def load_whole(path: Path) -> keras.Model:
     """Load a complete model that Keras saved. Raises NetworkError, with the reason, if it cannot be read.
 
-    A model that Keras 2 saved (`is_by_keras2`) is loaded without its weights.
+    A model that Keras 2 saved (`is_by_keras2`) is loaded without its weights. The file is checked first: it runs no
+    code, opens no other file, and needs about as much memory as it has weights.
     """
-    if path.suffix != ".keras":
-        _check_h5(path)
+    check_plain_file(path, "model")
+    config = read_config(path)
+    refuse_foreign(config, path)
+    refuse_larger_than_file(lambda: _build(path, deepcopy(config)), weights_in(path), path)
     try:
-        model = build_from(path) if is_by_keras2(path) else keras.saving.load_model(path, compile=False)
-    except Exception as error:  # unknown layers, unsafe lambdas, damaged archives: each has a different error
-        reason = _unknown_layer(path, str(error)) or first_line(error)
+        model = _build(path, config) if is_by_keras2(path) else keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises a different error for each kind of damage
+        reason = _unknown_layer(config, path, str(error)) or first_line(error)
         raise NetworkError(f"{path}: cannot be loaded as a Keras model: {reason}") from None
+    if not isinstance(model, keras.Model):
+        raise NetworkError(f"{path}: contains a {type(model).__name__}, not a model")
     if not has_graph(model):
         raise NetworkError(f"{path}: {why_no_graph(model)}")
     return model
 
 
-def _unknown_layer(path: Path, complaint: str) -> str | None:
+def _build(path: Path, config: dict[str, Any]) -> keras.Model:
+    """Build a model from its config, without its weights."""
+    if path.suffix == ".keras":
+        return keras.saving.deserialize_keras_object(config)
+    return build_from(config, is_by_keras2(path))
+
+
+def _unknown_layer(config: dict[str, Any], path: Path, complaint: str) -> str | None:
     """Return a message that names the layer, if Keras's message says that the class of a layer is unknown."""
     unknown = re.search(r"(?:Unknown layer: |Could not locate class )'(\w+)'", complaint)
-    kind = unknown[1] if unknown else "Lambda" if "`Lambda` layer" in complaint else None
-    config = _config(path) if kind else {}
-    layer = next((part for part in _objects(config) if part.get("class_name") == kind), None)
-    if layer is None:
+    layer = next((part for part in objects(config, path) if unknown and part["class_name"] == unknown[1]), None)
+    if unknown is None or layer is None:
         return None
     if layer is config:
-        return f"it is a {kind}, {HIDDEN}"
-    name = layer["config"].get("name", kind)
-    if kind == "Lambda":
-        return f"the layer '{name}' is a Lambda: Python code in a file is not run; use operators instead"
-    return (
-        f"the layer '{name}' is of the class {kind}, which is unknown to Keras: "
-        "register it with @keras.saving.register_keras_serializable() and dream from Python"
+        return f"it is a {short(unknown[1])}, {HIDDEN}"
+    inside = layer.get("config")
+    return why_unknown(
+        short(str(inside.get("name", unknown[1]) if isinstance(inside, dict) else unknown[1])), unknown[1]
     )
-
-
-def _config(path: Path) -> Any:
-    """Read the config of a model from its file."""
-    if path.suffix == ".keras":
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))
-    with h5py.File(path) as file:
-        return json.loads(file.attrs["model_config"])
-
-
-def _objects(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield the config of every layer and model in a config, the outermost last."""
-    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
-    for value in values:
-        yield from _objects(value)
-    if isinstance(config, dict) and isinstance(config.get("config"), dict):
-        yield config
-
-
-def _check_h5(path: Path) -> None:
-    try:
-        with h5py.File(path) as file:
-            has_model = "model_config" in file.attrs
-    except OSError:
-        raise NetworkError(f"{path}: is not an HDF5 file, or is damaged") from None
-    if not has_model:
-        raise NetworkError(
-            f"{path}: contains weights without a network: use --network NAME with --weights and this file"
-        )

@@ -2,8 +2,6 @@
 
 import re
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +11,8 @@ import numpy as np
 
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.networks.family import unreachable_weights
-from dreamscripts.networks.graph import WITHIN, RewriteError, public_name
+from dreamscripts.networks.file_checks import check_plain_file, open_hdf5, open_zip
+from dreamscripts.networks.graph import WITHIN, RewriteError, first_line, public_name
 from dreamscripts.networks.model_files import load_whole
 from dreamscripts.networks.rewrite.clone import give_weights, rewrite
 
@@ -40,8 +39,9 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     precision. Raises NetworkError if the file is not a weights file or does not fit the network.
     """
     path = Path(path)
-    if not path.is_file():
-        raise NetworkError(f"{path}: there is no such weights file{did_you_mean(str(path), ['imagenet', 'random'])}")
+    if not path.exists():
+        raise NetworkError(f"{path}: there is no such weights file{did_you_mean(path.name, ['imagenet', 'random'])}")
+    check_plain_file(path, "weights")
     if path.suffix == ".keras":
         complete = load_whole(path)
         try:
@@ -53,13 +53,10 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     if path.suffix == ".npz":
         _assign(model, _read_npz(model, path), path)
         return
-    try:
-        with h5py.File(path) as file:
-            legacy = file.get("model_weights", file)
-            in_order = "layer_names" not in legacy.attrs
-            by_layer = dict(_read_by_name(file)) if in_order else _read_legacy(legacy)
-    except OSError:
-        raise NetworkError(f"{path}: is not a weights file (.weights.h5, .h5, .keras or .npz), or is damaged") from None
+    with open_hdf5(path, "a weights file (.weights.h5, .h5, .keras or .npz)") as file:
+        legacy = file.get("model_weights", file)
+        in_order = "layer_names" not in legacy.attrs
+        by_layer = dict(_read_by_name(file)) if in_order else _read_legacy(legacy)
     if in_order:
         reason = _load_in_order(model, path)
         if reason is None:
@@ -75,8 +72,8 @@ def _load_in_order(model: keras.Model, path: Path) -> str | None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns if it leaves a layer unchanged
             model.load_weights(path)
-    except (ValueError, KeyError, TypeError, OSError, UserWarning) as error:
-        return str(error).strip().splitlines()[0]
+    except Exception as error:  # Keras raises a different error for each kind of damage
+        return first_line(error)
     return None
 
 
@@ -134,11 +131,9 @@ def _read_legacy(file: h5py.Group) -> dict[str, list[np.ndarray]]:
 
 
 def _read_npz(model: keras.Model, path: Path) -> dict[str, list[np.ndarray]]:
-    try:
-        with np.load(path) as file:
-            arrays = {name: np.asarray(file[name]) for name in file}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise NetworkError(f"{path}: is not an archive that NumPy saved as .npz, or is damaged") from None
+    kind = "an archive that NumPy saved as .npz"
+    with open_zip(path, kind), np.load(path, allow_pickle=False) as file:
+        arrays = {name: np.asarray(file[name]) for name in file}
     # In the order of each layer's weights.
     named = {layer.name: [f"{layer.name}/{weight.name}" for weight in layer.weights] for layer in model.layers}
     return {layer: [arrays[key] for key in keys] for layer, keys in named.items() if all(key in arrays for key in keys)}

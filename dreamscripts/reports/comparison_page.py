@@ -14,6 +14,7 @@ from dreamscripts.dreams.comparison import Comparison
 from dreamscripts.reports.comparison_figures import to_uint8
 from dreamscripts.reports.comparison_verdict import capitalize, format_loss, verdict
 from dreamscripts.reports.labels import escape
+from dreamscripts.settings.network_names import short_name
 
 
 def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]], about: Mapping[str, Any]) -> str:
@@ -47,7 +48,8 @@ def build_page(comparison: Comparison, drawings: Mapping[str, tuple[bytes, str]]
     return template.substitute(
         title=escape(capitalize(f"{', '.join(trial.title for trial in comparison.best)} on {about['picture']}")),
         conditions=escape(
-            f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on {comparison.settings.network}; "
+            f"{about['picture']}, {width}×{height} pixels; {about['settings_name']} on "
+            f"{short_name(comparison.settings.network)}; "
             f"{comparison.passes} passes per trial; {about['device']}"
         ),
         bounds=escape(_bounds(comparison.settings.optimizer.max_change)),

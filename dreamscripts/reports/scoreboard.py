@@ -12,6 +12,7 @@ from dreamscripts.benchmarks.measuring import PICTURES, TOLERANCES
 from dreamscripts.benchmarks.scoreboard import FLOPS_PER_MULTIPLICATION, Result, Scoreboard, Size
 from dreamscripts.errors import shown
 from dreamscripts.reports.scoreboard_plot import decimals_of, digits, plot_scoreboard
+from dreamscripts.settings.network_names import short_name
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def _size_record(size: Size) -> dict[str, Any]:
 def title(board: Scoreboard) -> str:
     """Return the network, its deepest layer in use, and the picture size."""
     settings = board.settings
-    return f"{settings.network} through {list(settings.features)[-1]}, {settings.size}×{settings.size} pixels"
+    return (
+        f"{short_name(settings.network)} through {list(settings.features)[-1]}, {settings.size}×{settings.size} pixels"
+    )
 
 
 def verdict(board: Scoreboard) -> str:
@@ -104,7 +107,7 @@ def facts(board: Scoreboard) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {number}" for name, number in about["versions"].items())),
         ("command", about["command"]),
         ("started", about["started"]),
-        ("network", f"{settings.network}, weights {settings.weights}, loss from {layers}; {kernels}"),
+        ("network", f"{short_name(settings.network)}, weights {settings.weights}, loss from {layers}; {kernels}"),
         ("alternatives", "; ".join(tried)),
         ("one pass", f"loss and gradient, {board.gflop:.3g} GFLOP counted as direct convolutions"),
         ("import", f"{board.import_seconds:.2f} s; dreamscripts --help takes {board.help_seconds:.2f} s"),

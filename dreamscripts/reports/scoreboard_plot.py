@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dreamscripts.benchmarks.scoreboard import Scoreboard
 from dreamscripts.reports.labels import plot_label
+from dreamscripts.settings.network_names import short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def _draw_programs(axes: "Axes", board: Scoreboard) -> None:
         )
     axes.set_xlabel("seconds per pass: single passes (dots) and median (bar)")
     settings = board.settings
-    name = plot_label(f"{settings.network} through {list(settings.features)[-1]}")
+    name = plot_label(f"{short_name(settings.network)} through {list(settings.features)[-1]}")
     axes.set_title(f"{name}, {settings.size}×{settings.size}", pad=20)
     axes.spines[["top", "right", "left"]].set_visible(False)
 

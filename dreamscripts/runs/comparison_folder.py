@@ -134,7 +134,7 @@ class ComparisonFolder:
         if not is_plain_file(folder / "settings.toml"):
             raise Damaged(folder / "settings.toml", "it is missing, or not a plain file", ADVICE)
         try:
-            settings = Settings.load(folder / "settings.toml")
+            settings = Settings.load(folder / "settings.toml", allow_files=True)
         except SettingsError as error:
             raise Damaged(folder / "settings.toml", str(error), ADVICE) from None
         with output_errors(folder):

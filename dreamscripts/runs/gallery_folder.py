@@ -16,6 +16,7 @@ from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
 from dreamscripts.runs.gallery_record import GalleryRecord, LayerRecord, differences, free_name, read_gallery
 from dreamscripts.runs.records import is_plain_file
+from dreamscripts.settings.network_names import same_file_or_name
 
 OTHER = "choose another --output"
 
@@ -137,9 +138,9 @@ class GalleryFolder:
         """Read the record, and remove pictures that are missing or damaged. Raises OutputError if others are wanted."""
         wanted, folder = self.record, self.folder
         self.record = found = read_gallery(folder)
-        if found.network != wanted.network:
+        if not same_file_or_name(found.network, wanted.network):
             raise OutputError(f"{folder}: is a gallery of {found.network}, not of {wanted.network}; {OTHER}")
-        if found.weights != wanted.weights:
+        if not same_file_or_name(found.weights, wanted.weights):
             before, now = (
                 f"the weights {name}" if name else "its own weights" for name in (found.weights, wanted.weights)
             )
@@ -226,7 +227,7 @@ def open_gallery(folder: Path, network: str) -> Gallery:
     if not (folder / "gallery.json").exists():
         raise OutputError(f"{folder}: is not a gallery, because it has no gallery.json")
     record = read_gallery(folder)
-    if record.network != network:
+    if not same_file_or_name(record.network, network):
         raise OutputError(f"{folder}: is a gallery of {record.network}, not of {network}; use another --gallery")
     pictures = {}
     for layer, entry in record.layers.items():

@@ -11,6 +11,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.runs.records import Record, read_record
 from dreamscripts.settings.loading import parse_table
+from dreamscripts.settings.named_files import KINDS
+from dreamscripts.settings.network_names import same_file_or_name
 
 # Characters that some file systems do not allow in names, the % that escapes them, and the dot. Without a dot, the
 # folder of a layer never has the name of a contact sheet or a data file.
@@ -106,7 +108,7 @@ def _plain_name(layer: str) -> str:
 def differences(before: str, now: str) -> list[str]:
     """Return descriptions of at most three differences between two settings (TOML), and the number of others."""
     old, new = (dict(_values(parse_table(settings, "gallery.json"))) for settings in (before, now))
-    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key) and not _is_same_file(key, old, new)]
     shown = [
         f"{key} = {_as_text(old[key])}" + (f", not {_as_text(new[key])}" if key in new else "")
         if key in old
@@ -114,6 +116,11 @@ def differences(before: str, now: str) -> list[str]:
         for key in keys[:3]
     ]
     return [*shown, f"and {len(keys) - 3} more"] if len(keys) > 3 else shown
+
+
+def _is_same_file(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether a key names the same file in both settings. An older version stored paths as they were typed."""
+    return key in KINDS and same_file_or_name(*(str(settings.get(key, "")) for settings in (old, new)))
 
 
 def _as_text(value: Any) -> str:

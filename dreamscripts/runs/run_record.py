@@ -138,7 +138,7 @@ def read_settings(path: Path, record: RunRecord) -> Settings:
     """Read the settings of a run. Raises OutputError if they are not those that the run was started with."""
     try:
         written = parse_toml(read_file(path, lambda file, size: file.read().decode(), ""), str(path))
-        settings = Settings.load(path)
+        settings = Settings.load(path, allow_files=True)
     except SettingsError as error:
         raise Damaged(path, str(error).removeprefix(f"{path}: "), "") from None
     if written != _without_none(record.settings):

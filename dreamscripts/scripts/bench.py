@@ -25,6 +25,7 @@ def bench(
     weights: options.Weights = "random",
     size: Annotated[int, typer.Option(help="Side of the square picture in pixels.")] = 400,
     set_: options.Set = None,
+    allow_files: options.AllowFiles = False,
     passes: Annotated[int, typer.Option(min=3, metavar="N", help="Number of passes to time for each program.")] = 10,
     sizes: Annotated[
         str, typer.Option(metavar="N,N", help="Also measure time and memory at more sizes, for example 256,512,1024.")
@@ -46,12 +47,11 @@ def bench(
     from dreamscripts.benchmarks.measuring import measure
     from dreamscripts.objective.memory_budget import check_memory
     from dreamscripts.reports.scoreboard import write_report
-    from dreamscripts.settings.schema import Settings
 
-    chosen = Settings.load(settings, **options.overrides(network, weights, size, set_=set_))
+    console = options.open_console(False)
+    chosen = options.load_settings(console, settings, options.overrides(network, weights, size, set_=set_), allow_files)
     check_memory(chosen.side, chosen.side, chosen.optimizer)
     sides = _parse(sizes)
-    console = options.open_console(False)
     created = output is not None and not output.exists()
     if output is not None:
         make_folder(output)

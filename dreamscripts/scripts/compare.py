@@ -50,6 +50,7 @@ def compare(
     seed: options.Seed = None,
     guide: options.Guide = None,
     set_: options.Set = None,
+    allow_files: options.AllowFiles = False,
     output: Output = None,
     resume: Resume = False,
     quiet: options.Quiet = False,
@@ -64,9 +65,14 @@ def compare(
     console = options.open_console(quiet)
     if resume:
         folder = _reopened(photo, output, settings, names, passes, changes)
+        options.print_files(console, str(folder.folder), folder.settings)
         console.print(f"{folder.folder}: {len(folder.finished)} finished trials are kept")
     else:
-        folder = _new(photo, output, settings or SETTINGS, names or _parse(OPTIMIZERS_IF_NOT_GIVEN), passes, changes)
+        if photo is None:
+            raise DreamError("a picture is missing; use: dreamscripts compare PHOTO")
+        chosen = options.load_settings(console, settings or SETTINGS, changes, allow_files)
+        compared = names or _parse(OPTIMIZERS_IF_NOT_GIVEN)
+        folder = _new(photo, output, chosen, settings or SETTINGS, compared, passes)
     try:
         _compare(console, folder)
     except KeyboardInterrupt:
@@ -79,30 +85,26 @@ def compare(
 
 
 def _new(
-    photo: Path | None,
+    photo: Path,
     output: Path | None,
-    settings: str,
+    settings: "Settings",
+    settings_name: str,
     optimizers: list[str],
     passes: int | None,
-    changes: dict[str, object],
 ) -> "ComparisonFolder":
-    """Load the settings, open the photo and create the folder. Raises DreamError."""
+    """Open the photo and create the folder. Raises DreamError."""
     from dreamscripts.atomic_files import make_numbered_folder
     from dreamscripts.images.files import open_photo
     from dreamscripts.images.resizing import fit
     from dreamscripts.runs.comparison_folder import ComparisonFolder, ComparisonRecord
     from dreamscripts.runs.run_record import as_text, path_text
-    from dreamscripts.settings.schema import Settings
 
-    if photo is None:
-        raise DreamError("a picture is missing; use: dreamscripts compare PHOTO")
-    chosen = Settings.load(settings, **changes)
-    picture = fit(open_photo(photo).pixels, chosen.size)
+    picture = fit(open_photo(photo).pixels, settings.size)
     record = ComparisonRecord(
-        picture=path_text(photo), settings_name=as_text(settings), optimizers=optimizers, passes=passes or PASSES
+        picture=path_text(photo), settings_name=as_text(settings_name), optimizers=optimizers, passes=passes or PASSES
     )
     folder = output or make_numbered_folder(options.default_name(photo.stem, "-compare"))
-    return ComparisonFolder.create(folder, chosen, picture, record)
+    return ComparisonFolder.create(folder, settings, picture, record)
 
 
 def _reopened(
@@ -134,7 +136,7 @@ def _reopened(
             raise OutputError(f"{folder.folder}: this comparison was started with {started}, not {given}")
     if settings is None:
         refuse_other(changes, folder.settings, folder.folder)
-    elif Settings.load(settings, **changes) != folder.settings:
+    elif Settings.load(settings, allow_files=True, **changes) != folder.settings:
         raise SettingsError(f"{folder.folder}: this comparison was started with other settings; remove --settings")
     return folder
 

@@ -10,6 +10,8 @@ import typer
 from dreamscripts.errors import DreamError, OutputError, SettingsError, quoted
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
+from dreamscripts.settings.named_files import KINDS
+from dreamscripts.settings.network_names import same_file_or_name, short_name
 
 if TYPE_CHECKING:
     from dreamscripts.runs.run_folder import RunFolder
@@ -45,6 +47,7 @@ def dream(
     iterations: options.Iterations = None,
     guide: options.Guide = None,
     set_: options.Set = None,
+    allow_files: options.AllowFiles = False,
     output: Output = None,
     keep_every: KeepEvery = 1,
     resume: Resume = False,
@@ -70,11 +73,13 @@ def dream(
     if resume:
         run: AbstractContextManager[RunFolder] = nullcontext(_reopened(folder_name, output, photo, named, changes))
     else:
-        run = _new_run(console, folder_name, output, photo, named, changes, keep_every)
+        run = _new_run(console, folder_name, output, photo, named, changes, keep_every, allow_files)
     with run as run_folder:
+        if resume:
+            options.print_files(console, str(run_folder.folder), run_folder.settings)
         name = Path(run_folder.record.picture or NOISE).name
         how = "resumed with its own settings" if resume else named or DEFAULT
-        heading = f"{name} → {run_folder.folder}/  ({run_folder.settings.network}, {how})"
+        heading = f"{name} → {run_folder.folder}/  ({short_name(run_folder.settings.network)}, {how})"
         try:
             _watch(console, run_folder, heading)
         except KeyboardInterrupt:
@@ -89,6 +94,7 @@ def _new_run(
     named: str,
     changes: dict[str, object],
     keep_every: int,
+    allow_files: bool,
 ) -> AbstractContextManager["RunFolder"]:
     """Load the settings and open the photo for a run in a new folder. Raises DreamError."""
     # Imported here, so that `--help` stays fast.
@@ -98,7 +104,7 @@ def _new_run(
     embedded = not named and not changes.keys() & {"network", "weights"}
     if embedded:
         changes = {"network": EMBEDDED, **changes}
-    chosen = _load(named or DEFAULT, changes, photo)
+    chosen = _load(console, named or DEFAULT, changes, photo, allow_files)
     opened = open_photo(photo) if photo else None
     for note in opened.notes if opened else ():
         console.print(f"{photo}: {note}")
@@ -107,13 +113,13 @@ def _new_run(
     return new_run(opened, chosen, output or folder_name, keep_every=keep_every, numbered=output is None)
 
 
-def _load(named: str, changes: dict[str, object], photo: Path | None) -> "Settings":
+def _load(
+    console: "CommandConsole", named: str, changes: dict[str, object], photo: Path | None, allow_files: bool
+) -> "Settings":
     """Load the settings `named`. Raises DreamError if they need a photo and `photo` is None."""
-    from dreamscripts.settings.schema import Settings
-
     if photo is not None:
         changes = {"start": "photograph", **changes}  # also if the settings start with noise
-    chosen = Settings.load(named, **changes)
+    chosen = options.load_settings(console, named, changes, allow_files)
     if photo is None and chosen.start == "photograph":
         command = " ".join(["dreamscripts dream PHOTO", *map(quoted, sys.argv[2:])])
         raise DreamError(f"a picture is missing; use: {command}")
@@ -149,8 +155,10 @@ def _reopened(
 def refuse_other(changes: dict[str, object], settings: "Settings", folder: Path) -> None:
     """Raise SettingsError if `changes` would change the settings of a resumed run."""
     for key, value in changes.items():
-        other = key == "network" and value != settings.network  # its layers and channels may differ
-        if other or type(settings).load(folder / "settings.toml", **{key: value}) != settings:
+        if key in KINDS and same_file_or_name(str(value), settings.value(key)):
+            continue
+        other = key == "network"  # its layers and channels may differ
+        if other or type(settings).load(folder / "settings.toml", allow_files=True, **{key: value}) != settings:
             raise SettingsError(
                 f"{folder}: this run was started with {key} = {settings.value(key)}; "
                 "remove the option or start a new run"

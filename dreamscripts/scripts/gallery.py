@@ -30,6 +30,7 @@ def gallery(
     size: Size = None,
     seed: options.Seed = None,
     set_: options.Set = None,
+    allow_files: options.AllowFiles = False,
     output: Output = None,
     resume: Resume = False,
     quiet: options.Quiet = False,
@@ -41,13 +42,13 @@ def gallery(
     """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.networks.family import check_name
-    from dreamscripts.settings.schema import Settings
     from dreamscripts.settings.tables import Penalties
 
     console = options.open_console(quiet)
     changes = options.overrides(network, weights, size, seed, set_=set_)
     # The features in the settings are ignored, because each picture uses one layer only.
-    chosen = Settings.load(settings, **changes | {"start": "noise", "features": {"each": 1}})
+    changes |= {"start": "noise", "features": {"each": 1}}
+    chosen = options.load_settings(console, settings, changes, allow_files)
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         raise SettingsError(f'{settings}: a gallery needs measure = "mean" and no [penalties]; use --settings gallery')
     path = output or Path(options.default_name(Path(network).stem, "-gallery"))

@@ -2,8 +2,9 @@
 
 import logging
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from dreamscripts.errors import SettingsError, is_unicode
 
 if TYPE_CHECKING:
     from dreamscripts.scripts.console import CommandConsole
+    from dreamscripts.settings.schema import Settings
 
 _SETTINGS = typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings: a name or a TOML file.")
 SettingsName = Annotated[str, _SETTINGS]
@@ -38,6 +40,10 @@ Set = Annotated[
     ),
 ]
 
+AllowFiles = Annotated[
+    bool,
+    typer.Option("--allow-files", help="Open the model, weights or guide picture that the settings name."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 LONGEST = 240  # bytes in a default name: file systems allow 255, and a number may follow
@@ -58,7 +64,7 @@ def overrides(
     iterations: int | None = None,
     set_: list[str] | None = None,
     guide: Path | None = None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the settings that the given options change, by dotted key.
 
     Raises SettingsError if a value is not UTF-8, as settings files are.
@@ -79,6 +85,25 @@ def overrides(
     }
     replaced = {key: value for key, value in options.items() if value is not None}
     return replaced | dict(parse_override(text) for text in set_ or [])
+
+
+def load_settings(
+    console: "CommandConsole", name: str, changes: Mapping[str, Any], allow_files: bool = False
+) -> "Settings":
+    """Load settings with these changes, and print the files that only the settings name. Raises SettingsError."""
+    from dreamscripts.settings.schema import Settings
+
+    chosen = Settings.load(name, allow_files=allow_files, **changes)
+    print_files(console, name, chosen, changes)
+    return chosen
+
+
+def print_files(console: "CommandConsole", source: str, settings: "Settings", changes: Iterable[str] = ()) -> None:
+    """Print the files that only the settings in `source` name, and that will be opened. `changes` are other keys."""
+    from dreamscripts.settings.named_files import described, files_of
+
+    if files := files_of(settings, changes):
+        console.print(f"{source} opens {described(files)}")
 
 
 class _OnConsole(logging.Handler):

@@ -13,6 +13,7 @@ from rich.text import Text
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.scripts import signals
 from dreamscripts.scripts.console import CommandConsole
+from dreamscripts.settings.network_names import short_name
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import OptimizerSettings
 
@@ -92,7 +93,8 @@ class Watch:
                 Words(console, "{task.fields[left]}"): 3,
             },
         )
-        self._task = self._bar.add_task(f"loading {settings.network}", total=None, loss="", rate="", left="")
+        network = short_name(settings.network)
+        self._task = self._bar.add_task(f"loading {network}", total=None, loss="", rate="", left="")
 
     def __enter__(self) -> Self:
         self._bar.start()

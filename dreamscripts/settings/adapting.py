@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.settings.layer_equivalents import equivalent
-from dreamscripts.settings.network_names import is_model_file
+from dreamscripts.settings.network_names import is_model_file, short_name
 
 if TYPE_CHECKING:
     from dreamscripts.settings.schema import Settings
@@ -27,12 +27,13 @@ def refuse_other_channels(settings: "Settings", written_for: str, source: str, o
     both_files = is_model_file(written_for) and is_model_file(network)
     if written_for == network or both_files or "features" in overrides:
         return
+    table = f'[instead."{short_name(network)}"]' if is_model_file(network) else f"[instead.{network}]"
     for layer, feature in settings.features.items():
         set_by = f"features.{layer}", f"features.{layer}.channels"
         if feature.channels and not any(key in overrides for key in set_by):
             raise SettingsError(
-                f"{source}: the channels of {layer} were chosen for {written_for}, not for {network}; "
-                f"choose channels of {network} in a table [instead.{network}], or with "
+                f"{source}: the channels of {layer} were chosen for {written_for}, not for {short_name(network)}; "
+                f"choose channels of {short_name(network)} in a table {table}, or with "
                 f"--set 'features={{LAYER={{weight=1, channels=[N]}}}}'"
             )
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from dreamscripts.errors import SettingsError, did_you_mean
 from dreamscripts.settings.adapting import refuse_other_channels, with_equivalent_layers
 from dreamscripts.settings.explaining import explain
-from dreamscripts.settings.network_names import refuse_unknown_network
+from dreamscripts.settings.named_files import make_absolute, refuse_files
+from dreamscripts.settings.network_names import refuse_unknown_network, short_name
 from dreamscripts.settings.optimizer_keys import DEFAULT, RENAMED, modernised, refusal, switched
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Settings")
 
 
-def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any]) -> S:
+def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any], allow_files: bool) -> S:
     """Read settings of the type `model` as `Settings.load` does. Raises SettingsError."""
     table, source = read_table(name), str(name)
     written_for = choose_features(table, overrides.get("network"), model.model_fields["network"].default)
+    make_absolute(table, Path(name).parent)
     _override_optimizer(table, overrides, source)
     for key, value in overrides.items():
         assign(table, key, value)
@@ -31,6 +33,8 @@ def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any]
         settings = model.model_validate(table)
     except ValidationError as error:
         raise SettingsError(explain(error, source, overrides, model)) from None
+    if not allow_files:
+        refuse_files(settings, overrides, source)
     refuse_unknown_network(settings.network, source)
     refuse_other_channels(settings, written_for, source, overrides)
     return with_equivalent_layers(settings, overrides)
@@ -69,14 +73,17 @@ def parse_table(text: str, source: str) -> dict[str, Any]:
 def choose_features(table: dict[str, Any], network: str | None, default: str) -> str:
     """If the table [instead] has features for the network of the settings, use them.
 
-    `network` is an override of this network, or None. `default` is used if the settings name no network. Returns the
-    network for which the features were written.
+    `network` is an override of this network, or None. `default` is used if the settings name no network. A model file
+    is found in [instead] by its path, or by its name without the folder. Returns the network for which the features
+    were written.
     """
     written_for = str(table.get("network", default))
     instead, network = table.get("instead"), network or written_for
-    if isinstance(instead, dict) and isinstance(network, str) and network in instead:
-        table["features"] = instead[network]
-        return network
+    if isinstance(instead, dict) and isinstance(network, str):
+        for name in (network, short_name(network)):
+            if name in instead:
+                table["features"] = instead[name]
+                return network
     return written_for
 
 

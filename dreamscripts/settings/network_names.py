@@ -1,5 +1,6 @@
 """Names of networks in settings: a registered network, or the file of a Keras model."""
 
+import os
 from pathlib import Path
 
 from dreamscripts.errors import SettingsError, did_you_mean
@@ -13,6 +14,22 @@ def is_model_file(network: str) -> bool:
     return network.endswith(MODEL_FILES)
 
 
+def short_name(network: str) -> str:
+    """Return the name of a network for headings: of a model file, the name without its folder."""
+    return Path(network).name if is_model_file(network) else network
+
+
+def from_here(path: str) -> str:
+    """Return a path relative to the current folder if the file is in this folder or below it, for messages."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def same_file_or_name(one: str | None, other: str | None) -> bool:
+    """Return whether two names or paths mean the same. A relative path is relative to the current folder."""
+    return one == other or (one is not None and other is not None and Path(one).resolve() == Path(other).resolve())
+
+
 def registered_networks() -> list[str]:
     """Return the names of all registered networks, smallest downloads first."""
     sizes = {name: size for family in FAMILIES.values() for name, size in family.networks.items()}
@@ -22,7 +39,7 @@ def registered_networks() -> list[str]:
 def refuse_unknown_network(network: str, source: str) -> None:
     """Raise SettingsError, which names `source`, if `network` is neither a registered network nor a file."""
     known = registered_networks()
-    if not (network in known or is_model_file(network) or Path(network).is_file()):
+    if not (network in known or is_model_file(network) or os.path.isfile(network)):  # noqa: PTH113 - for any text, also a very long one
         raise SettingsError(
             f"{source}: there is no network called '{network}'{did_you_mean(network, known)}; use one of "
             f"{', '.join(known[:6])}, …, or a model file ({', '.join(MODEL_FILES)})"

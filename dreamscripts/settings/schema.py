@@ -8,6 +8,7 @@ import tomli_w
 from pydantic import (
     Field,
     SerializeAsAny,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -16,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from dreamscripts.errors import SettingsError, is_unicode, shown
 from dreamscripts.registry import MEASURES, OPTIMIZERS
 from dreamscripts.settings.loading import load_settings
+from dreamscripts.settings.named_files import absolute, is_file
 from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
 from dreamscripts.settings.tables import (
     Feature,
@@ -69,6 +71,12 @@ class Settings(Table):
     """Tiles for a picture that is too large for one pass. Default: exact tiles if the memory is too small."""
     optimizer: SerializeAsAny[OptimizerSettings] = Field(default_factory=lambda: OPTIMIZERS[DEFAULT].settings())
     """The optimizer and its settings."""
+
+    @field_validator("network", "weights")
+    @classmethod
+    def _absolute_path(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Make the path of a file absolute, because a run may be resumed from another folder."""
+        return absolute(value) if value is not None and is_file(str(info.field_name), value) else value
 
     @field_validator("optimizer", mode="before")
     @classmethod
@@ -129,13 +137,15 @@ class Settings(Table):
         return self
 
     @classmethod
-    def load(cls, name: str | Path, /, **overrides: Any) -> Self:
+    def load(cls, name: str | Path, /, *, allow_files: bool = False, **overrides: Any) -> Self:
         """Read the settings called `name`, or in the file `name`: a TOML file, or a PNG that dreamscripts saved.
 
-        `overrides` replace single values: `network="pocket"`, `**{"optimizer.iterations": 5}`.
+        `overrides` replace single values: `network="pocket"`, `**{"optimizer.iterations": 5}`. The settings in a file
+        may name a model, weights or a guide picture only with `allow_files`, unless an override replaces it. A relative
+        path in a file is relative to the folder of the file, or else to the current folder.
         Raises SettingsError with one line that names the file, the key and the expected value.
         """
-        return load_settings(cls, name, overrides)
+        return load_settings(cls, name, overrides, allow_files)
 
     @property
     def side(self) -> int:

@@ -1,7 +1,6 @@
 """The tables of a settings file: features, penalties, octaves, tiles and the rest, with their keys and defaults."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from dreamscripts.errors import did_you_mean
 from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES, SCHEDULES
+from dreamscripts.settings.named_files import absolute
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -123,7 +123,7 @@ class Guide(Table):
     @field_validator("picture")
     @classmethod
     def _absolute_path(cls, picture: str) -> str:
-        return str(Path(picture).absolute())  # because a run may be resumed from another folder
+        return absolute(picture)  # because a run may be resumed from another folder
 
 
 class Jitter(Table):
