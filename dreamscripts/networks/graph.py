@@ -18,6 +18,8 @@ from keras.src.models.functional import Functional
 
 from dreamscripts.networks.file_checks import short
 
+# The beginnings of lines in Keras's messages that do not give the reason.
+_NO_REASON = ("Exception encountered when", "Could not automatically infer", "<class ", "config={")
 HIDDEN = "which hides its layers in its own call(): build it as a functional model"
 WITHIN = "/"  # between the name of an inner model and that of its layer
 
@@ -180,7 +182,6 @@ def first_line(error: Exception) -> str:
         return "it contains Python code, which is not run"  # Keras would tell how to run it
     plain = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras prints in bold
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    reasons = [
-        line for line in lines if not line.startswith(("Exception encountered", "Could not automatically infer"))
-    ]
+    # Keras puts the reason after its own text and the whole config.
+    reasons = [line.removeprefix("Exception encountered: ") for line in lines if not line.startswith(_NO_REASON)]
     return short((reasons or lines or [type(error).__name__])[0].removesuffix("."))

@@ -23,6 +23,7 @@ from dreamscripts.networks.graph import HIDDEN
 from dreamscripts.networks.plain_keras import plain_keras
 
 WEIGHTS_IN_ZIP = "model.weights.h5"
+IN_ZIP = {"metadata.json", "config.json", WEIGHTS_IN_ZIP}
 LARGEST_CONFIG = 64 * 2**20  # bytes of JSON; the configs of Keras's own networks have less than one million
 DEEPEST = 200  # levels of JSON; an inner model adds five
 LAYERS = (
@@ -45,6 +46,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read the config of a model from its file. Raises NetworkError if the file has none, or a damaged one."""
     if path.suffix == ".keras":
         with open_zip(path, ZIPPED) as archive:
+            for name in set(archive.namelist()) - IN_ZIP:  # Keras would unpack them
+                raise NetworkError(f"{path}: contains another file, '{short(name)}', which is not part of a network")
             data = archive.read("config.json") if archive.getinfo("config.json").file_size <= LARGEST_CONFIG else None
     else:
         with open_hdf5(path, "an HDF5 file") as file:
@@ -75,12 +78,16 @@ def refuse_foreign(config: dict[str, Any], path: Path) -> None:
                 f"{path}: the layer '{name}' is a Lambda: Python code in a file is not run; use operators instead"
             )
         if not (kind in VALUES or _is_registered(part) or _is_accepted(part)):
-            if part is config:
+            if part is config and not hasattr(keras.models, kind):
                 raise NetworkError(f"{path}: it is a {short(kind)}, {HIDDEN}")
-            raise NetworkError(f"{path}: {_why_refused(name, kind)}")
+            raise NetworkError(f"{path}: {_why_refused(part, name)}")
 
 
-def _why_refused(name: str, kind: str) -> str:
+def _why_refused(part: dict[str, Any], name: str) -> str:
+    kind = part["class_name"]
+    if kind == "function":
+        called = short(f"{part.get('module')}.{part.get('config')}")
+        return f"it calls {called}, which is not a function of a network"
     if hasattr(keras.layers, kind):
         return f"the layer '{name}' is a {kind}, which could open other files or run code: remove it from the model"
     return why_unknown(name, kind)
@@ -156,7 +163,7 @@ def refuse_larger_than_file(build: Callable[[], Any], stored: int, path: Path) -
         global_state.set_global_attribute(_UNINITIALIZED, before)
     described = sum(math.prod(variable.shape) for variable in made)
     if described > 2 * stored + 1_000_000:
-        raise NetworkError(f"{path}: its layers have {described} weights, but the file has {stored} numbers")
+        raise NetworkError(f"{path}: its layers have more weights than the file, which has {stored} numbers")
 
 
 def weights_in(path: Path) -> int:

@@ -13,6 +13,7 @@ from dreamscripts.scripts.streams import Stopped
 if TYPE_CHECKING:
     from dreamscripts.runs.comparison_folder import ComparisonFolder
     from dreamscripts.scripts.console import CommandConsole
+    from dreamscripts.settings.schema import Settings
 
 SETTINGS = "bad_trip"
 OPTIMIZERS_IF_NOT_GIVEN = "lbfgs,gradient_ascent"

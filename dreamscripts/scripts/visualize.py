@@ -6,6 +6,7 @@ from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zipfile import BadZipFile
 
 import typer
 
@@ -37,6 +38,7 @@ SETTINGS = {
 }
 
 NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*]')  # on Windows; layers of Keras models have such names
+MOST_CHANNELS = 1_000_000  # in a layer
 
 Layer = Annotated[
     str, typer.Argument(metavar="LAYER", help="A layer of NETWORK. `dreamscripts layers NETWORK` lists them.")
@@ -193,11 +195,15 @@ def _read_direction(path: Path) -> "np.ndarray":
     import numpy as np
 
     try:
-        vector = np.load(path, allow_pickle=False)
+        if path.exists() and not path.is_file():
+            raise SettingsError(f"{path}: is not a file")
+        vector = np.load(path, mmap_mode="r", allow_pickle=False)  # reads the header only
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such file") from None
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, BadZipFile):
         raise SettingsError(f"{path}: is not an array saved with numpy.save") from None
+    if getattr(vector, "size", 0) > MOST_CHANNELS:
+        raise SettingsError(f"{path}: has {vector.size} numbers; save one number per channel")
     if getattr(vector, "ndim", 0) != 1 or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
         raise SettingsError(f"{path}: is not a vector of finite numbers; save one number per channel")
     if not vector.any():

@@ -8,6 +8,7 @@ classifier is applied at each position, so `softmax2` is a map of classes. The t
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.networks.family import Family
+from dreamscripts.networks.file_checks import check_plain_file, check_unpacked
 from dreamscripts.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def _read(path: Path) -> dict:
     from google.protobuf.message import DecodeError
     from tensorflow.core.framework import graph_pb2
 
+    if path.exists() and not path.is_dir():
+        check_plain_file(path, "weights")  # a pipe would never end
     try:
         data = path.read_bytes()
         if data.startswith(b"PK"):
@@ -68,6 +72,8 @@ def _read(path: Path) -> dict:
         nodes = {}
     if not nodes:  # many other files are read as an empty graph without an error
         raise NetworkError(f"{path}: is not a TensorFlow graph, or is damaged; googlenet is built from {FILES}")
+    shapes = [node.attr["value"].tensor.tensor_shape for node in nodes.values() if node.op == "Const"]
+    check_unpacked(path, 4 * sum(math.prod(axis.size for axis in shape.dim) for shape in shapes))
     for name in LANDMARKS:
         if name not in nodes:
             raise NetworkError(
@@ -80,6 +86,7 @@ def _read(path: Path) -> dict:
 def _unzip(path: Path) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
+            check_unpacked(path, sum(entry.file_size for entry in archive.infolist()))
             graphs = [entry for entry in archive.infolist() if entry.filename.endswith(".pb")]
             if graphs:
                 return archive.read(
