@@ -18,8 +18,6 @@ from keras.src.models.functional import Functional
 
 from dreamscripts.networks.file_checks import short
 
-# The beginnings of lines in Keras's messages that do not give the reason.
-_NO_REASON = ("Exception encountered when", "Could not automatically infer", "<class ", "config={")
 HIDDEN = "which hides its layers in its own call(): build it as a functional model"
 WITHIN = "/"  # between the name of an inner model and that of its layer
 
@@ -181,7 +179,10 @@ def first_line(error: Exception) -> str:
     if "safe_mode" in str(error) or "unsafe_deserialization" in str(error):
         return "it contains Python code, which is not run"  # Keras would tell how to run it
     plain = re.sub(r"\x1b\[\d+m", "", str(error))  # Keras prints in bold
+    if "could not be deserialized properly" in plain:  # before the reason, Keras prints the whole config
+        plain = plain.rpartition("Exception encountered: ")[2]
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    # Keras puts the reason after its own text and the whole config.
-    reasons = [line.removeprefix("Exception encountered: ") for line in lines if not line.startswith(_NO_REASON)]
+    reasons = [
+        line for line in lines if not line.startswith(("Exception encountered", "Could not automatically infer"))
+    ]
     return short((reasons or lines or [type(error).__name__])[0].removesuffix("."))

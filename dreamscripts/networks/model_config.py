@@ -78,7 +78,7 @@ def refuse_foreign(config: dict[str, Any], path: Path) -> None:
                 f"{path}: the layer '{name}' is a Lambda: Python code in a file is not run; use operators instead"
             )
         if not (kind in VALUES or _is_registered(part) or _is_accepted(part)):
-            if part is config and not hasattr(keras.models, kind):
+            if part is config and kind not in ("Functional", "Sequential", "Model"):
                 raise NetworkError(f"{path}: it is a {short(kind)}, {HIDDEN}")
             raise NetworkError(f"{path}: {_why_refused(part, name)}")
 

@@ -27,7 +27,12 @@ def from_here(path: str) -> str:
 
 def same_file_or_name(one: str | None, other: str | None) -> bool:
     """Return whether two names or paths mean the same. A relative path is relative to the current folder."""
-    return one == other or (one is not None and other is not None and Path(one).resolve() == Path(other).resolve())
+    if one is None or other is None or one == other:
+        return one == other
+    try:
+        return Path(one).resolve() == Path(other).resolve()
+    except (OSError, ValueError, RuntimeError):  # a NUL in the name, or a loop of links
+        return False
 
 
 def registered_networks() -> list[str]:

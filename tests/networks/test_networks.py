@@ -225,7 +225,7 @@ def test_mistakes_are_answered_with_what_there_is(tmp_path):
     assert "is not a model that Keras saved" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
     with zipfile.ZipFile(tmp_path / "own.keras", "w") as archive:
         archive.writestr("config.json", "{}")
-    assert "cannot be loaded" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
+    assert "is not a model that Keras saved" in refusal(str(tmp_path / "own.keras"), preprocessing="tf")
     (tmp_path / "own.npz").touch()
     assert "must be a .keras or .h5 file" in refusal(str(tmp_path / "own.npz"), preprocessing="tf")
     (tmp_path / "own.h5").touch()

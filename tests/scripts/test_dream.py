@@ -279,3 +279,53 @@ def test_mistakes_that_only_the_network_can_tell(arguments, says, command_here, 
 
 def test_a_backend_that_is_not_there_is_named(command, photo):
     assert "cannot use the backend 'ghost'" in mistake(command("dream", photo, *FAST, env={"KERAS_BACKEND": "ghost"}))
+
+
+@pytest.fixture
+def own_model(command_here):
+    """Save a small model of one's own in a folder, with settings beside it that name it."""
+    folder = command_here.folder / "own"
+    folder.mkdir()
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, keras.layers.Conv2D(4, 3, name="conv")(inputs)).save(folder / "mine.keras")
+    lines = (
+        'network = "mine.keras"',
+        'preprocessing = "none"',
+        "size = 32",
+        'measure = "mean"',
+        "[features]",
+        "conv = 1",
+    )
+    (folder / "mine.toml").write_text("\n".join([*lines, "[optimizer]", "iterations = 1", "passes = 2", ""]))
+    return folder / "mine.keras"
+
+
+def test_a_model_is_opened_if_the_user_names_it_or_allows_it(command_here, photo, own_model):
+    done = mistake(command_here("dream", photo, "-s", "own/mine.toml"))
+    assert f"own/mine.toml: these settings open the model {own_model}: " in done
+    assert "--allow-files" in done
+    assert not list(command_here.folder.glob("photo-mine*"))
+    done = command_here("dream", photo, "-s", "own/mine.toml", "--allow-files", "-o", "one", check=0)
+    assert done.stdout.splitlines()[:2] == [
+        f"own/mine.toml opens the model {own_model}",
+        "photo.jpg → one/  (mine.keras, own/mine.toml)",
+    ]
+    assert f"one/final.png: these settings open the model {own_model}: " in mistake(
+        command_here("dream", photo, "--from", "one/final.png")
+    )
+    for permission in (("--network", "own/mine.keras"), ("--allow-files",)):
+        done = command_here("dream", photo, "--from", "one/final.png", *permission, check=0)
+        assert ("opens the model" in done.stdout) == (permission == ("--allow-files",))
+
+
+def test_a_run_with_a_model_of_ones_own_continues_from_any_folder_and_says_what_it_opens(
+    command_here, own_model, picture, tmp_path
+):
+    settings = Settings.load(own_model.with_suffix(".toml"), allow_files=True)
+    run = RunFolder.create(tmp_path / "run", settings, fit(picture, 32))
+    run.release()
+    refuse_other({"network": str(own_model)}, settings, tmp_path / "run")
+    with pytest.raises(SettingsError, match="was started with network = "):
+        refuse_other({"network": "other.keras"}, settings, tmp_path / "run")
+    done = command_here("dream", "--resume", "--output", tmp_path / "run", check=0)
+    assert done.stdout.splitlines()[0] == f"{tmp_path / 'run'} opens the model {own_model}"
