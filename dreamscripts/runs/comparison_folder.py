@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_left_overs, write_atomically
+from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_left_overs, sync, write_atomically
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.registry import OPTIMIZERS
@@ -118,6 +118,7 @@ class ComparisonFolder:
             write_atomically(folder / "settings.toml", settings.to_toml().encode())
             comparison._write_array("start.npy", picture)
             comparison._write_record()
+            sync(folder)
         except BaseException:
             comparison.discard()
             raise
@@ -175,10 +176,12 @@ class ComparisonFolder:
         passes = [asdict(made) for made in trial.passes]
         record = TrialRecord.model_validate(facts | {"passes": passes, "comparison": self._checksum()}, strict=False)
         write_atomically(self.folder / f"trial_{self._number:02}.json", record.model_dump_json().encode())
+        sync(self.folder)
         self.finished.append(trial)
 
     def complete(self) -> None:
         """Delete the files that are only needed to resume, after the report has been written."""
+        sync(self.folder)  # the report is on the disk before the record is deleted
         with output_errors(self.folder):
             (self.folder / RECORD).unlink(missing_ok=True)
             (self.folder / "start.npy").unlink(missing_ok=True)
