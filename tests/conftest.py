@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from dreamscripts.backends import startup
 from dreamscripts.benchmarks.process import SHARING
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import main
+from dreamscripts.scripts.signals import STOPS
 from dreamscripts.settings.schema import Settings
 
 examples.register_profile("busy", deadline=None)  # the time of an example says little on a busy machine
@@ -186,8 +188,11 @@ def command_here(tmp_path, monkeypatch, capsys):
         return ended_with(check, done)
 
     run.folder = folder
+    handlers = {number: signal.getsignal(number) for number in STOPS}
     with patch.dict(os.environ):
         yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

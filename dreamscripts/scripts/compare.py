@@ -77,11 +77,11 @@ def compare(
     try:
         _compare(console, folder)
     except KeyboardInterrupt:
-        raise _stopped(folder) from None
+        raise _stopped(folder, resume) from None
     except OutputError as error:
         raise OutputError(f"{error}; continue with: {_resume(folder)}" if folder.finished else str(error)) from None
     finally:
-        if not folder.finished:
+        if not folder.finished and not resume:
             folder.discard()
 
 
@@ -181,9 +181,9 @@ def _compare(console: "CommandConsole", folder: "ComparisonFolder") -> None:
     console.print(str(page))
 
 
-def _stopped(folder: "ComparisonFolder") -> Stopped:
-    """Say what a stopped comparison has written, and how to continue it."""
-    if not folder.finished:
+def _stopped(folder: "ComparisonFolder", resumed: bool) -> Stopped:
+    """Return what to print after an interruption."""
+    if not folder.finished and not resumed:
         return Stopped("stopped before the first trial was finished; nothing was written")
     return Stopped(f"stopped; {len(folder.finished)} finished trials are kept", f"Continue with: {_resume(folder)}")
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from dreamscripts.errors import OutputError
+
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU") if hasattr(signal, name)]
 
 _requested = False
@@ -14,23 +16,24 @@ _requested = False
 def stoppable() -> Iterator[None]:
     """Raise KeyboardInterrupt at the first of these signals. A second Ctrl-C ends the process at once.
 
+    After the context, the command is done, and only the second Ctrl-C has an effect while Python and the backend end.
     Signals that the caller ignores stay ignored, as with nohup. A library can turn KeyboardInterrupt into another error
     while it is imported. That is turned back.
     """
     global _requested
     _requested = False
-    before = {number: signal.getsignal(number) for number in STOPS}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:
+    for number in STOPS:
+        if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
     try:
         yield
+    except OutputError:  # while the command saved what it had
+        raise
     except Exception:
         check()
         raise
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _requested = True
 
 
 def check() -> None:

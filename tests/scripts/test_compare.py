@@ -113,8 +113,10 @@ def test_a_stopped_comparison_is_resumed_to_the_same_report(command_here, photo,
     with monkeypatch.context() as interrupted:
         interrupted.setattr(TrialWatch, "on_trial", stop_at_the_third)
         done = command_here("compare", photo, *FAST, "--set", "jitter.shift=4", "-o", "my cut", check=130)
-    assert "2 finished trials are kept" in done.stdout
-    assert "Continue with: dreamscripts compare --resume --output 'my cut'" in done.stdout
+    assert done.stderr.splitlines() == [
+        "dreamscripts: stopped; 2 finished trials are kept",
+        "Continue with: dreamscripts compare --resume --output 'my cut'",
+    ]
     cut = command_here.folder / "my cut"
     assert not (cut / "compare.json").exists()
 

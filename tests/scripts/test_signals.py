@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from dreamscripts.errors import DreamError
+from dreamscripts.errors import DreamError, OutputError
 from dreamscripts.scripts import signals
 from dreamscripts.scripts.signals import stoppable
 
@@ -21,10 +21,11 @@ def send(name):
 
 
 @pytest.fixture(autouse=True)
-def as_before():
+def put_back():
     before = {number: signal.getsignal(number) for number in signals.STOPS}
     yield
-    assert {number: signal.getsignal(number) for number in signals.STOPS} == before
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU"])
@@ -32,6 +33,13 @@ def test_each_of_them_stops(name):
     with pytest.raises(KeyboardInterrupt), stoppable():
         send(name)
         time.sleep(5)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_one_that_comes_after_the_end_does_nothing(name):
+    with stoppable():
+        pass
+    send(name)
 
 
 def test_a_repeated_one_does_not_disturb_the_end():
@@ -61,6 +69,14 @@ def test_one_that_a_library_turned_into_another_error_is_turned_back():
             raise ImportError("initialization failed") from None
     with pytest.raises(DreamError), stoppable():  # without a signal, an error is itself
         raise DreamError("a mistake")
+
+
+def test_a_disk_that_is_full_while_the_command_stops_is_said():
+    with pytest.raises(OutputError), stoppable():
+        try:
+            send("SIGTERM")
+        except KeyboardInterrupt:
+            raise OutputError("final.png: the disk is full") from None
 
 
 def test_an_ignored_one_stays_ignored():
