@@ -114,7 +114,7 @@ SURROUNDINGS = {
     "PYTHONSAFEPATH=1": 'PYTHONSAFEPATH=1 exec "$@"',
     "PYTHONPYCACHEPREFIX=/proc": 'PYTHONPYCACHEPREFIX=/proc exec "$@"',
     "LANG=C without UTF-8": 'LANG=C LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 exec "$@"',
-    "LC_ALL is unknown": 'LC_ALL=xx_YY.UTF-9 exec "$@"',
+    "LC_ALL is unknown": 'exec env LC_ALL=xx_YY.UTF-9 "$@"',
     "TZ is unknown": 'TZ=No/Where exec "$@"',
     "TERM is unknown": 'TERM=nonsense COLUMNS=many LINES=-1 exec "$@"',
     **{f"KERAS_BACKEND={name}": f'KERAS_BACKEND={name} exec "$@"' for name in ("jax", "torch", "tensorflow", "numpy")},

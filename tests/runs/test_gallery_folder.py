@@ -17,6 +17,7 @@ from PIL import Image
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import open_picture, read_settings
 from dreamscripts.reports import contact_sheet
+from dreamscripts.reports import gallery as reports_gallery
 from dreamscripts.reports.gallery import write_page, write_sheet
 from dreamscripts.runs.gallery_folder import GalleryFolder, open_gallery
 from dreamscripts.runs.gallery_record import GalleryRecord, free_name, is_folder_of
@@ -476,6 +477,13 @@ def test_the_page_needs_no_other_file_than_the_gallery_s(gallery, folder):
     assert "://" not in page
     assert "url(" not in page
     assert "@import" not in page
+
+
+def test_names_do_not_become_part_of_the_page(folder):
+    gallery = opened(folder, {"</script><script>alert(1)</script>": 1, "a\u2028b": 1})
+    assert (folder / "index.html").read_bytes() == Path(reports_gallery.__file__).with_suffix(".html").read_bytes()
+    assert list(recorded(folder)["layers"]) == list(gallery.record.layers)  # the script is JSON
+    assert "innerHTML" not in (folder / "index.html").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
