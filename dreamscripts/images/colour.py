@@ -1,47 +1,126 @@
-"""Convert an opened picture file of any colour mode to upright RGB, and its colour profile to sRGB."""
+"""Convert strips of a decoded picture, of any colour mode, to RGB."""
 
-import io
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
-MOST_PIXELS = 200_000_000  # more than nearly all cameras have
-SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+from dreamscripts.errors import PictureError
+from dreamscripts.images.colour_profiles import ProfileError, to_srgb
+from dreamscripts.images.decoding import Source
+from dreamscripts.images.pillow import refusals
+
+WHITE = 255
+DARK = 4096  # of 65535: 16-bit pictures without brighter pixels look black
+
+Convert = Callable[[Image.Image], np.ndarray]
 
 
-def to_rgb(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the pixels as float32 (H, W, 3) RGB in 0..255, and notes on the conversion.
+def converter(source: Source) -> Convert:
+    """Return a function that converts a strip of the image to float32 (h, W, 3), RGB in 0..255.
 
-    A colour profile is ignored if the file has transparency or is grey with 16 bits. Raises DecompressionBombError for
-    more than MOST_PIXELS.
+    Notes on the conversion are added to `source.notes`. Raises PictureError if pixels are NaN or infinite.
     """
-    width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise Image.DecompressionBombError
-    notes = []
-    if (frames := getattr(image, "n_frames", 1)) > 1:
-        notes.append(f"the first of its {frames} frames was used")
-        image.seek(0)
-    profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
-    if image.mode in SIXTEEN_BIT:
-        notes.append("its 16 bits were scaled to 0..255")
-        grey = np.asarray(image, np.float32) / 257
-        return np.repeat(grey[:, :, None], 3, axis=2).clip(0, 255), tuple(notes)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):
-            notes.append("its transparent parts became white")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    elif profile:
-        image = _to_srgb(image, profile)
-    return np.asarray(image.convert("RGB"), np.float32), tuple(notes)
+    mode = source.image.mode
+    profile = None
+    if source.image.info.get("icc_profile"):
+        try:
+            profile = to_srgb(source.image.info["icc_profile"], mode)
+        except ProfileError as error:
+            source.notes.append(f"its colour profile was ignored: it {error}")
+    if mode.startswith("I;16") or mode in ("I", "F"):
+        return _Greys(source, profile)
+    return _Colours(source, profile)
 
 
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    # Phones save in Display P3. If it is read as sRGB, colours become pale.
-    try:
-        source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, source, target, outputMode="RGB") or image
-    except (ImageCms.PyCMSError, OSError):
-        return image  # a damaged profile, or a profile for another colour mode
+class _Colours:
+    """The conversion of pixels with 8 bits per channel."""
+
+    def __init__(self, source: Source, profile: Callable[[Image.Image], Image.Image] | None):
+        self._source = source
+        self._profile = profile or (lambda strip: strip.convert("RGB"))
+        image = source.image
+        if source.rawmode == "RGB;16B" and isinstance(image.info.get("transparency"), tuple):
+            image.info["transparency"] = tuple(value >> 8 for value in image.info["transparency"])  # as the pixels
+        self._transparent = image.has_transparency_data
+        self._noted = False
+
+    def __call__(self, strip: Image.Image) -> np.ndarray:
+        with refusals(self._source.path):
+            if not self._transparent:
+                return np.asarray(self._profile(strip), np.float32)
+            if strip.mode == "La":
+                strip = strip.convert("LA")
+            strip = strip if strip.mode == "LA" else strip.convert("RGBA")
+            rgb, alpha = self._profile(strip), strip.getchannel("A")
+            if alpha.getextrema() != (255, 255):
+                self._note()
+                rgb.putalpha(alpha)
+                rgb = Image.alpha_composite(Image.new("RGBA", rgb.size, "white"), rgb).convert("RGB")
+            return np.asarray(rgb, np.float32)
+
+    def _note(self) -> None:
+        if not self._noted:
+            self._source.notes.append("its transparent parts became white")
+        self._noted = True
+
+
+class _Greys:
+    """The conversion of grey pixels with 16 or 32 bits, or as floating-point numbers: a linear map to 0..255."""
+
+    def __init__(self, source: Source, profile: Callable[[Image.Image], Image.Image] | None):
+        self._source = source
+        self._clear = source.image.info.get("transparency") if source.image.mode.startswith("I;16") else None
+        self._low, self._high, note = _range(source, *self._extremes())
+        source.notes.append(note)
+        if isinstance(self._clear, int):
+            source.notes.append("its transparent parts became white")
+        self._curve = None
+        if profile:  # for the 256 greys, between which we interpolate
+            with refusals(source.path):
+                ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
+                self._curve = np.asarray(profile(ramp), np.float32)[0]
+
+    def __call__(self, strip: Image.Image) -> np.ndarray:
+        values = self._values(strip)
+        grey = ((values - self._low) * (255 / (self._high - self._low))).clip(0, 255)
+        if self._curve is None:
+            rgb = np.repeat(grey[:, :, None], 3, axis=2)
+        else:
+            rgb = np.stack([np.interp(grey, np.arange(256), channel) for channel in self._curve.T], axis=2)
+        if isinstance(self._clear, int):
+            rgb[values == self._clear] = WHITE
+        return rgb.astype(np.float32)
+
+    def _values(self, strip: Image.Image) -> np.ndarray:
+        with refusals(self._source.path):
+            return np.asarray(strip).astype(np.float32 if strip.mode.startswith("I;16") else np.float64)
+
+    def _extremes(self) -> tuple[float, float]:
+        lows, highs = zip(*((v.min(), v.max()) for v in map(self._values, self._strips())), strict=True)
+        low, high = float(min(lows)), float(max(highs))
+        if not np.isfinite([*lows, *highs]).all():
+            raise PictureError(f"{self._source.path}: has pixels that are NaN or infinite; repair or export it again")
+        return low, high
+
+    def _strips(self) -> list[Image.Image]:
+        return [strip for _, strip in self._source.strips()]
+
+
+def _range(source: Source, low: float, high: float) -> tuple[float, float, str]:
+    """Return the values that become 0 and 255, and a note. `low` and `high` are the extreme values of the pixels."""
+    if source.image.mode.startswith("I;16") or source.image.format == "PPM" and source.image.mode == "I":
+        most = 4095.0 if source.rawmode == "I;12" else 65535.0
+        note = f"its {16 if most > DARK else 12} bits were scaled to 0..255"
+        return (
+            0.0,
+            most,
+            note if high >= most / 16 else f"{note}; it is dark: the largest value is {high:g} of {most:g}",
+        )
+    if low >= 0:
+        for most in (1.0, 255.0, 65535.0):
+            if high <= most:
+                return 0.0, most, f"its values were read as 0..{most:g}"
+    if low == high:
+        return low - 1, low + 1, f"all its values are {low:g}; they became grey"
+    return low, high, f"its values {low:g}..{high:g} were scaled to 0..255"

@@ -4,18 +4,34 @@ Inside the package a picture is float32 (H, W, 3), RGB, 0..255.
 """
 
 import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from dreamscripts.atomic_files import write_atomically
-from dreamscripts.errors import PictureError, SettingsError
-from dreamscripts.images.colour import to_rgb
+from dreamscripts.errors import SettingsError
+from dreamscripts.images.colour import converter
+from dreamscripts.images.decoding import Source, decode
+from dreamscripts.images.file_kinds import kind_of
+from dreamscripts.images.pillow import quiet
+from dreamscripts.images.png_chunks import read_text
+from dreamscripts.images.resizing import fitted, resize_height, resize_width
+from dreamscripts.regular_files import open_regular
 
 SETTINGS_CHUNK = "dreamscripts"
+# For each orientation of EXIF: whether rows are columns, and the directions of the upright rows and columns.
+ORIENTATIONS = {
+    1: (False, 1, 1),
+    2: (False, 1, -1),
+    3: (False, -1, -1),
+    4: (False, -1, 1),
+    5: (True, 1, 1),
+    6: (True, 1, -1),
+    7: (True, -1, -1),
+    8: (True, -1, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -27,29 +43,22 @@ class Photo:
     notes: tuple[str, ...]
 
 
-def open_photo(path: str | Path) -> Photo:
-    """Open a picture file in any of Pillow's formats and colour modes.
+def open_photo(path: str | Path, size: int | None = None) -> Photo:
+    """Open a picture file in Pillow's formats and colour modes.
 
-    It is rotated according to its EXIF data. A colour profile is converted to sRGB, but it is ignored if the file has
-    transparency or is grey with 16 bits. Transparent areas become white. From an animation, the first frame is used.
-    Raises PictureError, which names the problem.
+    With `size`, its longer side is scaled to `size` pixels. Large JPEGs are then decoded at a reduced size, which is
+    faster. Otherwise, the result is that of `fit`.
+
+    The picture is rotated according to its EXIF data, and its colour profile is converted to sRGB. Transparent areas
+    become white. From an animation, the first frame is used. Numbers of 16 bits, 32 bits or in floating point are
+    scaled to 0..255. Raises PictureError, which names the problem, also if the memory is too small.
     """
     path = Path(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return Photo(path, *to_rgb(image))
-    except FileNotFoundError:
-        raise PictureError(f"{path}: there is no such picture") from None
-    except IsADirectoryError:
-        raise PictureError(f"{path}: is a folder; give one picture in it") from None
-    except UnidentifiedImageError:
-        raise PictureError(f"{path}: {_why_unidentified(path)}") from None
-    except (Image.DecompressionBombError, MemoryError):
-        raise PictureError(f"{path}: is too large to open; make it smaller first") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise PictureError(f"{path}: is damaged and cannot be read completely ({error})") from None
+    with quiet() as complaints:
+        source = decode(path, size)
+        pixels = _read(source, size)
+    notes = source.notes + [f"it may be damaged: {complaint}" for complaint in complaints]
+    return Photo(path, pixels, tuple(notes))
 
 
 def open_picture(path: str | Path) -> np.ndarray:
@@ -57,12 +66,23 @@ def open_picture(path: str | Path) -> np.ndarray:
     return open_photo(path).pixels
 
 
-def _why_unidentified(path: Path) -> str:
-    if path.stat().st_size == 0:
-        return "is an empty file"
-    if path.suffix.lower() in (".heic", ".heif"):
-        return "is in Apple's HEIC format; export it as JPEG first"
-    return "is not a picture in a format that can be read (JPEG, PNG, TIFF, WebP, …)"
+def _read(source: Source, size: int | None) -> np.ndarray:
+    """Convert the image to RGB and to its size, strip by strip, because a copy of a large picture needs much memory."""
+    convert = converter(source)
+    height, width = fitted(*source.size, size)
+    columns_are_rows, *directions = ORIENTATIONS[source.orientation]
+    upright = np.empty((width, height, 3) if columns_are_rows else (height, width, 3), np.float32)
+    pixels = upright[:: directions[0], :: directions[1]]
+    pixels = pixels.swapaxes(0, 1) if columns_are_rows else pixels  # the same memory, in the order of the file
+    if (source.image.height, source.image.width) == (height, width):
+        for rows, strip in source.strips():
+            pixels[rows] = convert(strip)
+    else:
+        narrow = np.empty((source.image.height, width, 3), np.float32)
+        for rows, strip in source.strips():
+            narrow[rows] = resize_width(convert(strip), width, source.size[1] / source.reduction)
+        resize_height(narrow, height, source.size[0] / source.reduction, pixels)
+    return upright
 
 
 def save_picture(picture: np.ndarray, path: str | Path, settings: str = "", *, durable: bool = True) -> None:
@@ -82,15 +102,17 @@ def save_picture(picture: np.ndarray, path: str | Path, settings: str = "", *, d
 
 
 def read_settings(path: Path) -> str:
-    """Read the settings (TOML) in a picture that `save_picture` wrote. Raises SettingsError if they are missing."""
-    try:
-        with Image.open(path) as image:
-            image.load()  # the chunk may come after the pixels
-            text = image.info.get(SETTINGS_CHUNK)
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: there is no such picture") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise SettingsError(f"{path}: is not a picture that can be read") from None
+    """Read the settings (TOML) in a picture that `save_picture` wrote. Raises SettingsError if they are missing.
+
+    The pixels are not decoded.
+    """
+    with open_regular(path, SettingsError, "picture") as file:
+        if kind_of(file).name != "PNG":
+            raise SettingsError(f"{path}: is not a PNG file; use a picture that dreamscripts saved")
+        try:
+            text = read_text(file, SETTINGS_CHUNK)
+        except ValueError as error:
+            raise SettingsError(f"{path}: the settings in it are damaged: {error}") from None
     if text is None:
         raise SettingsError(f"{path}: contains no settings; use a picture that dreamscripts saved")
     return text

@@ -47,11 +47,35 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize a float32 (H, W, 3) picture by Lanczos interpolation in float. Values outside 0..255 are clipped."""
     if picture.shape[:2] == (height, width):
         return picture
-    channels = [
-        Image.fromarray(np.ascontiguousarray(picture[:, :, c])).resize((width, height), Image.Resampling.LANCZOS)
-        for c in range(3)
-    ]
-    return np.stack([np.asarray(channel) for channel in channels], axis=2).clip(0, 255)
+    resized = np.empty((height, width, 3), np.float32)
+    resize_height(resize_width(picture, width), height, picture.shape[0], resized)
+    return resized
+
+
+def resize_width(picture: np.ndarray, width: int, source_width: float | None = None) -> np.ndarray:
+    """Resize the width of a float32 (H, W, 3) picture by Lanczos interpolation. Values are not clipped.
+
+    `source_width` is the part of the width that is resized, if it is not all of it.
+    """
+    height, whole, _ = picture.shape
+    box = (0, 0, source_width or whole, height)
+    return np.stack([_lanczos(picture[:, :, c], (width, height), box) for c in range(3)], axis=2)
+
+
+def resize_height(picture: np.ndarray, height: int, source_height: float, out: np.ndarray) -> None:
+    """Resize the height of a float32 (H, W, 3) picture by Lanczos interpolation into `out`, clipped to 0..255.
+
+    `source_height` is the part of the height that is resized.
+    """
+    width = picture.shape[1]
+    for c in range(3):
+        channel = _lanczos(picture[:, :, c], (width, height), (0, 0, width, source_height))
+        np.clip(channel, 0, 255, out=out[:, :, c])
+
+
+def _lanczos(channel: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float]) -> np.ndarray:
+    image = Image.fromarray(np.ascontiguousarray(channel))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box))
 
 
 def bilinear(x: np.ndarray, size: Size, keep: Literal["centres", "corners", "origin"] = "centres") -> np.ndarray:
