@@ -11,13 +11,12 @@ from dreamscripts.images.decoding import Source
 from dreamscripts.images.pillow import refusals
 
 WHITE = 255
-DARK = 4096  # of 65535: 16-bit pictures without brighter pixels look black
 
 Convert = Callable[[Image.Image], np.ndarray]
 
 
 def converter(source: Source) -> Convert:
-    """Return a function that converts a strip of the image to float32 (h, W, 3), RGB in 0..255.
+    """Return a function that converts a strip of the image to an array (h, W, 3), RGB in 0..255, uint8 or float32.
 
     Notes on the conversion are added to `source.notes`. Raises PictureError if pixels are NaN or infinite.
     """
@@ -38,7 +37,7 @@ class _Colours:
 
     def __init__(self, source: Source, profile: Callable[[Image.Image], Image.Image] | None):
         self._source = source
-        self._profile = profile or (lambda strip: strip.convert("RGB"))
+        self._profile = profile or (lambda strip: strip if strip.mode == "RGB" else strip.convert("RGB"))
         image = source.image
         if source.rawmode == "RGB;16B" and isinstance(image.info.get("transparency"), tuple):
             image.info["transparency"] = tuple(value >> 8 for value in image.info["transparency"])  # as the pixels
@@ -48,7 +47,7 @@ class _Colours:
     def __call__(self, strip: Image.Image) -> np.ndarray:
         with refusals(self._source.path):
             if not self._transparent:
-                return np.asarray(self._profile(strip), np.float32)
+                return np.asarray(self._profile(strip))
             if strip.mode == "La":
                 strip = strip.convert("LA")
             strip = strip if strip.mode == "LA" else strip.convert("RGBA")
@@ -57,7 +56,7 @@ class _Colours:
                 self._note()
                 rgb.putalpha(alpha)
                 rgb = Image.alpha_composite(Image.new("RGBA", rgb.size, "white"), rgb).convert("RGB")
-            return np.asarray(rgb, np.float32)
+            return np.asarray(rgb)
 
     def _note(self) -> None:
         if not self._noted:
@@ -109,9 +108,9 @@ class _Greys:
 
 def _range(source: Source, low: float, high: float) -> tuple[float, float, str]:
     """Return the values that become 0 and 255, and a note. `low` and `high` are the extreme values of the pixels."""
-    if source.image.mode.startswith("I;16") or source.image.format == "PPM" and source.image.mode == "I":
+    if source.image.mode.startswith("I;16") or (source.image.format == "PPM" and source.image.mode == "I"):
         most = 4095.0 if source.rawmode == "I;12" else 65535.0
-        note = f"its {16 if most > DARK else 12} bits were scaled to 0..255"
+        note = f"its {12 if most < 65535 else 16} bits were scaled to 0..255"
         return (
             0.0,
             most,

@@ -40,6 +40,6 @@ def to_srgb(profile: object, mode: str) -> Callable[[Image.Image], Image.Image]:
     def convert(image: Image.Image) -> Image.Image:
         if image.mode != needed:
             image = image.convert(needed)
-        return ImageCms.applyTransform(image, transform)
+        return ImageCms.applyTransform(image, transform) or image  # None only if it works in place
 
     return convert

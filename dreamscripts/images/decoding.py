@@ -104,7 +104,8 @@ def _open(path: Path, file: BinaryIO) -> Image.Image:
 
 def _rawmode(image: Image.Image) -> str:
     """Return the layout of the pixels in the file, such as "RGB;16B"."""
-    arguments = image.tile[0].args if getattr(image, "tile", None) else None
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else None
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
 

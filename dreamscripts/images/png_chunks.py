@@ -60,7 +60,7 @@ def without_long_texts(file: BinaryIO) -> BinaryIO:
 
 
 def read_text(file: BinaryIO, keyword: str) -> str | None:
-    """Return the text with this keyword in a PNG file, or None. Raises ValueError if the text is damaged or too long."""
+    """Return the text with this keyword in a PNG file, or None. Raises ValueError if it is damaged or too long."""
     for chunk in chunks(file):
         if chunk.name in TEXTS and _read(file, chunk, 80).startswith(keyword.encode("latin-1") + b"\0"):
             if chunk.length > LONGEST:

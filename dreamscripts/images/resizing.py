@@ -53,7 +53,7 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def resize_width(picture: np.ndarray, width: int, source_width: float | None = None) -> np.ndarray:
-    """Resize the width of a float32 (H, W, 3) picture by Lanczos interpolation. Values are not clipped.
+    """Resize the width of a picture (H, W, 3) by Lanczos interpolation, to float32. Values are not clipped.
 
     `source_width` is the part of the width that is resized, if it is not all of it.
     """
@@ -74,7 +74,7 @@ def resize_height(picture: np.ndarray, height: int, source_height: float, out: n
 
 
 def _lanczos(channel: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float]) -> np.ndarray:
-    image = Image.fromarray(np.ascontiguousarray(channel))
+    image = Image.fromarray(np.ascontiguousarray(channel, np.float32))
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box))
 
 
