@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from dreamscripts.errors import PictureError
 from dreamscripts.images.file_kinds import kind_of
 from dreamscripts.images.forecasting import refuse_large_icon, refuse_too_large
-from dreamscripts.images.pillow import in_a_line, refusals
+from dreamscripts.images.pillow import in_a_line, quiet, refusals
 from dreamscripts.images.png_chunks import without_long_texts
 from dreamscripts.images.resizing import Size, fitted
 from dreamscripts.regular_files import open_regular
@@ -76,6 +76,18 @@ def decode(path: Path, size: int | None) -> Source:
             if image.format not in ("JPEG", "PNG") or _is_animated(image):
                 source.image = image.copy()  # without the decoder, which keeps memory and needs the file
     return source
+
+
+def fitted_size(path: Path, size: int | None) -> Size:
+    """Return the height and width with which `decode` would return a picture in the end, without decoding it.
+
+    Raises PictureError if the picture does not fit in the free memory, or if its header cannot be read.
+    """
+    with open_regular(path, PictureError, "picture") as file, quiet():
+        image = _open(path, file)
+        target = fitted(image.height, image.width, size)
+        refuse_too_large(path, image, (image.height, image.width), file, target)
+    return target
 
 
 def _open(path: Path, file: BinaryIO) -> Image.Image:

@@ -1,5 +1,6 @@
 """Check arrays of pixels, make noise, and resize pictures."""
 
+import logging
 from typing import Literal
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image
 from dreamscripts.errors import PictureError
 
 Size = tuple[int, int]  # height, width
+
+log = logging.getLogger(__name__)
 
 
 def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
@@ -19,6 +22,8 @@ def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
     pixels = pixels.astype(np.float32, copy=False)
     if not np.isfinite(pixels).all():
         raise PictureError("the picture has values that are NaN or infinite")
+    if 0 <= pixels.min() and 0 < pixels.max() <= 1:
+        log.warning("all values of the picture are in 0..1, so it is nearly black: if white is 1, multiply it by 255")
     return pixels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from dreamscripts.backends.lazy_keras import ops
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from dreamscripts.networks.network import Network
     from dreamscripts.settings.schema import Settings
+
+
+log = logging.getLogger(__name__)
 
 
 def build_loss(settings: Settings, network: Network) -> Loss:
@@ -48,12 +52,14 @@ def build_loss(settings: Settings, network: Network) -> Loss:
 
 def _guide_features(settings: Settings, network: Network) -> dict[str, np.ndarray]:
     """Return {layer: (positions, c)} for the guide picture."""
-    from dreamscripts.images.files import open_picture  # imports Pillow, which is not needed to load settings
-    from dreamscripts.images.resizing import fit
+    from dreamscripts.images.files import open_photo  # imports Pillow, which is not needed to load settings
 
     guide = settings.guide
     assert guide is not None  # Settings has a guide if a measure needs it
-    picture = fit(open_picture(guide.picture), guide.size)
+    photo = open_photo(guide.picture, guide.size)
+    for note in photo.notes:
+        log.warning("%s: %s", guide.picture, note)
+    picture = photo.pixels
     if (only := network.only_size) and only != picture.shape[:2]:
         height, width = only
         raise PictureError(

@@ -105,7 +105,7 @@ def _new_run(
     if embedded:
         changes = {"network": EMBEDDED, **changes}
     chosen = _load(console, named or DEFAULT, changes, photo, allow_files)
-    opened = open_photo(photo) if photo else None
+    opened = open_photo(photo, chosen.size) if photo else None
     for note in opened.notes if opened else ():
         console.print(f"{photo}: {note}")
     if embedded:

@@ -108,7 +108,7 @@ def visualize(
 
     # Find errors before Keras is imported, which takes seconds.
     requested = load(layer)
-    check_memory(requested.side, requested.side, requested.optimizer, diversity)
+    check_memory(requested.side, requested.side, requested.optimizer, diversity, requested.octaves)
     check_name(network)
     console = options.open_console(quiet)
     settings = load(_find_layer(network, weights, layer, direction))
