@@ -20,7 +20,7 @@ from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.bfloat16 import in_bfloat16
 from dreamscripts.networks.rewrite.winograd import with_winograd
 from dreamscripts.networks.tuning import Choices
-from dreamscripts.objective.choose_tiles import tiles_for
+from dreamscripts.objective.choose_tiles import check_guide, tiles_for
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.exact_tiles import exact_crops
 from dreamscripts.objective.protocol import OnPass
@@ -141,6 +141,8 @@ def build_evaluator(
     tiles, with a warning. Raises PictureError if even the smallest tiles do not fit.
     """
     tiles = tiles_for(network, settings, height, width, pictures)
+    if settings.guide and loss is None:
+        check_guide(network, settings.guide)
     choices = choices or choose(network, settings, height, width, pictures)
     network = rewrite_network(network, settings, choices)
     return Evaluator(

@@ -22,7 +22,7 @@ def as_picture(pixels: np.ndarray, batch: bool = False) -> np.ndarray:
     pixels = pixels.astype(np.float32, copy=False)
     if not np.isfinite(pixels).all():
         raise PictureError("the picture has values that are NaN or infinite")
-    if 0 <= pixels.min() and 0 < pixels.max() <= 1:
+    if pixels.min() >= 0 and 0 < pixels.max() <= 1:
         log.warning("all values of the picture are in 0..1, so it is nearly black: if white is 1, multiply it by 255")
     return pixels
 

@@ -4,7 +4,7 @@ A few megabytes can unpack to gigabytes, and an HDF5 file can refer to other fil
 """
 
 import math
-import stat
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import NetworkError
+from dreamscripts.regular_files import open_regular
 
 if TYPE_CHECKING:
     import h5py
@@ -33,22 +34,9 @@ DAMAGED = (
 
 def check_plain_file(path: Path, kind: str) -> None:
     """Raise NetworkError if `path` is not a readable file with content. `kind` is "model" or "weights"."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-        raise NetworkError(f"{path}: there is no such {kind} file") from None
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be read: {error.strerror}") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise NetworkError(f"{path}: is a folder, not a {kind} file")
-    if not stat.S_ISREG(status.st_mode):
-        raise NetworkError(f"{path}: is a pipe or a device, not a {kind} file")
-    if not status.st_size:
-        raise NetworkError(f"{path}: is an empty file")
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be read: {error.strerror}") from None
+    with open_regular(path, NetworkError, f"{kind} file") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise NetworkError(f"{path}: is an empty file")
 
 
 def check_unpacked(path: Path, unpacked: int) -> None:

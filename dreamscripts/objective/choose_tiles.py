@@ -2,19 +2,21 @@
 
 import logging
 import math
+from pathlib import Path
 
 import keras
 
 from dreamscripts.backends import host
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import PictureError, SettingsError
+from dreamscripts.images.decoding import fitted_size
 from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.local_response_norm import LocalResponseNorm
 from dreamscripts.networks.network import Network
 from dreamscripts.objective.exact_tiles import Axis, axes_of
 from dreamscripts.objective.memory_budget import FLOAT32, need, of_run
 from dreamscripts.settings.schema import Settings
-from dreamscripts.settings.tables import Tiles
+from dreamscripts.settings.tables import Guide, Tiles
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,17 @@ def tiles_for(network: Network, settings: Settings, height: int, width: int, pic
     if fixed and fixed >= minimum:  # smaller tiles raise an error in exact_crops
         _warn_if_slow(axes, fixed, recommended)
     return Tiles(kind="exact", size=size)
+
+
+def check_guide(network: Network, guide: Guide) -> None:
+    """Raise PictureError if one pass of the guide picture does not fit in memory."""
+    height, width = fitted_size(Path(guide.picture), guide.size)
+    needed, free = height * width * bytes_per_pixel(network), free_for_passes()
+    if needed > free:
+        raise PictureError(
+            f"{guide.picture}: as a guide of {width}×{height} it needs {needed / 1e9:.1f} GB of memory with "
+            f"{network.name}, and {free / 1e9:.1f} GB are free: use a smaller guide.size"
+        )
 
 
 def _warn_if_slow(axes: list[Axis], size: int, recommended: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import Diverged
+from dreamscripts.images.decoding import fitted_size
 from dreamscripts.images.files import Photo, open_photo
 from dreamscripts.images.resizing import fit, fitted, noise
 from dreamscripts.networks.family import check_name
@@ -70,16 +71,18 @@ def new_run(
     With `numbered`, a number is added to the folder's name if it exists. Raises DreamError.
     """
     check_name(settings.network)  # before Keras is imported, which takes seconds
+    if settings.guide:
+        fitted_size(Path(settings.guide.picture), settings.guide.size)
     source: str | None = None
     notes: tuple[str, ...] = ()
     if photo is None:
-        check_memory(settings.side, settings.side, settings.optimizer)
+        check_memory(settings.side, settings.side, settings.optimizer, octaves=settings.octaves)
         picture = noise(settings.side, settings.seed)
     else:
-        photo = photo if isinstance(photo, Photo) else open_photo(photo)
+        photo = photo if isinstance(photo, Photo) else open_photo(photo, settings.size)
         source, notes = path_text(photo.path), photo.notes
         height, width, _ = photo.pixels.shape
-        check_memory(*fitted(height, width, settings.size), settings.optimizer)
+        check_memory(*fitted(height, width, settings.size), settings.optimizer, octaves=settings.octaves)
         picture = fit(photo.pixels, settings.size)
     run_folder = RunFolder.create(
         folder, settings, picture, source=source, notes=notes, keep_every=keep_every, numbered=numbered

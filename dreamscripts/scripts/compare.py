@@ -1,5 +1,6 @@
 """`dreamscripts compare PHOTO`: make the same dream with several optimizers, and write a report."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,8 @@ from dreamscripts.errors import DreamError, OutputError, SettingsError, did_you_
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from dreamscripts.runs.comparison_folder import ComparisonFolder
@@ -96,16 +99,17 @@ def _new(
     """Open the photo and create the folder. Raises DreamError."""
     from dreamscripts.atomic_files import make_numbered_folder
     from dreamscripts.images.files import open_photo
-    from dreamscripts.images.resizing import fit
     from dreamscripts.runs.comparison_folder import ComparisonFolder, ComparisonRecord
     from dreamscripts.runs.run_record import as_text, path_text
 
-    picture = fit(open_photo(photo).pixels, settings.size)
+    opened = open_photo(photo, settings.size)
+    for note in opened.notes:
+        log.warning("%s: %s", photo, note)
     record = ComparisonRecord(
         picture=path_text(photo), settings_name=as_text(settings_name), optimizers=optimizers, passes=passes or PASSES
     )
     folder = output or make_numbered_folder(options.default_name(photo.stem, "-compare"))
-    return ComparisonFolder.create(folder, settings, picture, record)
+    return ComparisonFolder.create(folder, settings, opened.pixels, record)
 
 
 def _reopened(

@@ -46,6 +46,7 @@ def keras_example(
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.images.files import open_photo
     from dreamscripts.images.resizing import resize
+    from dreamscripts.objective.memory_budget import check_memory
     from dreamscripts.scripts.progress import blown_out
     from dreamscripts.settings.loading import read_table
     from dreamscripts.settings.schema import Settings
@@ -61,6 +62,7 @@ def keras_example(
     for note in photo.notes:
         console.print(f"{base}: {note}")
     side = chosen.size or max(photo.pixels.shape)
+    check_memory(side, side, chosen.optimizer, octaves=chosen.octaves)
     square = resize(photo.pixels, side, side)
 
     start_keras()

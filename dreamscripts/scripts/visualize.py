@@ -6,7 +6,6 @@ from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zipfile import BadZipFile
 
 import typer
 
@@ -194,13 +193,13 @@ def _is_finite(text: str) -> bool:
 def _read_direction(path: Path) -> "np.ndarray":
     import numpy as np
 
+    from dreamscripts.regular_files import open_regular
+    from dreamscripts.runs.array_files import load_array
+
     try:
-        if path.exists() and not path.is_file():
-            raise SettingsError(f"{path}: is not a file")
-        vector = np.load(path, mmap_mode="r", allow_pickle=False)  # reads the header only
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: there is no such file") from None
-    except (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, BadZipFile):
+        with open_regular(path, SettingsError, "file") as file:
+            vector = load_array(file, path.stat().st_size)
+    except (OSError, ValueError, MemoryError):
         raise SettingsError(f"{path}: is not an array saved with numpy.save") from None
     if getattr(vector, "size", 0) > MOST_CHANNELS:
         raise SettingsError(f"{path}: has {vector.size} numbers; save one number per channel")
