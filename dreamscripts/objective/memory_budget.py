@@ -19,8 +19,8 @@ def check_memory(
 ) -> None:
     """Raise PictureError if `pictures` pictures of this size do not fit in main memory with this optimizer.
 
-    The size is that of the photograph, and some `octaves` may be larger. The check does not depend on the network or its
-    device.
+    The size is that of the photograph, and some `octaves` may be larger. The check does not depend on the network or
+    its device.
     """
     factor = largest_octave(octaves) if octaves else 1.0
     free, pixels = free_memory(), pictures * height * width * factor**2

@@ -9,6 +9,7 @@ from dreamscripts.errors import PictureError
 from dreamscripts.objective import memory_budget
 from dreamscripts.objective.memory_budget import check_memory, of_run
 from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.settings.tables import Octaves
 
 
 def test_free_is_what_the_machine_and_its_container_leave(monkeypatch, tmp_path):
@@ -63,3 +64,21 @@ def test_several_pictures_are_counted(monkeypatch):
     check_memory(500, 600, optimizer_settings(name="lbfgs"), pictures=4)
     with pytest.raises(PictureError, match=r"^40 pictures of 600×500 need at least 7\.8 GB of memory, and 1\.0 GB are"):
         check_memory(500, 600, optimizer_settings(name="lbfgs"), pictures=40)
+
+
+@pytest.mark.parametrize(
+    ("octaves", "says"),
+    [
+        ({"count": 4, "above": 2, "scale": 2.0}, r"^a picture of 2400×2000 needs at least .* at the largest octave, and"),
+        ({"count": 3, "kind": "grown", "scale": 2.0}, r"^a picture of 2400×2000 needs at least .* largest octave, and"),
+        ({"count": 5, "scale": 2.0}, ""),
+        ({"count": 3, "kind": "grown", "scale": 1.1}, ""),
+    ],
+)
+def test_the_largest_octave_counts(octaves, says, monkeypatch):
+    monkeypatch.setattr(memory_budget, "free_memory", lambda: int(1e9))
+    if not says:
+        check_memory(500, 600, optimizer_settings(), octaves=Octaves(**octaves))
+        return
+    with pytest.raises(PictureError, match=says):
+        check_memory(500, 600, optimizer_settings(), octaves=Octaves(**octaves))
