@@ -8,8 +8,19 @@ import subprocess
 from collections.abc import Iterable
 
 
+LONGEST = 1000  # characters of a message
+
+
 class DreamError(Exception):
-    """An error that a command prints as one line before it exits with code 2."""
+    """An error that a command prints as one line before it exits with code 2.
+
+    The middle of a very long message is omitted: it is a name of thousands of characters, which nobody reads.
+    """
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        half = LONGEST // 2 - 5
+        return message if len(message) <= LONGEST else f"{message[:half]} [...] {message[-half:]}"
 
 
 class PictureError(DreamError):

@@ -18,6 +18,11 @@ class LbfgsSettings(OptimizerSettings):
     """Number of vector pairs that estimate the curvature, 1 to 100, for where = "device". A pair needs as much
     memory as two pictures."""
 
+    def without_effect(self) -> dict[str, str]:
+        """See Table."""
+        unused = {"history": 'optimizer.where is "scipy", which always keeps 10 pairs'} if self.where == "scipy" else {}
+        return super().without_effect() | unused
+
     @property
     def pictures_kept(self) -> int:
         """See OptimizerSettings: SciPy keeps 25 pictures in float64."""

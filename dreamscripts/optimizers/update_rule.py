@@ -13,7 +13,7 @@ from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import bounds_around
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.settings.tables import OptimizerSettings
+from dreamscripts.settings.tables import Float32, OptimizerSettings
 
 if TYPE_CHECKING:
     from dreamscripts.images.preprocessing import Preprocessing
@@ -29,7 +29,7 @@ Rule = Callable[[np.ndarray, np.ndarray, State], tuple[Any, State]]
 class UpdateRuleSettings(OptimizerSettings):
     """Settings of an optimizer that is an update rule."""
 
-    step: float = Field(1.5, gt=0, allow_inf_nan=False)
+    step: Float32 = Field(1.5, gt=0)
     """Step size, above 0, in pixel values (or Fourier coefficients) per unit of the update."""
     laplacian: int = Field(0, ge=0, le=12)
     """Splits of the Laplacian pyramid that gives all scales of the gradient the same strength, 0 to 12 (0: off)."""

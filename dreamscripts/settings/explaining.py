@@ -1,5 +1,6 @@
 """Explain mistakes in settings in one line."""
 
+import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
@@ -8,13 +9,19 @@ from pydantic import BaseModel, ValidationError
 from dreamscripts.errors import did_you_mean, plain_words
 from dreamscripts.registry import OPTIMIZERS, PENALTIES
 
+shortened = reprlib.Repr()
+shortened.maxstring = shortened.maxother = 100
+shortened.maxlevel = 3
+
 
 def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], model: type[BaseModel]) -> str:
     """Explain the first mistake that pydantic found in settings of the type `model`, read from `source`."""
     mistakes = error.errors()
     first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
     dotted = ".".join(str(key) for key in first["loc"] if key != "[key]")
-    if any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
+    overridden = any(f"{dotted}.".startswith(f"{key}.") for key in overrides)
+    dotted = shortened.repr(dotted).strip("'")
+    if overridden:
         source = f"{source} with {dotted} overridden"
     if first["type"] == "extra_forbidden":
         return f"{source}: there is no setting '{dotted}'{did_you_mean(dotted, _known_keys(model))}"
@@ -23,9 +30,9 @@ def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], m
     if first["type"] == "missing":
         missing = "the table [features] is missing; it names layers and their weights"
         return f"{source}: {missing if dotted == 'features' else f'{dotted} is missing'}"
-    if isinstance(first["input"], dict) or not dotted:  # values of a table that cannot be used together
-        return f"{source}: {plain_words(first['msg'])}"
-    return f"{source}: {dotted} = {first['input']!r}: {plain_words(first['msg'])}"
+    if (isinstance(first["input"], dict) and first["type"] == "value_error") or not dotted:
+        return f"{source}: {plain_words(first['msg'])}"  # values of a table that cannot be used together
+    return f"{source}: {dotted} = {shortened.repr(first['input'])}: {plain_words(first['msg'])}"
 
 
 def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:

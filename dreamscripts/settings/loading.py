@@ -1,6 +1,9 @@
 """Settings files: find them by name or path, read them, override single values, check them."""
 
+import codecs
+import logging
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,12 +21,20 @@ from dreamscripts.settings.optimizer_keys import DEFAULT, RENAMED, modernised, r
 if TYPE_CHECKING:
     from dreamscripts.settings.schema import Settings
 
+log = logging.getLogger(__name__)
+
 S = TypeVar("S", bound="Settings")
+
+ALWAYS_STORED = {"seed", "convolutions", "precision", "measure", "penalties", "jitter", "octaves", "optimizer"}
+MOST_BYTES = 1_000_000  # of a settings file
+MOST_PARTS = 100  # of a dotted key: the time of the parser grows with their square
+LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:("[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){{{MOST_PARTS}}}""")
 
 
 def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any], allow_files: bool) -> S:
     """Read settings of the type `model` as `Settings.load` does. Raises SettingsError."""
     table, source = read_table(name), str(name)
+    written = _by_user(table, name, overrides)
     written_for = choose_features(table, overrides.get("network"), model.model_fields["network"].default)
     make_absolute(table, Path(name).parent)
     _override_optimizer(table, overrides, source)
@@ -37,7 +48,24 @@ def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any]
         refuse_files(settings, overrides, source)
     refuse_unknown_network(settings.network, source)
     refuse_other_channels(settings, written_for, source, overrides)
+    _warn_without_effect(settings, written, source)
     return with_equivalent_layers(settings, overrides)
+
+
+def _by_user(table: Mapping[str, Any], name: str | Path, overrides: Mapping[str, Any]) -> set[str]:
+    """Return the keys, with dots, that the user wrote: in overrides, and in a settings file of the user's own.
+
+    Named settings were not written by the user, and a table with all keys in ALWAYS_STORED was written by dreamscripts.
+    """
+    keys = dict(overrides) if str(name) in named_files() or table.keys() >= ALWAYS_STORED else {**table, **overrides}
+    inner = (f"{key}.{part}" for key, value in keys.items() if isinstance(value, Mapping) for part in value)
+    return {*keys, *inner}
+
+
+def _warn_without_effect(settings: "Settings", written: set[str], source: str) -> None:
+    for key, reason in settings.without_effect().items():
+        if key in written:
+            log.warning("%s: %s has no effect, because %s", source, key, reason)
 
 
 def _override_optimizer(table: dict[str, Any], overrides: Mapping[str, Any], source: str) -> None:
@@ -94,44 +122,90 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "settings"
 
 
+def named_files() -> dict[str, Path]:
+    """Return {name: file} of the named settings."""
+    return {path.stem: path for path in sorted(folder().glob("*.toml"))}
+
+
 def named() -> dict[str, str]:
     """List the named settings, each with the first comment line of its file."""
-    return {path.stem: path.read_text("utf-8").splitlines()[0].lstrip("# ") for path in sorted(folder().glob("*.toml"))}
+    return {name: path.read_text("utf-8").splitlines()[0].lstrip("# ") for name, path in named_files().items()}
 
 
 def read_text(name: str | Path) -> str:
     """Read the text of the settings called `name`, or in the file `name`: TOML, or a PNG that dreamscripts saved."""
-    path = folder() / f"{name}.toml"
-    if not path.is_file():
-        path = Path(name)
-        if not path.suffix and not path.exists():
-            known = [*named(), *map(str, Path().glob("*.toml"))]
-            raise SettingsError(
-                f"there are no settings called '{name}'{did_you_mean(str(name), known)}; "
-                "`dreamscripts settings` lists them"
-            )
+    path = Path(name)
+    if str(name) in named_files():
+        path = named_files()[str(name)]
+    elif not path.suffix and not _exists(path):
+        known = [*named_files(), *map(str, Path().glob("*.toml"))]
+        raise SettingsError(
+            f"there are no settings called '{name}'{did_you_mean(str(name), known)}; "
+            "`dreamscripts settings` lists them"
+        )
     if path.suffix.lower() == ".png":
         from dreamscripts.images.files import read_settings
 
         return read_settings(path)
+    content = _read_bytes(path, str(name))
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SettingsError(f"{name}: is in UTF-16; save it as UTF-8")
     try:
-        return path.read_bytes().decode()  # with the newlines of the file
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(
+            f"{name}: is not a text file in UTF-8 (line {line} has other bytes); settings are TOML"
+        ) from None
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    """Read a settings file. Raises SettingsError if it is not a regular file, or is too large."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise SettingsError(f"{name}: is a folder, not a settings file")
+        if not stat.S_ISREG(status.st_mode):
+            raise SettingsError(f"{name}: is not a file, but a device or a pipe")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise SettingsError(f"{name}: there is no such settings file") from None
-    except IsADirectoryError:
-        raise SettingsError(f"{name}: is a folder, not a settings file") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{name}: is not a text file; settings are TOML") from None
-    except OSError as error:
-        raise SettingsError(f"{name}: cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError for a name with the character NUL
+        raise SettingsError(f"{name}: cannot be read: {getattr(error, 'strerror', error)}") from None
+    if len(content) > MOST_BYTES:
+        raise SettingsError(f"{name}: is larger than 1 MB, so it is not a settings file")
+    return content
+
+
+def _exists(path: Path) -> bool:
+    """Return whether a path exists. Any text can be a path, even if it is too long for a name."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
     """Parse TOML. Raises SettingsError, which names `source` and the line."""
     try:
-        return tomllib.loads(text)
+        return _toml(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source}: is not valid TOML: {error}{_hint(text, str(error))}") from None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """Parse TOML. Raises TOMLDecodeError, also for what the parser itself cannot read: deep tables and long numbers."""
+    if LONG_KEY.search(text):
+        raise tomllib.TOMLDecodeError(f"a key has more than {MOST_PARTS} parts")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("lists or tables are nested too deeply") from None
+    except ValueError:  # Python limits the digits of an integer
+        raise tomllib.TOMLDecodeError("a number has thousands of digits") from None
 
 
 def _hint(text: str, message: str) -> str:
@@ -152,9 +226,12 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise SettingsError(f"--set {text}: write it as key=value, such as optimizer.iterations=5")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        table = _toml(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
+    if len(table) > 1:
+        raise SettingsError(f"--set {text}: write one key and one value; repeat --set for another key")
+    return key.strip(), table["value"]
 
 
 def assign(table: dict[str, Any], key: str, value: Any) -> None:

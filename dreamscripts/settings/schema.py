@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import (
@@ -27,6 +27,7 @@ from dreamscripts.settings.tables import (
     Octaves,
     OptimizerSettings,
     Penalties,
+    Side,
     Table,
     Tiles,
     at_key,
@@ -34,28 +35,31 @@ from dreamscripts.settings.tables import (
 )
 
 
+LayerName = Annotated[str, Field(min_length=1, max_length=255)]
+
+
 class Settings(Table):
     """All settings of a dream, apart from the photograph."""
 
     network: str = "pocket"
     """Name of a network, or the file of a Keras model."""
-    weights: str | None = None
+    weights: str | None = Field(None, min_length=1)
     """Weights: "imagenet", "random" or a file. Default: the usual weights of the network."""
     preprocessing: Literal["caffe", "tf", "torch", "unit", "none"] | None = None
     """Preprocessing of a model file (.keras, .h5). Not needed if the model preprocesses pictures itself."""
     start: Literal["photograph", "noise"] = "photograph"
     """The picture to start with: the photograph, or grey noise of pixel values 100 to 101."""
-    size: int | None = Field(None, ge=1, le=20_000)
+    size: Side | None = None
     """Longest side of the picture in pixels, 1 to 20000. Default: that of the photograph."""
-    seed: int = Field(0, ge=0)
-    """Seed of all random numbers, from 0."""
+    seed: int = Field(0, ge=0, lt=2**63)
+    """Seed of all random numbers, 0 to 2⁶³ − 1."""
     convolutions: Literal["auto", "direct", "winograd"] = "auto"
     """Algorithm of 3×3 convolutions. "auto" uses Winograd's algorithm for the layers that it makes faster."""
     precision: Literal["float32", "tf32", "mixed_bfloat16"] = "float32"
     """Precision of the network. "tf32" and "mixed_bfloat16" are for GPUs."""
     measure: MeasureName = "l2"
     """The measure of every layer whose `measure` is not set."""
-    features: dict[str, Feature]
+    features: dict[LayerName, Feature]
     """Layers of the network and their weights in the loss."""
     instead: dict[str, dict[str, Feature]] | None = None
     """Features for other networks, by the name of the network."""
@@ -146,6 +150,20 @@ class Settings(Table):
         Raises SettingsError with one line that names the file, the key and the expected value.
         """
         return load_settings(cls, name, overrides, allow_files)
+
+    def without_effect(self) -> dict[str, str]:
+        """Return all keys, with dots, whose value is not the default but has no effect: {key: reason}.
+
+        `seed` is never among them: a run without random numbers gives the result that any seed asks for.
+        """
+        unused = {}
+        if self.measure != "l2" and all(feature.measure for feature in self.features.values()):
+            unused["measure"] = "every layer under [features] has a measure of its own"
+        for name, table in self:
+            for key, reason in table.without_effect().items() if isinstance(table, Table) else ():
+                if getattr(table, key) != type(table).model_fields[key].default:
+                    unused[f"{name}.{key}"] = reason
+        return unused
 
     @property
     def side(self) -> int:

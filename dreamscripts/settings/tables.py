@@ -1,5 +1,7 @@
 """The tables of a settings file: features, penalties, octaves, tiles and the rest, with their keys and defaults."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
@@ -19,7 +21,26 @@ from dreamscripts.errors import did_you_mean
 from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES, SCHEDULES
 from dreamscripts.settings.named_files import absolute
 
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+SMALLEST, LARGEST = 1e-30, 1e30
+
+
+def _within_float32(value: float) -> float:
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(f"should be 0, or from {SMALLEST:g} to {LARGEST:g}, because networks compute in float32")
+    return value
+
+
+def _not_zero(factor: float) -> float:
+    if not factor:
+        raise ValueError("a channel with the factor 0 has no effect: omit the channel")
+    return factor
+
+
+Float32 = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_within_float32)]
+Weight = Annotated[Float32, Field(ge=0)]
+Factor = Annotated[Float32, AfterValidator(_not_zero)]
+Channel = Annotated[int, Field(ge=0, lt=1_000_000)]
+Side = Annotated[int, Field(ge=1, le=20_000)]
 
 
 def _known_measure(name: str) -> str:
@@ -34,17 +55,28 @@ MeasureName = Annotated[str, AfterValidator(_known_measure)]
 class Table(BaseModel):
     """A table of a settings file: its keys are these fields and no others.
 
-    In a file, "none" means None for a value that may be None, because TOML has no null.
+    In a file, "none" means None for a value that may be None, because TOML has no null. Types are strict: true, "1" and
+    1.0 are not the integer 1. An integer is a number, too.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, str_max_length=4096, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _none_unsets(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
+        for key, item in value.items():
+            if isinstance(item, str) and "\0" in item:
+                error = PydanticCustomError("nul", "should be text without the character NUL")
+                raise at_key(str(key), item, error)
         return {key: None if item == "none" and cls._may_be_unset(key) else item for key, item in value.items()}
+
+    def without_effect(self) -> dict[str, str]:
+        """Return the keys of this table that have no effect because of another of its values: {key: reason}."""
+        return {}
 
     @classmethod
     def _may_be_unset(cls, key: str) -> bool:
@@ -60,10 +92,8 @@ class Feature(Table):
     """Weight of the layer in the loss, at least 0. A layer with weight 0 is ignored."""
     measure: MeasureName | None = None
     """The measure of this layer. Default: the `measure` of the settings."""
-    channels: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
-        None, min_length=1
-    )
-    """Channel numbers, each with a factor. In a list, each factor is 1. Default: all channels.
+    channels: dict[Channel, Factor] | None = Field(None, min_length=1)
+    """Channel numbers, each with a factor other than 0. In a list, each factor is 1. Default: all channels.
 
     The sign of a factor has no effect on measures that square the features.
     """
@@ -76,7 +106,11 @@ class Feature(Table):
     @field_validator("channels", mode="before")
     @classmethod
     def _list_to_factors(cls, channels: Any) -> Any:
+        if isinstance(channels, Mapping):  # TOML has strings as keys
+            return {_number(channel): factor for channel, factor in channels.items()}
         if isinstance(channels, (list, tuple)) and not any(isinstance(channel, (list, dict)) for channel in channels):
+            if repeated := [channel for channel, count in Counter(channels).items() if count > 1]:
+                raise ValueError(f"channel {repeated[0]} is repeated; to give it more weight, use {{NUMBER = FACTOR}}")
             return dict.fromkeys(channels, 1.0)
         return channels
 
@@ -88,6 +122,11 @@ class Feature(Table):
         elif self.channels:
             fields["channels"] = {str(channel): weight for channel, weight in self.channels.items()}  # for TOML
         return self.weight if len(fields) == 1 else fields
+
+
+def _number(key: Any) -> Any:
+    """Convert the digits of a channel number to an integer. Any other key is returned unchanged."""
+    return int(key) if isinstance(key, str) and re.fullmatch("0|[1-9][0-9]{0,8}", key) else key
 
 
 class Penalties(Table):
@@ -115,9 +154,9 @@ class Penalties(Table):
 class Guide(Table):
     """The guide picture, which `measure = "guide"` needs."""
 
-    picture: str
+    picture: str = Field(min_length=1)
     """File of the guide picture."""
-    size: int = Field(224, ge=1, le=20_000)
+    size: Side = 224
     """Longest side of the guide picture, in pixels, 1 to 20000."""
 
     @field_validator("picture")
@@ -132,10 +171,10 @@ class Jitter(Table):
     They are drawn once for each iteration of L-BFGS, and once for each pass of the other optimizers.
     """
 
-    noise: Weight = 0.0
-    """Amplitude of uniform noise, in pixel values: values in [-noise, noise)."""
-    shift: int = Field(0, ge=0)
-    """Largest shift along each axis, in whole pixels, with wrap-around."""
+    noise: Weight = Field(0.0, le=255)
+    """Amplitude of uniform noise, in pixel values, 0 to 255: values in [-noise, noise)."""
+    shift: int = Field(0, ge=0, le=20_000)
+    """Largest shift along each axis, in whole pixels, 0 to 20000, with wrap-around."""
     rotate: float = Field(0.0, ge=0, le=180)
     """Largest rotation in either direction, in degrees, 0 to 180."""
     scale: float = Field(0.0, ge=0, lt=1)
@@ -169,6 +208,10 @@ class Octaves(Table):
             raise ValueError(f'octaves.above cannot be used with kind = "{self.kind}"')
         return self
 
+    def without_effect(self) -> dict[str, str]:
+        """See Table."""
+        return dict.fromkeys(("kind", "scale"), "octaves.count is 1") if self.count == 1 else {}
+
 
 class Tiles(Table):
     """Square parts of a picture that is too large for one pass. `tiles = "exact"` in a file is short for the table.
@@ -179,8 +222,8 @@ class Tiles(Table):
 
     kind: Literal["tutorial", "notebook", "exact"] = "tutorial"
     """The kind of tiles: as in the TensorFlow tutorial, as in the feature-visualisation notebook, or exact."""
-    size: int | None = Field(None, ge=1)
-    """Pixels per side, from 1. Default: 512, but for exact tiles chosen from the free memory."""
+    size: Side | None = None
+    """Pixels per side, 1 to 20000. Default: 512, but for exact tiles chosen from the free memory."""
 
     @model_validator(mode="before")
     @classmethod
@@ -196,10 +239,10 @@ class OptimizerSettings(Table):
 
     name: str
     """The optimizer."""
-    iterations: int = Field(15, ge=1)
-    """Iterations in each octave, from 1."""
-    passes: int = Field(7, ge=1)
-    """Passes through the network in each iteration, from 1. L-BFGS may use a few more to finish its line search."""
+    iterations: int = Field(15, ge=1, le=1_000_000)
+    """Iterations in each octave, 1 to 1000000."""
+    passes: int = Field(7, ge=1, le=1_000_000)
+    """Passes through the network in each iteration, 1 to 1000000. L-BFGS may use a few more to finish its line search."""
     clip: bool = False
     """Keep the pixels within 0..255."""
     max_change: float | None = Field(None, gt=0, le=255)
@@ -226,6 +269,12 @@ class OptimizerSettings(Table):
     def lighter(self) -> str:
         """The override that reduces the memory of the optimizer, such as `optimizer.where=device`, or ""."""
         return ""
+
+    def without_effect(self) -> dict[str, str]:
+        """See Table."""
+        if self.parameters == "fourier":
+            return {"clip": 'optimizer.parameters = "fourier" keeps the pixels within 0..255'}
+        return {"clip": "optimizer.max_change keeps the pixels within 0..255"} if self.max_change is not None else {}
 
     def switched_to(self, name: str) -> "OptimizerSettings":
         """Make settings for another optimizer, and copy the values of the keys that both have."""
