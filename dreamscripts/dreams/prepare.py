@@ -26,7 +26,7 @@ from dreamscripts.objective.exact_tiles import exact_crops
 from dreamscripts.objective.protocol import OnPass
 from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.registry import MEASURES, SCHEDULES
-from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.schema import Settings, check_type
 from dreamscripts.settings.tables import Tiles
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ def prepare(
     on_choices: Callable[[Choices], None],
 ) -> Prepared:
     """Prepare a dream. The arguments are those of `dream`. Raises DreamError."""
+    check_type(settings)
     picture = as_picture(picture, batch=settings.start == "noise")
     loss = None if loss is None else as_loss(loss)
     if evaluator:
@@ -121,7 +122,10 @@ def rewrite_network(network: Network, settings: Settings, choices: Choices) -> N
         return replace(network, model=in_bfloat16(network.model))
     if choices.winograd_from is None:
         return network
-    return replace(network, model=with_winograd(network.model, choices.winograd_from))
+    model = with_winograd(network.model, choices.winograd_from)
+    if model is network.model and settings.convolutions == "winograd":
+        log.warning('convolutions = "winograd" has no effect, because it can compute no layer in use')
+    return replace(network, model=model)
 
 
 def build_evaluator(
@@ -138,8 +142,11 @@ def build_evaluator(
     """Build the evaluator for `pictures` pictures of up to height × width, in one batch.
 
     `loss` replaces the features and penalties of the settings. A batch that does not fit in memory is computed in exact
-    tiles, with a warning. Raises PictureError if even the smallest tiles do not fit.
+    tiles, with a warning. Raises PictureError if even the smallest tiles do not fit. Raises SettingsError if a penalty
+    compares several pictures, but `pictures` is 1.
     """
+    if loss is None:
+        settings.check_pictures(pictures)
     tiles = tiles_for(network, settings, height, width, pictures)
     if settings.guide and loss is None:
         check_guide(network, settings.guide)

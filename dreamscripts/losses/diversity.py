@@ -6,7 +6,7 @@ from dreamscripts.losses.regions import Regions, Tensor
 from dreamscripts.losses.term import Features
 
 
-@penalty("diversity", on="layer")
+@penalty("diversity", on="layer", compares=True)
 class Diversity(LayerPenalty):
     """Similarity of the pictures in a batch, measured in one layer, times their activation.
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.errors import SettingsError
 from dreamscripts.losses.regions import Region, Regions, Tensor
 from dreamscripts.losses.term import Features, Term
 from dreamscripts.registry import MEASURES, PENALTIES
@@ -96,7 +97,8 @@ class Penalty:
     """An entry of the registry PENALTIES: a term on the picture, or on each layer under [features].
 
     For a penalty on the picture, `make()` returns its term. For a penalty on a layer, `make(term)` returns its term,
-    and `term` is the LayerTerm of this layer. `label` is its name in loss.csv.
+    and `term` is the LayerTerm of this layer. `label` is its name in loss.csv. If it `compares` the pictures of a
+    batch, it is 0 for one picture.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Penalty:
     label: str
     make: Callable[..., Term]
     tileable: bool
+    compares: bool
     module: str
 
 
@@ -112,8 +115,9 @@ def measure(name: str, *, tileable: bool | None = None, edge: int | None = None)
     """Register a class derived from LayerTerm, or a function (f, region) -> activation, as the measure `name`.
 
     The first line of its docstring is its description. `tileable` and `edge` are those of Term. A function is replaced
-    by a class, which makes a term from a layer and channels.
+    by a class, which makes a term from a layer and channels. Raises SettingsError if the name is missing.
     """
+    _check_name(name, "measure")
 
     def register(target: Any) -> type[LayerTerm]:
         term_class = _class_of(target, LayerTerm, "activation", lambda self, f, region: target(f, region))
@@ -130,15 +134,22 @@ def measure(name: str, *, tileable: bool | None = None, edge: int | None = None)
 
 
 def penalty(
-    name: str, *, on: Literal["picture", "layer"] = "picture", tileable: bool | None = None, label: str | None = None
+    name: str,
+    *,
+    on: Literal["picture", "layer"] = "picture",
+    tileable: bool | None = None,
+    label: str | None = None,
+    compares: bool = False,
 ) -> Callable[[Any], type[Term]]:
     """Register a class or a function as the penalty `name`. `on` says if it is on the picture or on each layer.
 
     The class of a penalty on the picture is derived from Term, and its function takes (x, region). The class of a
     penalty on layers is derived from LayerPenalty, and its function takes (f, region). A function returns a scalar. The
     first line of the docstring is the description. `tileable` is that of Term. `label` is the name of the penalty in
-    loss.csv (default: `name`).
+    loss.csv (default: `name`). `compares` says that it compares the pictures of a batch, so it is 0 for one picture.
+    Raises SettingsError if the name is missing.
     """
+    _check_name(name, "penalty")
 
     def register(target: Any) -> type[Term]:
         term_class: type[Term]
@@ -157,10 +168,18 @@ def penalty(
             term_class = _class_of(target, Term, "__call__", of_picture)
             _set(term_class, tileable=tileable, name=label or name)
         described = _description(name, target)
-        PENALTIES.add(Penalty(name, described, on, label or name, term_class, term_class.tileable, target.__module__))
+        PENALTIES.add(
+            Penalty(name, described, on, label or name, term_class, term_class.tileable, compares, target.__module__)
+        )
         return term_class
 
     return register
+
+
+def _check_name(name: Any, decorator: str) -> None:
+    if not isinstance(name, str):
+        called = getattr(name, "__name__", "name")
+        raise SettingsError(f'a {decorator} needs a name, which settings use: write @{decorator}("{called}")')
 
 
 def _class_of(target: Any, base: type, method: str, function: Callable) -> Any:

@@ -163,6 +163,7 @@ class Loss(_Arithmetic):
         remaining = iter(totals)
         values = []
         for weight, term in self.terms:
+            features = _Computed(term.name, features)
             if regions.is_tile and term.has_sums:
                 value = term.in_tile(x, features, regions, next(remaining))
             else:
@@ -171,6 +172,20 @@ class Loss(_Arithmetic):
                 raise SettingsError(f"the term '{term.name}' has the shape {shape}: return a scalar, such as its sum")
             values.append(weight * value)
         return ops.stack(values)
+
+
+class _Computed(dict[str, Tensor]):
+    """The features that a term reads. Raises SettingsError for a layer that is not computed."""
+
+    def __init__(self, term: str, features: Features):
+        super().__init__(features)
+        self._term = term
+
+    def __missing__(self, layer: str) -> Tensor:
+        raise SettingsError(
+            f"the term '{self._term}' reads the layer '{layer}', which is not computed: name it in "
+            f'@term(layers=["{layer}"]), or in the class with layers = ("{layer}",)'
+        )
 
 
 @dataclass(frozen=True)
@@ -183,16 +198,7 @@ class FunctionTerm(Term):
     tileable: bool = False
 
     def __call__(self, x: Tensor, features: Features, regions: Regions) -> Tensor:
-        try:
-            return self.function(x, features, regions)
-        except KeyError as error:
-            (layer,) = error.args or (None,)
-            if not isinstance(layer, str) or layer in features:
-                raise
-            raise SettingsError(
-                f"the term '{self.name}' reads the layer '{layer}', which is not computed: name it in "
-                f'@term(layers=["{layer}"])'
-            ) from None
+        return self.function(x, features, regions)
 
 
 @overload

@@ -44,7 +44,7 @@ class OptimizerEntry:
 
 
 def optimizer(
-    name: str | None = None,
+    name: str | Callable[..., Any] | None = None,
     *,
     settings: type[OptimizerSettings] = OptimizerSettings,
     title: str | None = None,
@@ -52,13 +52,16 @@ def optimizer(
     advice: str = ADVICE,
     searches: Literal["step", "passes"] | None = None,
     accepts: Accepts = lambda state, shape: True,
-) -> Callable[[F], F]:
+) -> Callable[..., Any]:
     """Add the decorated function (OptimizerFunction) to the optimizers that settings can name.
 
     The default `name` is the name of the function. `settings` is the model of the table [optimizer], a subclass of
-    OptimizerSettings. Other arguments are fields of OptimizerEntry. A function can be added again, for example if a
-    notebook cell runs twice. Raises ValueError if another module has added an optimizer with this name.
+    OptimizerSettings. Other arguments are fields of OptimizerEntry. All arguments may be omitted, and the parentheses,
+    too. A function can be added again, for example if a notebook cell runs twice. Raises ValueError if another module
+    has added an optimizer with this name.
     """
+    if callable(name):
+        return optimizer()(name)
 
     def add(function: F) -> F:
         called = name or function.__name__

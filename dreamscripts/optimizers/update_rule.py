@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from dreamscripts.backends.lazy_keras import ops
-from dreamscripts.errors import Diverged
+from dreamscripts.errors import Diverged, SettingsError
 from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import bounds_around
 from dreamscripts.optimizers.protocol import OptimizerResult
@@ -86,19 +86,29 @@ def in_pixel_values(rule: Rule, preprocessing: "Preprocessing") -> Rule:
     """Turn a rule on pixel values into a rule on preprocessed pictures.
 
     The step size then means the same for every network. The rule gets float32 pixel values, or Fourier coefficients if
-    `preprocessing` is "none". Raises ValueError if the rule returns a picture of another shape.
+    `preprocessing` is "none". Raises SettingsError if the rule does not return a picture of this shape and a state.
     """
     scale, mean = np.array(preprocessing.scale), np.array(preprocessing.mean)
 
     def converted(x: np.ndarray, gradient: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         pixels = (x * scale + mean).astype(np.float32)
-        pixels, state = rule(pixels, (gradient / scale).astype(np.float32), state)
-        pixels = ops.convert_to_numpy(pixels)
-        if pixels.shape != x.shape:
-            raise ValueError(f"the update rule returned a picture of shape {pixels.shape}, not {x.shape}")
-        return (pixels - mean) / scale, state
+        returned = rule(pixels, (gradient / scale).astype(np.float32), state)
+        if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping)):
+            raise SettingsError(f"an update rule must return the next picture and a state, not {_kind(returned)}")
+        moved, state = returned
+        if tuple(getattr(moved, "shape", ())) != x.shape:
+            raise SettingsError(f"an update rule must return a picture of shape {x.shape}, not {_kind(moved)}")
+        return (ops.convert_to_numpy(moved) - mean) / scale, state
 
     return converted
+
+
+def _kind(value: Any) -> str:
+    """Describe a value in a message: its type, and its shape or the types of its parts."""
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    return f"({', '.join(type(part).__name__ for part in value)})" if isinstance(value, tuple) else type(value).__name__
 
 
 def update_rule(
@@ -158,5 +168,9 @@ def has_first(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
 def _arrays(state: State) -> dict[str, np.ndarray]:
     """Copy a rule's state to arrays, because the rule may change its state in place."""
     if FIRST in state:
-        raise ValueError(f"an update rule cannot keep '{FIRST}' in its state; use another name")
-    return {name: np.array(ops.convert_to_numpy(value)) for name, value in state.items()}
+        raise SettingsError(f"an update rule cannot keep '{FIRST}' in its state; use another name")
+    arrays = {name: np.array(ops.convert_to_numpy(value)) for name, value in state.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise SettingsError(f"the state of an update rule has numbers only, but '{name}' is {_kind(state[name])}")
+    return arrays

@@ -19,7 +19,7 @@ from dreamscripts.objective.memory_budget import check_memory
 from dreamscripts.objective.protocol import OnPass
 from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.runs.run_record import ChoicesRecord, Status, path_text
-from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.schema import Settings, check_type
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ def new_run(
 
     With `numbered`, a number is added to the folder's name if it exists. Raises DreamError.
     """
+    check_type(settings)
+    settings.check_pictures(1)
     check_name(settings.network)  # before Keras is imported, which takes seconds
     if settings.guide:
         fitted_size(Path(settings.guide.picture), settings.guide.size)

@@ -140,8 +140,7 @@ def read_text(name: str | Path) -> str:
     elif not path.suffix and not _exists(path):
         known = [*named_files(), *map(str, Path().glob("*.toml"))]
         raise SettingsError(
-            f"there are no settings called '{name}'{did_you_mean(str(name), known)}; "
-            "`dreamscripts settings` lists them"
+            f"there are no settings called '{name}'{did_you_mean(str(name), known)}; `dreamscripts settings` lists them"
         )
     if path.suffix.lower() == ".png":
         from dreamscripts.images.files import read_settings

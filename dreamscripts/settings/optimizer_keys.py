@@ -49,20 +49,25 @@ def modernised(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def switched(table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
-    """Remove the keys of the table's optimizer that the optimizer `name` does not have, and log a warning."""
+    """Remove the keys of the table's optimizer that the optimizer `name` does not have.
+
+    Logs a warning for keys that several optimizers have, because they describe the dream. A key of one optimizer only
+    says how this optimizer works.
+    """
     before = table.get("name", DEFAULT)
     if before == name or not is_known(before) or not is_known(name):
         return dict(table)
     old_keys, new_keys = (OPTIMIZERS[optimizer].settings.model_fields for optimizer in (before, name))
     lost = [key for key in table if key in old_keys and key not in new_keys]
-    if lost:
-        log.warning("%s: %s of %s is ignored, because %s has no such setting", source, ", ".join(lost), before, name)
+    if shared := [key for key in lost if len(_owners(key)) > 1]:
+        listed, verb = ", ".join(shared), "is" if len(shared) == 1 else "are"
+        log.warning("%s: %s of %s %s ignored, because %s has no such setting", source, listed, before, verb, name)
     return {key: value for key, value in table.items() if key not in lost}
 
 
 def refusal(key: str, name: Any) -> str:
     """Return a message if other optimizers have the key but the optimizer `name` does not, otherwise ""."""
-    owners = [entry.name for entry in OPTIMIZERS.values() if key in entry.settings.model_fields]
+    owners = _owners(key)
     if not owners or name in owners or not is_known(name):
         return ""
     keys = [key for key in OPTIMIZERS[name].settings.model_fields if key != "name"]
@@ -70,6 +75,10 @@ def refusal(key: str, name: Any) -> str:
         f"{name} has no setting 'optimizer.{key}'; {' and '.join(owners)} "
         f"{'has' if len(owners) == 1 else 'have'} it, and {name} has {', '.join(keys)}"
     )
+
+
+def _owners(key: str) -> list[str]:
+    return [entry.name for entry in OPTIMIZERS.values() if key in entry.settings.model_fields]
 
 
 def is_known(name: Any) -> bool:

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from dreamscripts.errors import SettingsError, is_unicode, shown
-from dreamscripts.registry import MEASURES, OPTIMIZERS
+from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES
 from dreamscripts.settings.loading import load_settings
 from dreamscripts.settings.named_files import absolute, is_file
 from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
@@ -33,7 +33,6 @@ from dreamscripts.settings.tables import (
     at_key,
     unknown_name,
 )
-
 
 LayerName = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -165,6 +164,14 @@ class Settings(Table):
                     unused[f"{name}.{key}"] = reason
         return unused
 
+    def check_pictures(self, count: int) -> None:
+        """Raise SettingsError if a penalty compares the pictures of a batch, but there is only one picture."""
+        for penalty in PENALTIES.values() if count == 1 else ():
+            if penalty.compares and dict(self.penalties).get(penalty.name):
+                raise SettingsError(
+                    f"penalties.{penalty.name} compares several pictures, but there is only one: remove it"
+                )
+
     @property
     def side(self) -> int:
         """The side of a picture that starts from noise, in pixels. Raises SettingsError if `size` is missing."""
@@ -189,3 +196,12 @@ class Settings(Table):
             if not is_unicode(line):
                 raise SettingsError(f"settings cannot contain a file name that is not UTF-8; rename the file: {line}")
         return text
+
+
+def check_type(settings: object) -> None:
+    """Raise SettingsError if an argument is not a Settings object, for example the name of settings."""
+    if not isinstance(settings, Settings):
+        name = repr(str(settings)) if isinstance(settings, (str, Path)) else "NAME"
+        raise SettingsError(
+            f"`settings` must be a Settings object, not {type(settings).__name__}: use Settings.load({name})"
+        )

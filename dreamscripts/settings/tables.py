@@ -242,7 +242,7 @@ class OptimizerSettings(Table):
     iterations: int = Field(15, ge=1, le=1_000_000)
     """Iterations in each octave, 1 to 1000000."""
     passes: int = Field(7, ge=1, le=1_000_000)
-    """Passes through the network in each iteration, 1 to 1000000. L-BFGS may use a few more to finish its line search."""
+    """Passes through the network in each iteration, 1 to 1000000. L-BFGS may use more to finish its line search."""
     clip: bool = False
     """Keep the pixels within 0..255."""
     max_change: float | None = Field(None, gt=0, le=255)

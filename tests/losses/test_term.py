@@ -189,5 +189,13 @@ def test_a_layer_that_a_term_does_not_name_is_refused_with_the_way_to_name_it():
     def greedy(x, features, regions):
         return ops.sum(features["b"])
 
-    with pytest.raises(SettingsError, match=r"'greedy' reads the layer 'b'.*@term\(layers=\[\"b\"\]\)"):
-        greedy(np.ones((1, 4, 4, 3), "float32"), {"a": np.ones((1, 4, 4, 3), "float32")}, WHOLE)
+    class Greedy(Term):
+        name = "greedy"
+        layers = ("a",)
+
+        def __call__(self, x, features, regions):
+            return ops.sum(features["b"])
+
+    for loss in (as_loss(greedy), as_loss(Greedy())):
+        with pytest.raises(SettingsError, match=r"'greedy' reads the layer 'b'.*@term\(layers=\[\"b\"\]\).*class"):
+            loss(np.ones((1, 4, 4, 3), "float32"), {"a": np.ones((1, 4, 4, 3), "float32")}, WHOLE)

@@ -106,11 +106,16 @@ def test_a_cell_may_run_again_but_a_name_cannot_be_taken(heavy_ball):
     [
         (lambda x, g, state, settings: (x[:1], state), r"of shape \(1, 5, 3\), not \(4, 5, 3\)"),
         (lambda x, g, state, settings: (x, {"first": x}), "cannot keep 'first' in its state"),
+        (lambda x, g, state, settings: x, "must return the next picture and a state, not ndarray"),
+        (lambda x, g, state, settings: (x, state, 1), r"not \(ndarray, dict, int\)"),
+        (lambda x, g, state, settings: (x, None), r"not \(ndarray, NoneType\)"),
+        (lambda x, g, state, settings: ("x", state), r"a picture of shape \(4, 5, 3\), not str"),
+        (lambda x, g, state, settings: (x, {"a": "b"}), "has numbers only, but 'a' is str"),
     ],
 )
 def test_a_rule_that_would_be_computed_wrongly_is_refused(rule, says, registered):
     update_rule(name="wrong")(rule)
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(SettingsError, match=says):
         next(optimize(Bowl(np.zeros((4, 5, 3))), np.ones((4, 5, 3)), OPTIMIZERS["wrong"].settings()))
 
 
