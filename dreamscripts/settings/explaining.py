@@ -9,7 +9,16 @@ from pydantic import BaseModel, ValidationError
 from dreamscripts.errors import did_you_mean, plain_words
 from dreamscripts.registry import OPTIMIZERS, PENALTIES
 
-shortened = reprlib.Repr()
+
+class _Shortened(reprlib.Repr):
+    """Like `repr`, but of the first parts of a long value."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to convert a very long integer.
+        return repr(x) if x.bit_length() < 128 else f"{'-' if x < 0 else ''}2**{x.bit_length() - 1}..."
+
+
+shortened = _Shortened()
 shortened.maxstring = shortened.maxother = 100
 shortened.maxlevel = 3
 

@@ -229,7 +229,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
     if len(table) > 1:
-        raise SettingsError(f"--set {text}: write one key and one value; repeat --set for another key")
+        raise SettingsError(f"--set {key.strip()}: write one value; repeat --set for another key")
     return key.strip(), table["value"]
 
 
