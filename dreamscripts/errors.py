@@ -7,7 +7,6 @@ import shlex
 import subprocess
 from collections.abc import Iterable
 
-
 LONGEST = 1000  # characters of a message
 
 

@@ -13,7 +13,8 @@ from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import bounds_around
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.settings.tables import Float32, OptimizerSettings
+from dreamscripts.settings.numbers import Float32
+from dreamscripts.settings.tables import OptimizerSettings
 
 if TYPE_CHECKING:
     from dreamscripts.images.preprocessing import Preprocessing

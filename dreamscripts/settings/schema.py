@@ -18,6 +18,7 @@ from dreamscripts.errors import SettingsError, is_unicode, shown
 from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES
 from dreamscripts.settings.loading import load_settings
 from dreamscripts.settings.named_files import absolute, is_file
+from dreamscripts.settings.numbers import Side
 from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
 from dreamscripts.settings.tables import (
     Feature,
@@ -27,7 +28,6 @@ from dreamscripts.settings.tables import (
     Octaves,
     OptimizerSettings,
     Penalties,
-    Side,
     Table,
     Tiles,
     at_key,

@@ -69,7 +69,10 @@ def test_several_pictures_are_counted(monkeypatch):
 @pytest.mark.parametrize(
     ("octaves", "says"),
     [
-        ({"count": 4, "above": 2, "scale": 2.0}, r"^a picture of 2400×2000 needs at least .* at the largest octave, and"),
+        (
+            {"count": 4, "above": 2, "scale": 2.0},
+            r"^a picture of 2400×2000 needs at least .* at the largest octave, and",
+        ),
         ({"count": 3, "kind": "grown", "scale": 2.0}, r"^a picture of 2400×2000 needs at least .* largest octave, and"),
         ({"count": 5, "scale": 2.0}, ""),
         ({"count": 3, "kind": "grown", "scale": 1.1}, ""),
