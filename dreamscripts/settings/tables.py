@@ -23,6 +23,9 @@ from dreamscripts.settings.named_files import absolute
 from dreamscripts.settings.numbers import Channel, Factor, Side, Weight
 
 
+LONGEST_TEXT = 4096  # characters, as of a path
+
+
 def _known_measure(name: str) -> str:
     if name not in MEASURES:
         raise unknown_name(name, MEASURES)
@@ -39,9 +42,7 @@ class Table(BaseModel):
     1.0 are not the integer 1. An integer is a number, too.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, str_max_length=4096, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -49,9 +50,9 @@ class Table(BaseModel):
         if not isinstance(value, Mapping):
             return value
         for key, item in value.items():
-            if isinstance(item, str) and "\0" in item:
-                error = PydanticCustomError("nul", "should be text without the character NUL")
-                raise at_key(str(key), item, error)
+            if isinstance(item, str) and ("\0" in item or len(item) > LONGEST_TEXT):
+                expected = f"should be text of at most {LONGEST_TEXT} characters, without the character NUL"
+                raise at_key(str(key), item, PydanticCustomError("no_name", "{expected}", {"expected": expected}))
         return {key: None if item == "none" and cls._may_be_unset(key) else item for key, item in value.items()}
 
     def without_effect(self) -> dict[str, str]:

@@ -104,7 +104,7 @@ def test_a_cell_may_run_again_but_a_name_cannot_be_taken(heavy_ball):
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        (lambda x, g, state, settings: (x[:1], state), r"of shape \(1, 5, 3\), not \(4, 5, 3\)"),
+        (lambda x, g, state, settings: (x[:1], state), r"of shape \(4, 5, 3\), not ndarray of shape \(1, 5, 3\)"),
         (lambda x, g, state, settings: (x, {"first": x}), "cannot keep 'first' in its state"),
         (lambda x, g, state, settings: x, "must return the next picture and a state, not ndarray"),
         (lambda x, g, state, settings: (x, state, 1), r"not \(ndarray, dict, int\)"),
