@@ -6,7 +6,6 @@ does not allow a slash in names, and TensorFlow and PyTorch do not allow some ot
 name is `vgg16-x2f-conv`.
 """
 
-import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -104,7 +103,8 @@ def is_flat(model: keras.Model) -> bool:
 
 def unconnected_copy(operation: keras.Operation, name: str) -> keras.Operation:
     """Copy an operator, which has no weights, under another name and without its calls."""
-    duplicate = copy.copy(operation)
+    duplicate = object.__new__(type(operation))  # copy.copy would save the operator to a file and load it
+    vars(duplicate).update(vars(operation))
     duplicate.name = name
     duplicate._inbound_nodes, duplicate._outbound_nodes = [], []
     return duplicate

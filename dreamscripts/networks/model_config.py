@@ -46,7 +46,10 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read the config of a model from its file. Raises NetworkError if the file has none, or a damaged one."""
     if path.suffix == ".keras":
         with open_zip(path, ZIPPED) as archive:
-            for name in set(archive.namelist()) - IN_ZIP:  # Keras would unpack them
+            names = archive.namelist()
+            if len(set(names)) < len(names):
+                raise NetworkError(f"{path}: is damaged: it contains a file twice")
+            for name in set(names) - IN_ZIP:  # Keras would unpack them
                 raise NetworkError(f"{path}: contains another file, '{short(name)}', which is not part of a network")
             data = archive.read("config.json") if archive.getinfo("config.json").file_size <= LARGEST_CONFIG else None
     else:

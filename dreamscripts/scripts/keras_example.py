@@ -37,6 +37,7 @@ def keras_example(
     seed: options.Seed = None,
     iterations: options.Iterations = None,
     set_: options.Set = None,
+    allow_files: options.AllowFiles = False,
 ) -> None:
     """Run the Keras L-BFGS example: stretch BASE to a square and save PREFIX_at_iteration_N.png in each iteration.
 
@@ -49,16 +50,16 @@ def keras_example(
     from dreamscripts.objective.memory_budget import check_memory
     from dreamscripts.scripts.progress import blown_out
     from dreamscripts.settings.loading import read_table
-    from dreamscripts.settings.schema import Settings
 
+    console = options.open_console(quiet=False)
     changes = options.overrides(network, weights, size, seed, iterations, set_)
     written = read_table(settings).get("optimizer")
     bounded = isinstance(written, dict) and "max_change" in written
-    chosen = Settings.load(settings, **((AS_IN_THE_EXAMPLE if bounded else {}) | changes))
+    changes = (AS_IN_THE_EXAMPLE if bounded else {}) | changes
+    chosen = options.load_settings(console, settings, changes, allow_files)
     if not Path(prefix).parent.is_dir():
         raise OutputError(f"{prefix}: the folder '{Path(prefix).parent}' does not exist; create it first")
     photo = open_photo(base)
-    console = options.open_console(quiet=False)
     for note in photo.notes:
         console.print(f"{base}: {note}")
     side = chosen.size or max(photo.pixels.shape)

@@ -136,4 +136,4 @@ def test_mutated_models_are_one_line_or_a_model(seeds, tmp_path):
         chatter = re.sub(r"(?m)^(WARNING: All log|[IWE]0000).*\n", "", outcome.chatter)  # TensorFlow's, when it starts
         if faults := replace(outcome, chatter=chatter).faults(FORECAST):
             found[f"{name} {number}"] = faults
-    assert not found
+    assert not found, "\n".join(f"{name}: {fault}" for name, faults in found.items() for fault in faults)

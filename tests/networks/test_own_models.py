@@ -89,6 +89,12 @@ def test_what_follows_operators_is_listed_and_computed(saved, x):
     assert_own(path, model, x, {call.operation.name: call.outputs[0] for call in calls(model)[:-2]})
 
 
+def test_copies_of_operators_go_through_no_file(saved, monkeypatch):
+    path = saved(with_operators())
+    monkeypatch.setattr("tempfile.mkdtemp", lambda *arguments: pytest.fail("wrote a folder"))
+    build(path)
+
+
 def test_before_an_operators_relu_is_what_it_is_given(saved, x):
     path = saved(with_operators())
     relu = next(name for name, facts in facts_of(path).items() if facts.kind == "Relu")
