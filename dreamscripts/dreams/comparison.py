@@ -24,7 +24,9 @@ from dreamscripts.dreams.prepare import build_evaluator, choose, open_network
 from dreamscripts.dreams.run_trial import run_trial
 from dreamscripts.dreams.trial import Trial, budgets_of, passes_of_iteration
 from dreamscripts.images.resizing import fit
+from dreamscripts.networks.network import Network
 from dreamscripts.networks.tuning import Choices
+from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Jitter, Octaves
@@ -78,10 +80,10 @@ def compare(
     """Run every optimizer for `passes` passes on a picture (float32 (H, W, 3) RGB in 0..255).
 
     finished: trials of an earlier call with the same arguments. They are not run again.
-    choices: the algorithms of the earlier call. If None, they are chosen, and `on_choices(choices)` is called.
-    on_trial: called at the start of each trial.
+    choices: the algorithms of the earlier call.
+    on_choices: called with the algorithms before the first trial.
+    on_trial, on_finished: called at the start and at the end of each trial.
     on_pass: called as `on_pass(passes, loss)` after each pass of a trial.
-    on_finished: called at the end of each trial.
 
     Octaves are ignored, because losses at different sizes cannot be compared. Raises DreamError if the settings do not
     fit the picture.
@@ -94,12 +96,8 @@ def compare(
     choices = choices or choose(network, settings, height, width)
     on_choices(choices)
     evaluator = build_evaluator(network, settings, height, width, choices=choices, on_pass=on_pass)
-    no_jitter = settings.model_copy(update={"jitter": Jitter()})
-    without_jitter = evaluator
-    if no_jitter != settings:
-        without_jitter = build_evaluator(network, no_jitter, height, width, choices=choices)
+    without_jitter = _without_jitter(evaluator, network, settings, choices, height, width)
     start = network.preprocessing.normalise(picture)
-    start_loss = without_jitter.loss(start)
     evaluator.loss(start)  # compiles the pass before it is timed
     budgets = budgets_of(passes)
     known = {trial.varied: trial for trial in finished}
@@ -116,7 +114,17 @@ def compare(
     trials: list[Trial] = []
     for name in optimizers:
         trials += _trials(name, settings, passes, attempt)
-    return Comparison(settings, passes, budgets, picture, start_loss, tuple(trials))
+    return Comparison(settings, passes, budgets, picture, without_jitter.loss(start), tuple(trials))
+
+
+def _without_jitter(
+    evaluator: Evaluator, network: Network, settings: Settings, choices: Choices, height: int, width: int
+) -> Evaluator:
+    """Return the evaluator for the final losses. If the settings have no jitter, it is the one for the trials."""
+    no_jitter = settings.model_copy(update={"jitter": Jitter()})
+    if no_jitter == settings:
+        return evaluator
+    return build_evaluator(network, no_jitter, height, width, choices=choices)
 
 
 def _comparable(settings: Settings, optimizers: Sequence[str]) -> Settings:

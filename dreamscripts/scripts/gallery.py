@@ -1,14 +1,19 @@
 """`dreamscripts gallery NETWORK [LAYER …]`: make a page and contact sheets with a picture of every channel."""
 
+import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
+
+if TYPE_CHECKING:
+    from dreamscripts.scripts.console import CommandConsole
+    from dreamscripts.settings.schema import Settings
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network, or a .keras or .h5 file.")]
 Layers = Annotated[
@@ -52,24 +57,29 @@ def gallery(
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         raise SettingsError(f'{settings}: a gallery needs measure = "mean" and no [penalties]; use --settings gallery')
     path = output or Path(options.default_name(Path(network).stem, "-gallery"))
-    if resume and not (path / "gallery.json").is_file():
+    if resume and not os.path.lexists(path / "gallery.json"):
         raise OutputError(f"{path}: contains no gallery to resume")
     check_name(network)  # before Keras is imported, which takes seconds
     start_keras()
+    _gallery(console, path, network, layers or [], chosen)
+
+
+def _gallery(console: "CommandConsole", path: Path, network: str, layers: list[str], settings: "Settings") -> None:
+    """Make the missing pictures of a gallery, and print the path of its page."""
     from dreamscripts.dreams.channels import choose_layers
     from dreamscripts.networks.loading import build
     from dreamscripts.reports.gallery import write_page, write_sheet
     from dreamscripts.runs.gallery import make_gallery, open_folder
     from dreamscripts.scripts.progress import GalleryWatch
 
-    model = build(network, weights)
-    names = choose_layers(model, layers or [], network)
-    folder = open_folder(path, model, names, chosen)
+    model = build(network, settings.weights)
+    names = choose_layers(model, layers, network)
+    folder = open_folder(path, model, names, settings)
     left = sum(len(folder.todo(layer)) for layer in names)
     page = write_page(folder)
     try:
         with GalleryWatch(console, left, page) as watch:
-            make_gallery(folder, names, chosen, on_pictures=watch.on_pictures, on_layer=partial(write_sheet, folder))
+            make_gallery(folder, names, settings, on_pictures=watch.on_pictures, on_layer=partial(write_sheet, folder))
     except KeyboardInterrupt:
         if not page.exists():
             raise Stopped("stopped before the first picture; nothing was written") from None

@@ -16,8 +16,7 @@ _requested = False
 def stoppable() -> Iterator[None]:
     """Raise KeyboardInterrupt at the first of these signals. A second Ctrl-C ends the process at once.
 
-    After the context, the command is done, and only the second Ctrl-C has an effect while Python and the backend end.
-    Signals that the caller ignores stay ignored, as with nohup. A library can turn KeyboardInterrupt into another error
+    After the context, the command is done. While Python and the backend end, only Ctrl-C has an effect. Signals that the caller ignores stay ignored, as with nohup. A library can turn KeyboardInterrupt into another error
     while it is imported. That is turned back.
     """
     global _requested
@@ -33,7 +32,8 @@ def stoppable() -> Iterator[None]:
         check()
         raise
     finally:
-        _requested = True
+        for number in STOPS:  # not by a handler of Python, which does not live as long as the process
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
 
 
 def check() -> None:
