@@ -27,7 +27,7 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 ADDRESSES = {"tensorflow": 2_500_000_000, "jax": 2_000_000_000, "torch": 1_450_000_000}
 THREADS = 16
 # With a wrong value of these variables, the backend ends the process. Its message must not be hidden.
-EXPERT = {"XLA_FLAGS", "TF_XLA_FLAGS"}
+FLAGS = {"tensorflow": "TF_XLA_FLAGS", "jax": "XLA_FLAGS"}
 
 
 def start_keras(onednn: bool | None = None) -> None:
@@ -41,7 +41,7 @@ def start_keras(onednn: bool | None = None) -> None:
     _check_limits(backend)
     _prepare(measured_onednn() if onednn is None else onednn)
     try:
-        with nullcontext() if os.environ.keys() & EXPERT else _hidden_stderr():
+        with nullcontext() if FLAGS.get(backend) in os.environ else _hidden_stderr():
             import keras
 
             if keras.backend.backend() not in BACKENDS:

@@ -16,14 +16,15 @@ _requested = False
 def stoppable() -> Iterator[None]:
     """Raise KeyboardInterrupt at the first of these signals. A second Ctrl-C ends the process at once.
 
-    After the context, the command is done. While Python and the backend end, only Ctrl-C has an effect. Signals that the caller ignores stay ignored, as with nohup. A library can turn KeyboardInterrupt into another error
-    while it is imported. That is turned back.
+    After the context, the command is done: while Python and the backend end, only Ctrl-C has an effect. Signals that
+    the caller ignores stay ignored, as with nohup. A library can turn KeyboardInterrupt into another error while it is
+    imported. That is turned back.
     """
     global _requested
     _requested = False
-    for number in STOPS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
+    heard = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, _stop)
     try:
         yield
     except OutputError:  # while the command saved what it had
@@ -32,7 +33,7 @@ def stoppable() -> Iterator[None]:
         check()
         raise
     finally:
-        for number in STOPS:  # not by a handler of Python, which does not live as long as the process
+        for number in heard:  # not by a handler of Python, which does not live as long as the process
             signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
 
 
