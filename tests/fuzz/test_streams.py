@@ -14,6 +14,7 @@ from dreamscripts.backends import startup
 from dreamscripts.reports.contact_sheet import draw_sheet
 from dreamscripts.reports.labels import escape
 from dreamscripts.reports.loss_curve import plot_loss
+from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.scripts import main
 
 PIECES = [
@@ -117,6 +118,7 @@ def test_no_name_and_no_output_ends_a_command_in_a_traceback(tmp_path, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(startup, "start_keras", start_keras)
+    assert RunFolder  # imported before the child processes, each of which would take a second
     Image.new("RGB", (64, 48), "teal").save(photo := io.BytesIO(), "PNG")
     for number, chance in enumerate(mutants(14)):
         folder = tmp_path / str(number)
