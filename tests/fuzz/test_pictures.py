@@ -1,4 +1,4 @@
-"""Mutated pictures of every format that Pillow writes here: each opens, or is refused in a line, within the forecast."""
+"""Mutated pictures of every format that Pillow writes: each opens, or is refused in a line, within the forecast."""
 
 import io
 import random
@@ -20,8 +20,11 @@ FORMATS = {  # the modes, and the options of which one is drawn
     "PNG": (("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), ({}, {"animated": True})),
     "TIFF": (
         ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I", "F"),
-        tuple({"compression": name} for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma"))
-        + ({"animated": True}, {"tiffinfo": {278: 7}}),
+        (
+            *({"compression": name} for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma")),
+            {"animated": True},
+            {"tiffinfo": {278: 7}},
+        ),
     ),
     "WEBP": (("RGB", "RGBA"), ({}, {"lossless": True}, {"animated": True})),
     "GIF": (("L", "P"), ({}, {"interlace": 1}, {"animated": True})),
