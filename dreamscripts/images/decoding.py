@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dreamscripts.errors import PictureError
 from dreamscripts.images.file_kinds import kind_of
-from dreamscripts.images.forecasting import refuse_large_icon, refuse_too_large
+from dreamscripts.images.forecasting import refuse_large_icon, refuse_too_large, rows_of_strip
 from dreamscripts.images.pillow import in_a_line, quiet, refusals
 from dreamscripts.images.png_chunks import without_long_texts
 from dreamscripts.images.resizing import Size, fitted
@@ -24,7 +24,6 @@ OTHERS = (
 )
 ORIENTATION = 0x0112  # the tag of EXIF
 QUALITY = 2  # a reduced JPEG is at least this many times as large as the requested picture
-STRIP = 2**16  # pixels that are converted together
 
 
 @dataclass
@@ -46,7 +45,7 @@ class Source:
     def strips(self) -> Iterator[tuple[slice, Image.Image]]:
         """Yield slices of rows, and the part of the image with these rows."""
         width, height = self.image.size
-        rows = max(1, STRIP // width)
+        rows = rows_of_strip(width)
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
             yield slice(top, bottom), self.image.crop((0, top, width, bottom))

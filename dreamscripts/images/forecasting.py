@@ -13,7 +13,10 @@ from dreamscripts.images.pillow import refusals
 from dreamscripts.images.resizing import Size
 
 FLOAT_RGB = 12  # bytes per pixel
-LEAST = 8_000_000  # bytes, for strips and other small things
+LEAST = 6_000_000  # bytes, for small things
+STRIP = 2**16  # pixels that are converted together
+FEWEST_ROWS = 64  # of a strip; with fewer rows, resizing spends its time on the weights
+OF_STRIPS = 48  # bytes per pixel of a strip
 TILE_WIDTH, TILE_HEIGHT, ROWS_PER_STRIP, BITS, SAMPLES = 322, 323, 278, 258, 277  # tags of TIFF
 # Bytes per pixel that decoders need beside the image. They were measured.
 OF_DECODERS = {"PNG": 0, "GIF": 2, "TIFF": 0, "WEBP": 16, "AVIF": 14, "MPO": 0}
@@ -52,7 +55,13 @@ def to_open(image: Image.Image, size: Size, file_length: int, target: Size) -> i
     if (image.height, image.width) != target:
         # The rows at their new width, and one channel twice while the height changes.
         pixels += image.height * target[1] * (FLOAT_RGB + 4) + target[0] * target[1] * 4
-    return LEAST + max(decoding, held + pixels + file_length)
+    strips = rows_of_strip(image.width) * image.width * OF_STRIPS
+    return LEAST + max(decoding, held + pixels + strips + file_length)
+
+
+def rows_of_strip(width: int) -> int:
+    """Return the number of rows that are converted together, in a picture of this width."""
+    return max(FEWEST_ROWS, STRIP // width)
 
 
 def _bytes_per_pixel(mode: str) -> int:
