@@ -22,7 +22,6 @@ from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES, SCHEDULES
 from dreamscripts.settings.named_files import absolute
 from dreamscripts.settings.numbers import Channel, Factor, Side, Weight
 
-
 LONGEST_TEXT = 4096  # characters, as of a path
 
 
