@@ -40,8 +40,9 @@ def start_keras(onednn: bool | None = None) -> None:
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     _check_limits(backend)
     _prepare(measured_onednn() if onednn is None else onednn)
+    stderr = nullcontext() if FLAGS.get(backend, "") in os.environ else _hidden_stderr()
     try:
-        with nullcontext() if FLAGS.get(backend) in os.environ else _hidden_stderr():
+        with stderr:
             import keras
 
             if keras.backend.backend() not in BACKENDS:
