@@ -3,7 +3,6 @@
 import codecs
 import logging
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.regular_files import open_regular
 from dreamscripts.settings.adapting import refuse_other_channels, with_equivalent_layers
 from dreamscripts.settings.explaining import explain
 from dreamscripts.settings.named_files import make_absolute, refuse_files
@@ -146,7 +146,10 @@ def read_text(name: str | Path) -> str:
         from dreamscripts.images.files import read_settings
 
         return read_settings(path)
-    content = _read_bytes(path, str(name))
+    with open_regular(path, SettingsError, "settings file") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise SettingsError(f"{name}: is larger than 1 MB, so it is not a settings file")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SettingsError(f"{name}: is in UTF-16; save it as UTF-8")
     try:
@@ -156,25 +159,6 @@ def read_text(name: str | Path) -> str:
         raise SettingsError(
             f"{name}: is not a text file in UTF-8 (line {line} has other bytes); settings are TOML"
         ) from None
-
-
-def _read_bytes(path: Path, name: str) -> bytes:
-    """Read a settings file. Raises SettingsError if it is not a regular file, or is too large."""
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise SettingsError(f"{name}: is a folder, not a settings file")
-        if not stat.S_ISREG(status.st_mode):
-            raise SettingsError(f"{name}: is not a file, but a device or a pipe")
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise SettingsError(f"{name}: there is no such settings file") from None
-    except (OSError, ValueError) as error:  # ValueError for a name with the character NUL
-        raise SettingsError(f"{name}: cannot be read: {getattr(error, 'strerror', error)}") from None
-    if len(content) > MOST_BYTES:
-        raise SettingsError(f"{name}: is larger than 1 MB, so it is not a settings file")
-    return content
 
 
 def _exists(path: Path) -> bool:

@@ -30,6 +30,10 @@ WITHOUT_A_DIFFERENCE = {
     "seed": "nothing may be random",
     "convolutions": "both algorithms give the same numbers",
     "optimizer.where": "both give the same numbers if there is nothing to gain",
+    "optimizer.normalise": "mean and notebook differ only for faint gradients",
+    **dict.fromkeys(("optimizer.clip", "optimizer.max_change"), "a limit that no pixel may reach"),
+    "optimizer.max_score": "a limit that may be reached in the last pass only",
+    "optimizer.history": "a limit that few passes do not reach",
 }
 
 

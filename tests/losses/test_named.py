@@ -10,6 +10,7 @@ from keras import ops
 
 import dreamscripts.losses
 from dreamscripts import registry
+from dreamscripts.errors import SettingsError
 from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.layers import LayerMean
 from dreamscripts.losses.named import LayerTerm, measure, penalty
@@ -129,6 +130,12 @@ def test_settings_build_what_is_registered(network, monkeypatch):
 
 @pytest.mark.usefixtures("registries")
 def test_a_nameless_or_foreign_entry_is_refused():
+    for decorator in (measure, penalty):
+        with pytest.raises(SettingsError, match=r'needs a name.*@(measure|penalty)\("silent"\)'):
+
+            @decorator
+            def silent(x, region): ...
+
     with pytest.raises(ValueError, match="'silent' has no docstring"):
         penalty("silent")(lambda x, region: 0)
     with pytest.raises(TypeError, match="LayerMean is not derived from LayerPenalty"):

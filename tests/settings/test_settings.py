@@ -13,7 +13,7 @@ from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 from dreamscripts.registry import MEASURES, PENALTIES
 from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
 from dreamscripts.settings.loading import folder, named, parse_override
-from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.schema import Settings, check_type
 from dreamscripts.settings.tables import Feature, Jitter, Octaves, Tiles
 
 BLOCK4 = {"block4_conv1": 0.05, "block4_conv2": 0.01, "block4_conv3": 0.01}
@@ -374,6 +374,29 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"features": {}}, ["features", "at least one layer"]),
         ({"features": {"fire6": 0}}, ["features", "at least one layer"]),
         ({"preprocessing": "cafe"}, ["preprocessing", "'caffe'"]),
+        ({"size": True}, ["size = True", "integer"]),
+        ({"size": "96"}, ["size = '96'", "integer"]),
+        ({"size": 96.0}, ["size = 96.0", "integer"]),
+        ({"size": {"a": 1}}, ["size = {'a': 1}", "integer"]),
+        ({"optimizer.clip": 1}, ["optimizer.clip = 1", "boolean"]),
+        ({"penalties.dream_l2": "0.5"}, ["penalties.dream_l2 = '0.5'", "number"]),
+        ({"penalties.dream_l2": True}, ["penalties.dream_l2 = True", "number"]),
+        ({"penalties.dream_l2": 1e300}, ["penalties.dream_l2 = 1e+300", "from 1e-30 to 1e+30"]),
+        ({"penalties.dream_l2": 1e-300}, ["penalties.dream_l2 = 1e-300", "from 1e-30 to 1e+30"]),
+        ({"seed": 2**63}, ["seed", "less than 9223372036854775808"]),
+        ({"seed": 16**5000}, ["seed = 2**20000...", "less than"]),
+        ({"jitter.shift": 10**20}, ["jitter.shift", "less than or equal to 20000"]),
+        ({"jitter.noise": 256}, ["jitter.noise", "less than or equal to 255"]),
+        ({"optimizer.iterations": 10**12}, ["optimizer.iterations", "less than or equal to 1000000"]),
+        ({"optimizer.passes": 10**12}, ["optimizer.passes", "less than or equal to 1000000"]),
+        ({"features.block4_conv1": {"weight": 1, "channels": [3, 5, 3]}}, ["channels", "channel 3 is repeated"]),
+        (
+            {"features.block4_conv1": {"weight": 1, "channels": {"3": 1, "5": 0}}},
+            ["channels.5 = 0", "omit the channel"],
+        ),
+        ({"features.block4_conv1": {"weight": 1, "channels": {"03": 1}}}, ["channels.03", "integer"]),
+        ({"weights": ""}, ["weights = ''", "at least 1 character"]),
+        ({"x" * 5000: 1}, ["there is no setting 'xxx", "..."]),
     ],
 )
 def test_a_mistake_in_a_value_names_the_key_and_what_was_expected(overrides, says):
@@ -397,7 +420,7 @@ def test_a_mistake_in_a_value_names_the_key_and_what_was_expected(overrides, say
         ("mine.toml", b"#" * 1_000_001, "larger than 1 MB"),
         ("mine.toml", b"size = 100\n", "[features] is missing"),
         ("mine.toml", b"size = 100\n[feature]\nx = 1\n", "feature"),
-        ("mine.png", b"", "not a picture"),
+        ("mine.png", b"", "not a PNG file"),
         ("mine.png", None, "no such picture"),
     ],
 )
@@ -409,6 +432,70 @@ def test_a_mistake_in_a_file_names_the_file(name, content, says, tmp_path, monke
         Settings.load(name)
     assert name in str(mistake.value)
     assert says in str(mistake.value)
+
+
+def test_a_byte_order_mark_and_other_newlines_are_no_mistake(tmp_path):
+    text = "size = 100\r\n[features]\r\nblock3_conv1 = 0.5\r\n"
+    (tmp_path / "mine.toml").write_bytes(text.encode("utf-8-sig"))
+    assert Settings.load(tmp_path / "mine.toml") == Settings(size=100, features={"block3_conv1": 0.5})
+
+
+def test_a_long_message_is_short(tmp_path):
+    with pytest.raises(SettingsError) as mistake:
+        Settings.load("x" * 5000)
+    assert 900 < len(str(mistake.value)) <= 1000
+    assert str(mistake.value).startswith("there are no settings called 'xxx")
+    assert str(mistake.value).endswith("`dreamscripts settings` lists them")
+
+
+WITHOUT_EFFECT = [
+    ("octaves.scale", "[octaves]\nscale = 2", "octaves.count is 1"),
+    ("octaves.kind", "[octaves]\nkind = 'split'", "octaves.count is 1"),
+    ("optimizer.history", "[optimizer]\nhistory = 9", 'optimizer.where is "scipy"'),
+    ("optimizer.clip", "[optimizer]\nclip = true\nmax_change = 3", "optimizer.max_change keeps"),
+    ("optimizer.clip", "[optimizer]\nclip = true\nparameters = 'fourier'", 'optimizer.parameters = "fourier" keeps'),
+]
+
+
+@pytest.mark.parametrize(("key", "table", "reason"), WITHOUT_EFFECT)
+def test_a_key_without_effect_is_said_once_and_only_to_the_person_who_wrote_it(key, table, reason, tmp_path, caplog):
+    (tmp_path / "mine.toml").write_text(f"[features]\nblock3_conv1 = 0.5\n{table}\n")
+    settings = Settings.load(tmp_path / "mine.toml")
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"{tmp_path / 'mine.toml'}: {key} has no effect, because {reason}")
+    caplog.clear()
+    (tmp_path / "stored.toml").write_text(settings.to_toml())
+    assert Settings.load(tmp_path / "stored.toml") == settings
+    assert not caplog.records
+
+
+def test_a_measure_that_no_layer_uses_is_said(tmp_path, caplog):
+    (tmp_path / "mine.toml").write_text('measure = "mean"\nfeatures = {a = {weight = 1, measure = "l2"}}')
+    Settings.load(tmp_path / "mine.toml")
+    assert "measure has no effect, because every layer" in caplog.text
+    caplog.clear()
+    Settings.load("bad_trip", **{"optimizer.clip": True})
+    assert "bad_trip: optimizer.clip has no effect, because optimizer.max_change keeps" in caplog.text
+
+
+@pytest.mark.parametrize("name", [*named()])
+def test_named_settings_have_no_key_without_effect(name, caplog):
+    Settings.load(name, **({"guide.picture": "a.png"} if name == "caffe_guided" else {}))
+    assert not caplog.records
+
+
+def test_a_name_is_no_settings_object():
+    with pytest.raises(SettingsError, match=r"not str: use Settings\.load\('bad_trip'\)"):
+        check_type("bad_trip")
+    with pytest.raises(SettingsError, match="not dict: use Settings"):
+        check_type({})
+
+
+def test_a_penalty_on_similarity_needs_several_pictures():
+    settings = Settings(features={"a": 1}, penalties={"diversity": 0.5})
+    settings.check_pictures(2)
+    with pytest.raises(SettingsError, match=r"penalties\.diversity compares several pictures"):
+        settings.check_pictures(1)
 
 
 def test_a_folder_and_a_strangers_picture_are_no_settings(tmp_path, picture):
