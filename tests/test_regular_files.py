@@ -11,7 +11,7 @@ from dreamscripts.regular_files import open_regular
 def refusal(path):
     with pytest.raises(PictureError) as error:
         open_regular(path, PictureError, "picture")
-    assert str(error.value).startswith(f"{path}: ")
+    assert str(error.value).startswith(str(path)[:60])  # the middle of a long name is left out
     return str(error.value)
 
 
