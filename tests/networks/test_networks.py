@@ -229,7 +229,7 @@ def test_mistakes_are_answered_with_what_there_is(tmp_path):
     (tmp_path / "own.npz").touch()
     assert "must be a .keras or .h5 file" in refusal(str(tmp_path / "own.npz"), preprocessing="tf")
     (tmp_path / "own.h5").touch()
-    assert "is not an HDF5 file" in refusal(str(tmp_path / "own.h5"), preprocessing="tf")
+    assert "is an empty file" in refusal(str(tmp_path / "own.h5"), preprocessing="tf")
     small_model().save_weights(tmp_path / "own.weights.h5")
     assert "--network NAME with --weights" in refusal(str(tmp_path / "own.weights.h5"), preprocessing="tf")
     small_model().save(tmp_path / "own.keras")
