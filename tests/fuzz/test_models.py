@@ -104,7 +104,7 @@ def use(path: Path, folder: Path):
 
     def watch(event, arguments):
         if event == "open" and isinstance(arguments[0], (str, bytes)):
-            name = arguments[0] if isinstance(arguments[0], str) else arguments[0].decode()
+            name = str(Path(os.fsdecode(arguments[0])).absolute())
             if not name.startswith((*READABLE, str(folder))):
                 others.append(name)
         elif event in ("socket.connect", "urllib.Request"):
