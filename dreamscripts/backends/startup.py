@@ -122,7 +122,7 @@ def installed(package: str) -> str:
 def _prepare(onednn: bool) -> None:
     """Set the variables that the backends read when they are imported. Values that the user has set are not changed."""
     os.environ.setdefault(ONEDNN, str(int(onednn)))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what stops TensorFlow is also an exception
     os.environ["MPLBACKEND"] = "agg"  # Keras imports Matplotlib, which refuses unknown names; no command has a window
     warnings.filterwarnings("ignore", ".*persistent compilation cache")  # a cache that cannot be written does no harm
     _set_jax_cache()

@@ -162,7 +162,7 @@ def lumber(tmp_path):
             for name in ("matrix", "words", "nan")
         ),
         *((["--direction", f"{name}.npy"], f"{name}.npy: is not an array") for name in ("text", "empty", "pickled")),
-        (["--direction", "."], ".: is not an array saved with numpy.save"),
+        (["--direction", "."], ".: is a folder, not a file"),
         (["--channel", 3, "--output", "mine.jpg"], "mine.jpg: pictures are saved as PNG"),
         (["--channel", 3, "--output", "there.png"], "there.png: already exists; use another --output"),
         (["--channel", 3, "--output", "pair.png", "--diversity", 2], "pair-2of2.png: already exists"),

@@ -252,7 +252,6 @@ def test_another_file_is_refused_with_the_right_ones_name(thin, written, tmp_pat
     others = [
         str(tmp_path / "picture.png"),
         str(tmp_path / "other.weights.h5"),
-        written(b"", "empty.pb"),
         written(b'node {\n  name: "input"\n}\n', "text.pb"),
         written(content[: len(content) // 2], "half.pb"),
     ]
@@ -260,6 +259,8 @@ def test_another_file_is_refused_with_the_right_ones_name(thin, written, tmp_pat
         said = refusal(path)
         assert said.startswith(f"{path}: is not a TensorFlow graph, or is damaged")
         assert "built from tensorflow_inception_graph.pb, or the inception5h.zip" in said
+    empty = written(b"", "empty.pb")
+    assert refusal(empty) == f"{empty}: is an empty file"
     assert "there is no such weights file" in refusal(str(tmp_path / "none.pb"))
     assert "did you mean 'imagenet'" in refusal("imagenett")
     (tmp_path / "saved_model").mkdir()
