@@ -173,7 +173,7 @@ def _watch(console: "CommandConsole", run: "RunFolder", heading: str) -> None:
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.reports.loss_curve import write_loss_curve
     from dreamscripts.runs.run import record
-    from dreamscripts.scripts.progress import Watch, blown_out
+    from dreamscripts.scripts.progress import Watch, blown_out, unmoved
 
     with Watch(console, run.settings, heading) as watch:
         if not run.has_ended:
@@ -187,8 +187,12 @@ def _watch(console: "CommandConsole", run: "RunFolder", heading: str) -> None:
     made = len(run.record.iterates) - 1  # the last number also counts skipped octaves
     numbers = f"iterations: {made}, {last.passes} passes, {last.seconds:.0f} s, loss {last.loss:.4g}"
     console.print(f"{run.folder}/final.png  ({numbers})")
-    if note := blown_out(last, run.settings.optimizer):
-        console.print(note)
+    for note in (
+        blown_out(last, run.settings.optimizer),
+        unmoved((row.octave, row.loss) for row in run.record.iterates),
+    ):
+        if note:
+            console.print(note)
 
 
 def _stopped(run: "RunFolder", is_new: bool) -> Stopped:

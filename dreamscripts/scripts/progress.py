@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dreamscripts.dreams.trial import Trial
 
 CLIPPED = 0.3  # share of values outside 0..255 above which a warning is printed; good dreams have less than 0.2
+SAME = 1e-4  # relative change of a loss below which a picture hardly changes
 
 
 def blown_out(iterate: Iterate, optimizer: OptimizerSettings) -> str | None:
@@ -31,6 +32,19 @@ def blown_out(iterate: Iterate, optimizer: OptimizerSettings) -> str | None:
     return (
         f"{iterate.beyond:.0%} of the pixel values are outside 0..255 and were clipped. To limit the change per "
         f"iteration, use --set optimizer.max_change=5{faster}"
+    )
+
+
+def unmoved(losses: Iterable[tuple[int, float]]) -> str | None:
+    """Return a warning if the loss of no octave changed, else None. `losses` are (octave, loss) of all iterates."""
+    by_octave: dict[int, list[float]] = {}
+    for octave, loss in losses:
+        by_octave.setdefault(octave, []).append(loss)
+    if any(max(values) - min(values) > SAME * max(map(abs, values)) for values in by_octave.values()):
+        return None
+    return (
+        "the loss did not change, so the picture hardly changed: its gradient is almost zero. Use other layers, another "
+        "picture, --set jitter.noise=1 or, if the optimizer has one, a larger --set optimizer.step"
     )
 
 
