@@ -43,8 +43,8 @@ def unmoved(losses: Iterable[tuple[int, float]]) -> str | None:
     if any(max(values) - min(values) > SAME * max(map(abs, values)) for values in by_octave.values()):
         return None
     return (
-        "the loss did not change, so the picture hardly changed: its gradient is almost zero. Use other layers, another "
-        "picture, --set jitter.noise=1 or, if the optimizer has one, a larger --set optimizer.step"
+        "the loss did not change, so the picture hardly changed: its gradient is almost zero. Use other layers, "
+        "another picture, --set jitter.noise=1 or, if the optimizer has one, a larger --set optimizer.step"
     )
 
 
