@@ -34,7 +34,10 @@ def absolute(path: str, folder: Path | None = None) -> str:
     expanded = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser fails without a home folder
     if folder is not None and os.path.isfile(folder / expanded):  # noqa: PTH113 - for any text, also with NUL
         return str((folder / expanded).absolute())
-    return str(Path(expanded).absolute())
+    try:
+        return str(Path(expanded).absolute())
+    except OSError:  # somebody has deleted the current folder, so there is no such file
+        return expanded
 
 
 def make_absolute(table: dict[str, Any], folder: Path) -> None:

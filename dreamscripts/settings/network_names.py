@@ -21,7 +21,10 @@ def short_name(network: str) -> str:
 
 def from_here(path: str) -> str:
     """Return a path relative to the current folder if the file is in this folder or below it, for messages."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # somebody has deleted it
+        return path
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 

@@ -53,7 +53,7 @@ SURROUNDINGS = {
     ),
     "the cache is a circle of links": 'ln -s b a; ln -s a b; XDG_CACHE_HOME=$PWD/a exec "$@"',
     "the cache is full": mounted(
-        "mkdir full; mount -t tmpfs -o size=4k none full; head -c 4096 /dev/zero > full/x; "
+        "mkdir -p full; mount -t tmpfs -o size=4k none full; head -c 4096 /dev/zero > full/x; "
         "export XDG_CACHE_HOME=$PWD/full"
     ),
     "KERAS_HOME cannot be written": 'KERAS_HOME=/proc exec "$@"',
@@ -78,7 +78,7 @@ SURROUNDINGS = {
     "TMPDIR does not exist": 'TMPDIR=/nonexistent exec "$@"',
     "TMPDIR cannot be written": 'TMPDIR=/proc exec "$@"',
     "TMPDIR is full": mounted(
-        "mkdir full; mount -t tmpfs -o size=4k none full; head -c 4096 /dev/zero > full/x; export TMPDIR=$PWD/full"
+        "mkdir -p full; mount -t tmpfs -o size=4k none full; head -c 4096 /dev/zero > full/x; export TMPDIR=$PWD/full"
     ),
     "no temporary folder": 'TMPDIR=/proc exec "$@"',
     **{f"ulimit -v {kb}": f'ulimit -v {kb}; exec "$@"' for kb in (60_000, 200_000, 500_000, 1_000_000, 1_500_000)},

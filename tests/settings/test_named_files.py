@@ -5,7 +5,7 @@ import pytest
 from dreamscripts.errors import SettingsError
 from dreamscripts.images.files import save_picture
 from dreamscripts.settings.loading import named
-from dreamscripts.settings.named_files import files_of
+from dreamscripts.settings.named_files import absolute, files_of
 from dreamscripts.settings.network_names import from_here, same_file_or_name, short_name
 from dreamscripts.settings.schema import Settings
 
@@ -115,3 +115,11 @@ def test_headings_and_messages_show_short_names(tmp_path, monkeypatch):
     assert not same_file_or_name("pocket", None)
     assert not same_file_or_name("other/own.keras", here)
     assert not same_file_or_name("a\0.keras", here)
+
+
+def test_a_current_folder_that_is_gone_is_no_traceback(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert from_here("/somewhere/own.keras") == "/somewhere/own.keras"
+    assert absolute("own.keras") == "own.keras"
