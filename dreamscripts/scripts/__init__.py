@@ -78,6 +78,8 @@ def _run(output: Output) -> int:
     except (DreamError, typer.TyperException) as error:
         message = _explain(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
         code, lines = 2, (message,)
+    except ImportError as error:
+        code, lines = 2, (_why_not_imported(error),)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
@@ -93,6 +95,14 @@ def _run(output: Output) -> int:
         first, *more = lines or ("stopped",)
         print(f"dreamscripts: {shown(first)}", *map(shown, more), sep="\n", file=sys.stderr)
     return code
+
+
+def _why_not_imported(error: ImportError) -> str:
+    """Return a message about a library that cannot be imported. Raises the error if the module is our own."""
+    if (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
+        raise error
+    cause = " ".join(str(error.__cause__ or error).split())  # NumPy adds pages of advice to it
+    return f"a library cannot be imported: {cause}; raise the limit of memory (ulimit -v), or install dreamscripts again"
 
 
 def _as_argument(path: str) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dreamscripts.scripts.console import CommandConsole
     from dreamscripts.settings.schema import Settings
 
-Network = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network, or a .keras or .h5 file.")]
 Layers = Annotated[
     list[str] | None, typer.Argument(metavar="[LAYER]...", help="Layers, or patterns such as 'fire[5-9]'.")
 ]
@@ -28,7 +27,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Only continue an existin
 
 
 def gallery(
-    network: Network,
+    network: options.NetworkName,
     layers: Layers = None,
     settings: SettingsName = "gallery",
     weights: options.Weights = None,

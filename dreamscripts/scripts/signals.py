@@ -33,6 +33,7 @@ def stoppable() -> Iterator[None]:
         check()
         raise
     finally:
+        _requested = False
         for number in heard:  # not by a handler of Python, which does not live as long as the process
             signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
 

@@ -442,7 +442,7 @@ def test_a_sheet_too_large_for_viewers_has_smaller_cells(gallery, monkeypatch):
 
 
 def test_odd_names_work(folder):
-    gallery = opened(folder, {ODD: 3, "index.html": 1, "gallery": 1, "a": 1, "a.png": 1, "A": 1, "..": 1, "aux": 1})
+    gallery = opened(folder, {ODD: 3, "index.html": 1, "gallery": 1, "a": 1, "a.png": 1, "A": 1, "..": 1, "aux": 1, "COM1": 1})
     for layer in gallery.record.layers:
         gallery.save(layer, pictures(gallery.todo(layer)), SETTINGS)
         write_sheet(gallery, layer)
@@ -464,7 +464,7 @@ def test_no_two_layers_share_a_folder_on_any_file_system(layers):
     names = [entry.folder for entry in gallery.record.layers.values()]
     assert len({name.casefold() for name in names}) == len(layers)
     assert not any(set(name) & set('<>:"/\\|?*.\n') or name != name.strip(" ") for name in names)
-    assert not {name.casefold() for name in names} & {"aux", "con", "nul", "prn"}
+    assert not {name.casefold() for name in names} & {"aux", "con", "nul", "prn", "com1"}
 
 
 # The page

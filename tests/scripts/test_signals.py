@@ -109,3 +109,9 @@ def test_a_second_ctrl_c_ends_the_process_at_once():
         process.send_signal(signal.SIGINT)
     assert process.wait(20) == -signal.SIGINT
     process.stdout.close()
+
+
+def test_after_the_command_no_stop_is_requested():
+    with pytest.raises(KeyboardInterrupt), stoppable():
+        send("SIGINT")
+    signals.check()
