@@ -1,14 +1,16 @@
 """Save measurements of this machine for later runs, in small JSON files under ~/.cache/dreamscripts."""
 
-import contextlib
 import hashlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from dreamscripts.atomic_files import write_atomically
+from dreamscripts.errors import OutputError
 
 Key = Mapping[str, Any]
 LARGEST = 1 << 20  # bytes of a file
@@ -43,20 +45,12 @@ def recall(key: Key) -> Any:
 def keep(key: Key, value: Any) -> None:
     """Save a value under a key, and replace an older value. Key and value must be of types that JSON supports.
 
-    Several processes can write at the same time, because each writes a temporary file first. If the folder cannot be
-    written, nothing is saved.
+    Several processes can write at the same time. If the folder cannot be written, nothing is saved.
     """
-    with contextlib.suppress(OSError):
+    with suppress(OSError, OutputError):
         path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # a separate name for each writer
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"key": key, "answer": value}, file, indent=1)
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(path, json.dumps({"key": key, "answer": value}, indent=1).encode(), durable=False)
 
 
 def _path(key: Key) -> Path:

@@ -16,10 +16,10 @@ from pydantic import Field, field_validator, model_validator
 
 from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_left_overs, sync, write_atomically
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
-from dreamscripts.errors import OutputError, SettingsError
+from dreamscripts.errors import OutputError
 from dreamscripts.registry import OPTIMIZERS
-from dreamscripts.runs.records import Damaged, Record, is_plain_file, read_array, read_record
-from dreamscripts.runs.run_record import ChoicesRecord
+from dreamscripts.runs.records import Damaged, Record, read_array, read_record
+from dreamscripts.runs.run_record import ChoicesRecord, read_settings
 from dreamscripts.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -132,12 +132,7 @@ class ComparisonFolder:
             problem = "this comparison is complete; there is nothing" if complete else "contains no comparison"
             raise OutputError(f"{folder}: {problem} to resume")
         record = read_record(folder / RECORD, ComparisonRecord, ADVICE)
-        if not is_plain_file(folder / "settings.toml"):
-            raise Damaged(folder / "settings.toml", "it is missing, or not a plain file", ADVICE)
-        try:
-            settings = Settings.load(folder / "settings.toml", allow_files=True)
-        except SettingsError as error:
-            raise Damaged(folder / "settings.toml", str(error), ADVICE) from None
+        settings = read_settings(folder / "settings.toml", ADVICE)
         with output_errors(folder):
             comparison = cls(folder, settings, record)
         try:
@@ -183,18 +178,20 @@ class ComparisonFolder:
         """Delete the files that are only needed to resume, after the report has been written."""
         sync(self.folder)  # the report is on the disk before the record is deleted
         with output_errors(self.folder):
-            (self.folder / RECORD).unlink(missing_ok=True)
-            (self.folder / "start.npy").unlink(missing_ok=True)
-            for path in [path for path in self.folder.iterdir() if TRIAL.fullmatch(path.name)]:
-                path.unlink()
+            self._remove_unfinished()
 
     def discard(self) -> None:
         """Delete the files of a comparison without a finished trial, and its folder if it is then empty."""
-        for name in (RECORD, "start.npy", "settings.toml", "trial_01.npy"):
-            with suppress(OSError):
-                (self.folder / name).unlink(missing_ok=True)
-        with suppress(OSError):  # the folder contains other files
+        with suppress(OSError):  # the folder contains other files, or has gone
+            self._remove_unfinished()
+            (self.folder / "settings.toml").unlink(missing_ok=True)
             self.folder.rmdir()
+
+    def _remove_unfinished(self) -> None:
+        for name in (RECORD, "start.npy"):
+            (self.folder / name).unlink(missing_ok=True)
+        for path in [path for path in self.folder.iterdir() if TRIAL.fullmatch(path.name)]:
+            path.unlink()
 
     def _read_trials(self) -> None:
         height, width, _ = self.picture.shape

@@ -129,9 +129,9 @@ class GalleryFolder:
     def discard_if_empty(self) -> None:
         """Delete a gallery that has no picture yet."""
         if not any((self.folder / entry.folder).exists() for entry in self.record.layers.values()):
-            for name in ("gallery.json", "gallery.js", "index.html"):
-                (self.folder / name).unlink(missing_ok=True)
-            with suppress(OSError):  # the folder contains other files
+            with suppress(OSError):  # the folder contains other files, or cannot be written any more
+                for name in ("gallery.json", "gallery.js", "index.html"):
+                    (self.folder / name).unlink(missing_ok=True)
                 self.folder.rmdir()
 
     def _read_record(self) -> None:

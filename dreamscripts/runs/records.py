@@ -69,9 +69,7 @@ def read_file(path: Path, load: Callable[[IO[bytes], int], Content], advice: str
 
     Raises Damaged, and OutputError if there is too little memory.
     """
-    if not is_plain_file(path):
-        problem = "it is empty, or not a plain file" if os.path.lexists(path) else "it is missing"
-        raise Damaged(path, problem, advice)
+    check_plain_file(path, advice)
     try:
         size, free = path.stat().st_size, free_memory()
         if size > free:
@@ -82,6 +80,13 @@ def read_file(path: Path, load: Callable[[IO[bytes], int], Content], advice: str
         raise Damaged(path, str(error), advice) from None
     except OSError as error:
         raise OutputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def check_plain_file(path: Path, advice: str) -> None:
+    """Raise Damaged if a path is not a file with content."""
+    if not is_plain_file(path):
+        problem = "it is empty, or not a plain file" if os.path.lexists(path) else "it is missing"
+        raise Damaged(path, problem, advice)
 
 
 def is_plain_file(path: Path) -> bool:

@@ -25,7 +25,7 @@ from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
 from dreamscripts.runs.find_run import snapshot_name, what_is_left
 from dreamscripts.runs.records import Damaged, is_plain_file, read_record
-from dreamscripts.runs.run_record import Row, RunRecord, Status, losses_csv, read_settings
+from dreamscripts.runs.run_record import Row, RunRecord, Status, check_unchanged, losses_csv, read_settings
 from dreamscripts.runs.run_state import check_state, checksum, dump_state, ends_run, read_start, read_state
 from dreamscripts.settings.schema import Settings
 
@@ -127,7 +127,8 @@ class RunFolder:
         if record.status == "complete":
             _remove(folder, FOR_RESUMING)  # the process may have been killed just before it did so
             raise OutputError(f"{folder}: this run is complete; there is nothing to resume")
-        settings = read_settings(folder / "settings.toml", record)
+        settings = read_settings(folder / "settings.toml", "")
+        check_unchanged(folder / "settings.toml", record)
         start = read_start(folder / "start.npy", settings, record.start_checksum)
         last = read_state(folder / "state.npz")
         if last is not None:

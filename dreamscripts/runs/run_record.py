@@ -14,7 +14,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer, mode
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.images.preprocessing import PREPROCESSINGS
-from dreamscripts.runs.records import Damaged, Record, read_file
+from dreamscripts.runs.records import Damaged, Record, check_plain_file
 from dreamscripts.settings.loading import parse_toml
 from dreamscripts.settings.schema import Settings
 
@@ -64,7 +64,7 @@ class Row(Record):
         )
 
 
-class TrialRecord(Record):
+class LayerTimes(Record):
     """The seconds of two algorithms for a layer."""
 
     layer: str
@@ -78,7 +78,7 @@ class ChoicesRecord(Record):
     onednn: bool | None = None
     xla: bool
     winograd_from: Seconds | None
-    trials: list[TrialRecord] = Field(default_factory=list)
+    trials: list[LayerTimes] = Field(default_factory=list)
 
 
 class RunRecord(Record):
@@ -134,18 +134,21 @@ class Facts(Record):
         )
 
 
-def read_settings(path: Path, record: RunRecord) -> Settings:
-    """Read the settings of a run. Raises OutputError if they are not those that the run was started with."""
+def read_settings(path: Path, advice: str) -> Settings:
+    """Read settings.toml in an output folder. `advice` says what can be done if it is damaged. Raises Damaged."""
+    check_plain_file(path, advice)
     try:
-        written = parse_toml(read_file(path, lambda file, size: file.read().decode(), ""), str(path))
-        settings = Settings.load(path, allow_files=True)
+        return Settings.load(path, allow_files=True)
     except SettingsError as error:
-        raise Damaged(path, str(error).removeprefix(f"{path}: "), "") from None
-    if written != _without_none(record.settings):
+        raise Damaged(path, str(error).removeprefix(f"{path}: "), advice) from None
+
+
+def check_unchanged(path: Path, record: RunRecord) -> None:
+    """Raise OutputError if the settings in a file, which were read, are not those that the run was started with."""
+    if parse_toml(path.read_text("utf-8"), str(path)) != _without_none(record.settings):
         raise OutputError(
             f"{path}: was changed after the start of the run; undo the change, or start a new run with it (--settings)"
         )
-    return settings
 
 
 def _without_none(table: dict[str, Any]) -> dict[str, Any]:

@@ -79,11 +79,10 @@ def test_without_a_home_nothing_is_kept(monkeypatch):
 def test_a_full_disk_leaves_the_old_answer_and_no_remains(home, monkeypatch):
     cache.keep(KEY, "old")
 
-    def full(answer, file, **options):
-        file.write('{"key"')
+    def full(descriptor, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr(os, "write", full)
     cache.keep(KEY, "new")
     assert cache.recall(KEY) == "old"
     assert len(kept(home)) == 1

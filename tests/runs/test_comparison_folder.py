@@ -242,7 +242,7 @@ def test_settings_that_were_changed_make_all_trials_again(folder, caplog):
     assert ComparisonFolder.reopen(folder).finished == []
     assert len(caplog.messages) == 3
     (folder / "settings.toml").write_text("features = 3")
-    with pytest.raises(OutputError, match=r"settings\.toml: is damaged: "):
+    with pytest.raises(OutputError, match=r"settings\.toml: is damaged: features = 3: "):
         ComparisonFolder.reopen(folder)
 
 
