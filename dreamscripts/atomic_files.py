@@ -31,12 +31,15 @@ def output_errors(path: str | Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Create an output folder. An existing folder is used if it is empty. Raises OutputError if it is not."""
+    """Create an output folder. An existing folder is used if it is empty. Raises OutputError if it is not.
+
+    A process that was killed at its start can leave a temporary file. The folder then counts as empty.
+    """
     if folder.is_file():
         raise OutputError(f"{folder}: is a file; choose another --output")
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
+        if any(not LEFT_OVER.fullmatch(path.name) for path in folder.iterdir()):
             raise OutputError(f"{folder}: is not empty; choose another --output")
 
 

@@ -18,6 +18,7 @@ from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_l
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
 from dreamscripts.errors import OutputError
 from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.runs.find_run import if_killed_at_start
 from dreamscripts.runs.records import Damaged, Record, read_array, read_record
 from dreamscripts.runs.run_record import ChoicesRecord, read_settings
 from dreamscripts.settings.schema import Settings
@@ -115,6 +116,7 @@ class ComparisonFolder:
         with output_errors(folder):
             comparison = cls(folder, settings, record)
         try:
+            remove_left_overs(folder)
             write_atomically(folder / "settings.toml", settings.to_toml().encode())
             comparison._write_array("start.npy", picture)
             comparison._write_record()
@@ -128,9 +130,9 @@ class ComparisonFolder:
     def reopen(cls, folder: Path) -> Self:
         """Open an interrupted comparison. Raises OutputError if the folder contains none, or if it is damaged."""
         if not os.path.lexists(folder / RECORD):
-            complete = os.path.lexists(folder / "compare.json")
-            problem = "this comparison is complete; there is nothing" if complete else "contains no comparison"
-            raise OutputError(f"{folder}: {problem} to resume")
+            if os.path.lexists(folder / "compare.json"):
+                raise OutputError(f"{folder}: this comparison is complete; there is nothing to resume")
+            raise OutputError(f"{folder}: contains no comparison to resume{if_killed_at_start(folder)}")
         record = read_record(folder / RECORD, ComparisonRecord, ADVICE)
         settings = read_settings(folder / "settings.toml", ADVICE)
         with output_errors(folder):

@@ -1,16 +1,18 @@
 """Find the interrupted run that a person means, and what is left of a damaged run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
 from PIL import Image
 
-from dreamscripts.atomic_files import numbered
-from dreamscripts.errors import OutputError
+from dreamscripts.atomic_files import LEFT_OVER, numbered
+from dreamscripts.errors import OutputError, quoted
 from dreamscripts.runs.records import is_plain_file, read_record
 from dreamscripts.runs.run_record import RunRecord, path_text
 
+BEFORE_RECORD = {"settings.toml", "start.npy"}
 SNAPSHOT = "iteration_[0-9]*.png"
 
 
@@ -21,24 +23,39 @@ def snapshot_name(iteration: int) -> str:
 
 def latest_folder(name: str) -> Path:
     """Return the last existing folder of name, name-2, name-3, …, or `name` if it does not exist."""
-    existing = list(takewhile(Path.exists, numbered(name)))
-    return existing[-1] if existing else Path(name)
+    return [Path(name), *_existing(name)][-1]
 
 
-def interrupted_run(picture: Path) -> Path:
-    """Return the folder in the working directory with the latest interrupted run of a picture.
+def if_killed_at_start(folder: Path) -> str:
+    """Return what to do if a folder has only the files that are written before the record, else an empty text."""
+    with suppress(OSError):
+        names = {path.name for path in folder.iterdir() if not LEFT_OVER.fullmatch(path.name)}
+        if names and names <= BEFORE_RECORD:
+            return "; if the command was killed when it started, delete this folder and start again"
+    return ""
 
-    Raises OutputError if there is none.
+
+def interrupted_run(picture: Path | None, name: str = "") -> Path:
+    """Return the folder in the working directory with the latest interrupted run of a picture (None: of noise).
+
+    With `name`, only the folders name, name-2, name-3, … are searched. If none of them has such a run, the last of them
+    is returned, and opening it says why. Without `name`, OutputError is raised.
     """
-    found = list(_interrupted_runs(path_text(picture)))
-    if not found:
-        raise OutputError(f"{picture}: there is no interrupted run of it in this folder; use --output FOLDER")
-    return max(found)[1]
+    folders = _existing(name) if name else Path().glob("*")
+    if found := list(_interrupted_runs(folders, picture and path_text(picture))):
+        return max(found)[1]
+    if name:
+        return latest_folder(name)
+    raise OutputError(f"{picture}: there is no interrupted run of it in this folder; use --output FOLDER")
 
 
-def _interrupted_runs(picture: str) -> Iterator[tuple[int, Path]]:
+def _existing(name: str) -> Iterator[Path]:
+    return takewhile(Path.exists, numbered(name))
+
+
+def _interrupted_runs(folders: Iterable[Path], picture: str | None) -> Iterator[tuple[int, Path]]:
     """Yield the time of the last change and the folder of each interrupted run."""
-    for path in Path().glob("*/run.json"):
+    for path in (folder / "run.json" for folder in folders):
         try:
             record = read_record(path, RunRecord, "")
         except OutputError:  # of another program, or damaged
@@ -53,7 +70,9 @@ def what_is_left(folder: Path) -> str:
     snapshots = sorted((int(number), path) for path, number in numbers.items() if number.isdecimal())
     for _, path in reversed(snapshots):
         if is_plain_file(path) and _opens(path):
-            return f"{path.name} is whole: start a new dream from it with --from {path} {path}"
+            return (
+                f"{path.name} is whole: start a new dream from it with --from {quoted(str(path))} {quoted(str(path))}"
+            )
     return "start again in another --output"
 
 

@@ -66,7 +66,7 @@ class GalleryFolder:
         try:
             if exists:
                 gallery._read_record()
-                gallery._remove_left_overs()
+            gallery._remove_left_overs()
             gallery._add(layers, size)
             gallery._write_record()
         except BaseException:

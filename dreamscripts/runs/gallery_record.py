@@ -17,7 +17,13 @@ from dreamscripts.settings.network_names import same_file_or_name
 # Characters that some file systems do not allow in names, the % that escapes them, and the dot. Without a dot, the
 # folder of a layer never has the name of a contact sheet or a data file.
 REFUSED = re.compile(r'[<>:"/\\|?*%.\x00-\x1f\x7f\ud800-\udfff]|^ | $')
-TAKEN_BY_WINDOWS = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+TAKEN_BY_WINDOWS = {
+    "aux",
+    "con",
+    "nul",
+    "prn",
+    *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),
+}
 LONGEST = 240  # bytes in a folder's name: file systems allow 255, and "~2" and ".png" may follow
 
 Channel = Annotated[int, Field(ge=0)]

@@ -23,7 +23,7 @@ from dreamscripts.atomic_files import (
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
-from dreamscripts.runs.find_run import snapshot_name, what_is_left
+from dreamscripts.runs.find_run import if_killed_at_start, snapshot_name, what_is_left
 from dreamscripts.runs.records import Damaged, is_plain_file, read_record
 from dreamscripts.runs.run_record import Row, RunRecord, Status, check_unchanged, losses_csv, read_settings
 from dreamscripts.runs.run_state import check_state, checksum, dump_state, ends_run, read_start, read_state
@@ -91,6 +91,7 @@ class RunFolder:
         run = cls(folder, settings, record, unlock)
         try:
             make_folder(folder)  # it was not locked before, so another process may have used it
+            remove_left_overs(folder)
             run._write_start(picture)
         except BaseException:
             run.release()
@@ -122,7 +123,7 @@ class RunFolder:
     @classmethod
     def _read(cls, folder: Path, unlock: Callable[[], None]) -> Self:
         if not os.path.lexists(folder / "run.json"):
-            raise OutputError(f"{folder}: contains no run to resume")
+            raise OutputError(f"{folder}: contains no run to resume{if_killed_at_start(folder)}")
         record = read_record(folder / "run.json", RunRecord, "")
         if record.status == "complete":
             _remove(folder, FOR_RESUMING)  # the process may have been killed just before it did so

@@ -102,7 +102,9 @@ def _why_not_imported(error: ImportError) -> str:
     if (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
         raise error
     cause = " ".join(str(error.__cause__ or error).split())  # NumPy adds pages of advice to it
-    return f"a library cannot be imported: {cause}; raise the limit of memory (ulimit -v), or install dreamscripts again"
+    return (
+        f"a library cannot be imported: {cause}; raise the limit of memory (ulimit -v), or install dreamscripts again"
+    )
 
 
 def _as_argument(path: str) -> str:

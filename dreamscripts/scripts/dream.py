@@ -135,7 +135,7 @@ def _reopened(
     folder_name: str, output: Path | None, photo: Path | None, named: str, changes: dict[str, object]
 ) -> "RunFolder":
     """Open the interrupted run. Raises DreamError if its picture or settings differ from the command line."""
-    from dreamscripts.runs.find_run import interrupted_run, latest_folder
+    from dreamscripts.runs.find_run import interrupted_run
     from dreamscripts.runs.run_folder import RunFolder
     from dreamscripts.runs.run_record import path_text
 
@@ -143,7 +143,7 @@ def _reopened(
         raise DreamError("--resume needs the picture of the run, or its folder with --output")
     if output and named:
         raise SettingsError(f"{output}: a resumed run keeps its settings; remove --settings and --from")
-    folder = output or (interrupted_run(photo) if photo and not named else latest_folder(folder_name))
+    folder = output or interrupted_run(photo, folder_name if named else "")
     run = RunFolder.reopen(folder)
     picture = run.record.picture or NOISE
     if photo and path_text(photo) != picture:

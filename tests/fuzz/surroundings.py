@@ -185,7 +185,7 @@ SURROUNDINGS = {
 # kills it. Nothing may be lost: a run that was started can be resumed.
 DEADLY = {
     *("/proc is missing", "TF_XLA_FLAGS=--nonsense", "JAX, XLA_FLAGS=--nonsense"),
-    *("ulimit -v 60000", "ulimit -u 1", "ulimit -t 3"),
+    *("ulimit -u 1", "ulimit -t 3"),
 }
 
 

@@ -442,7 +442,9 @@ def test_a_sheet_too_large_for_viewers_has_smaller_cells(gallery, monkeypatch):
 
 
 def test_odd_names_work(folder):
-    gallery = opened(folder, {ODD: 3, "index.html": 1, "gallery": 1, "a": 1, "a.png": 1, "A": 1, "..": 1, "aux": 1, "COM1": 1})
+    gallery = opened(
+        folder, {ODD: 3, "index.html": 1, "gallery": 1, "a": 1, "a.png": 1, "A": 1, "..": 1, "aux": 1, "COM1": 1}
+    )
     for layer in gallery.record.layers:
         gallery.save(layer, pictures(gallery.todo(layer)), SETTINGS)
         write_sheet(gallery, layer)

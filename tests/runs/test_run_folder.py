@@ -472,6 +472,26 @@ def test_of_two_runs_that_start_at_the_same_moment_each_has_its_folder(fake, pho
         RunFolder.create(tmp_path / "a", fake, np.zeros(SHAPE, np.float32))
 
 
+LEFT = ".dreamscripts-0123456789abcdef.part"
+
+
+@pytest.mark.parametrize("written", [[LEFT], ["settings.toml", LEFT], ["settings.toml", "start.npy"]])
+def test_after_a_kill_before_the_record_it_is_said_what_to_do(written, fake, photo, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in written:
+        (folder / name).touch()
+    if written == [LEFT]:
+        assert len(list(run(photo, fake, folder))) == 4
+        assert not (folder / LEFT).exists()
+        return
+    with pytest.raises(OutputError, match="contains no run to resume; if the command was killed when it started, del"):
+        next(resume(folder))
+    (folder / "letter.txt").touch()
+    with pytest.raises(OutputError, match="contains no run to resume$"):
+        next(resume(folder))
+
+
 def test_the_latest_interrupted_run_of_a_photograph_is_found(fake, photo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, stop_after in (("one", 1), ("two", 2), ("three", 3)):
@@ -484,6 +504,12 @@ def test_the_latest_interrupted_run_of_a_photograph_is_found(fake, photo, tmp_pa
     assert interrupted_run(photo) == Path("two")
     list(resume("two"))
     assert interrupted_run(photo) == Path("three")  # its last iterate came, but it was left before it was complete
+    next(run(photo, fake, "one-2"))
+    assert interrupted_run(photo, "three") == Path("three")
+    list(resume("one-2"))
+    assert interrupted_run(photo, "one") == Path("one")  # and not one-2, which is complete
+    list(resume("one"))
+    assert interrupted_run(photo, "one") == Path("one-2")  # opening it says that it is complete
     with pytest.raises(OutputError, match=r"cat\.jpg: there is no interrupted run of it in this folder; use --output"):
         interrupted_run(Path("cat.jpg"))
 
