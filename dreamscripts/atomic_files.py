@@ -84,8 +84,8 @@ def write_atomically(path: str | Path, content: bytes, *, durable: bool = True) 
 
     The content is on the disk before it gets the name, so that this is also true after a power cut. With `durable` =
     False it is not: this is faster, for files that can be made again. After a power cut, the file may also be missing,
-    unless `sync` has been called for its folder. A symbolic link is replaced, not followed. Raises OutputError if the file
-    cannot be written. It then keeps the old content.
+    unless `sync` has been called for its folder. A symbolic link is replaced, not followed. Raises OutputError if the
+    file cannot be written. It then keeps the old content.
     """
     path = Path(path)
     temporary = path.with_name(f".dreamscripts-{secrets.token_hex(8)}.part")

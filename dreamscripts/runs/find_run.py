@@ -42,7 +42,7 @@ def interrupted_run(picture: Path | None, name: str = "") -> Path:
     is returned, and opening it says why. Without `name`, OutputError is raised.
     """
     folders = _existing(name) if name else Path().glob("*")
-    if found := list(_interrupted_runs(folders, picture and path_text(picture))):
+    if found := list(_interrupted_runs(folders, path_text(picture) if picture else None)):
         return max(found)[1]
     if name:
         return latest_folder(name)
@@ -70,9 +70,8 @@ def what_is_left(folder: Path) -> str:
     snapshots = sorted((int(number), path) for path, number in numbers.items() if number.isdecimal())
     for _, path in reversed(snapshots):
         if is_plain_file(path) and _opens(path):
-            return (
-                f"{path.name} is whole: start a new dream from it with --from {quoted(str(path))} {quoted(str(path))}"
-            )
+            word = quoted(str(path))
+            return f"{path.name} is whole: start a new dream from it with --from {word} {word}"
     return "start again in another --output"
 
 

@@ -488,7 +488,7 @@ def test_after_a_kill_before_the_record_it_is_said_what_to_do(written, fake, pho
     with pytest.raises(OutputError, match="contains no run to resume; if the command was killed when it started, del"):
         next(resume(folder))
     (folder / "letter.txt").touch()
-    with pytest.raises(OutputError, match="contains no run to resume$"):
+    with pytest.raises(OutputError, match=r"contains no run to resume$"):
         next(resume(folder))
 
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import mistake
 from PIL import Image
 
+from dreamscripts import scripts
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import fit
 from dreamscripts.scripts.keras_example import AS_IN_THE_EXAMPLE
@@ -129,3 +130,16 @@ def test_the_keras_example_stays_at_one_size_in_a_box_that_is_asked_for(command_
     settings = Settings.load(command_here.folder / "dream_at_iteration_0.png")
     assert (settings.octaves.count, settings.optimizer.where, settings.optimizer.max_change) == (1, "scipy", 10)
     assert "clipped" not in done.stdout
+
+
+@pytest.mark.parametrize(("module", "code"), [("numpy", 2), ("dreamscripts.nowhere", None)])
+def test_a_library_that_cannot_be_imported_is_one_line(module, code, monkeypatch, capsys):
+    def app(*arguments, **options):
+        raise ImportError("pages of\nadvice", name=module) from OSError("cannot be mapped")
+
+    monkeypatch.setattr(scripts, "app", app)
+    with pytest.raises(ImportError if code is None else SystemExit) as ended:
+        scripts.main()
+    assert getattr(ended.value, "code", None) == code
+    says = "dreamscripts: a library cannot be imported: cannot be mapped; raise the limit of memory (ulimit -v), or "
+    assert capsys.readouterr().err.startswith(says if code else "")
