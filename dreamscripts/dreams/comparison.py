@@ -111,10 +111,8 @@ def compare(
         on_finished(trial)
         return trial
 
-    trials: list[Trial] = []
-    for name in optimizers:
-        trials += _trials(name, settings, passes, attempt)
-    return Comparison(settings, passes, budgets, picture, without_jitter.loss(start), tuple(trials))
+    trials = tuple(trial for name in optimizers for trial in _trials(name, settings, passes, attempt))
+    return Comparison(settings, passes, budgets, picture, without_jitter.loss(start), trials)
 
 
 def _without_jitter(

@@ -2,12 +2,15 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dreamscripts.errors import OutputError, quoted
 from dreamscripts.scripts import options
+
+if TYPE_CHECKING:
+    from dreamscripts.runs.gallery_folder import Gallery
 
 
 def graph(
@@ -35,7 +38,6 @@ def graph(
     """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.networks.family import check_name
-    from dreamscripts.runs.gallery_folder import open_gallery
 
     console = options.open_console(quiet)
     name = Path(network).stem
@@ -43,11 +45,7 @@ def graph(
     _check_output(page)
     if tensorboard and tensorboard.is_file():
         raise OutputError(f"{tensorboard}: is a file; choose another --tensorboard")
-    beside = Path(options.default_name(name, "-gallery"))
-    if gallery is None and (beside / "gallery.json").is_file():
-        gallery = beside
-    pictures = open_gallery(gallery, network) if gallery else None
-
+    pictures = _open_gallery(gallery, network)
     check_name(network)  # before Keras is imported, which takes seconds
     start_keras()
     from dreamscripts.networks.loading import build
@@ -61,6 +59,15 @@ def graph(
         write_events(model, tensorboard / name)
         install = "" if find_spec("tensorboard") else "pip install tensorboard, then: "
         console.print(f"{tensorboard / name}  ({install}tensorboard --logdir {quoted(str(tensorboard))})")
+
+
+def _open_gallery(named: Path | None, network: str) -> "Gallery | None":
+    """Open the gallery that the user named or, without a name, the default gallery of the network if it exists."""
+    from dreamscripts.runs.gallery_folder import open_gallery
+
+    default = Path(options.default_name(Path(network).stem, "-gallery"))
+    folder = named or (default if (default / "gallery.json").is_file() else None)
+    return open_gallery(folder, network) if folder else None
 
 
 def _check_output(page: Path) -> None:

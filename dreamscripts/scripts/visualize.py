@@ -86,9 +86,7 @@ def visualize(
     gradient.
     """
     chosen, title = _parse_channels(channel, channels, direction)
-    suffix = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
-    of_layer = f"{Path(network).stem}-{NOT_IN_NAMES.sub('-', layer)}-{title}"
-    default = Path(options.default_name(of_layer, f"{suffix}.png"))
+    default = _default_name(network, layer, title, neuron, method)
     files = _files(output or default, diversity, named=output is not None)
 
     from dreamscripts.images.files import save_picture
@@ -114,6 +112,12 @@ def visualize(
     for file, picture in zip(files, _make_pictures(settings, diversity, console), strict=True):
         save_picture(picture, file, settings.to_toml())
         console.print(str(file))
+
+
+def _default_name(network: str, layer: str, channels: str, neuron: bool, method: Method) -> Path:
+    suffix = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
+    of_layer = f"{Path(network).stem}-{NOT_IN_NAMES.sub('-', layer)}-{channels}"
+    return Path(options.default_name(of_layer, f"{suffix}.png"))
 
 
 def _find_layer(network: str, weights: str | None, layer: str, direction: Path | None) -> str:
