@@ -28,7 +28,7 @@ class OutputClosed(KeyboardInterrupt):
 class Stopped(BaseException):
     """A command was stopped. The arguments are lines for the user: what exists, and how to continue.
 
-    It is no KeyboardInterrupt, which Typer would turn into an exit code, without the lines.
+    It is not a KeyboardInterrupt, which Typer would turn into an exit code, without the lines.
     """
 
 
