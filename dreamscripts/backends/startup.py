@@ -50,7 +50,10 @@ def start_keras(onednn: bool | None = None) -> None:
             host.device()
     except Exception as error:  # of Keras, the backend, or a library that they import
         problem = " ".join(str(error).split()) or type(error).__name__
-        raise DreamError(f"Keras cannot use the backend '{backend}': {_place(error, problem)}") from None
+        chosen = "KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else "keras.json"
+        raise DreamError(
+            f"Keras cannot use the backend '{backend}', which {chosen} names: {_place(error, problem)}"
+        ) from None
 
 
 def _place(error: Exception, problem: str) -> str:

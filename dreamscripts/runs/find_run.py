@@ -68,10 +68,10 @@ def what_is_left(folder: Path) -> str:
     """Say what can still be done with a damaged run: the last snapshot that can be opened may start a new dream."""
     numbers = {path: path.stem.removeprefix("iteration_") for path in folder.glob(SNAPSHOT)}
     snapshots = sorted((int(number), path) for path, number in numbers.items() if number.isdecimal())
-    for _, path in reversed(snapshots):
-        if is_plain_file(path) and _opens(path):
+    for number, path in reversed(snapshots):
+        if number and is_plain_file(path) and _opens(path):
             word = quoted(str(path))
-            return f"{path.name} is whole: start a new dream from it with --from {word} {word}"
+            return f"{path.name} is whole; to start a new dream from it: dreamscripts dream {word} --from {word}"
     return "start again in another --output"
 
 

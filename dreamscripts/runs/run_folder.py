@@ -127,13 +127,17 @@ class RunFolder:
         record = read_record(folder / "run.json", RunRecord, "")
         if record.status == "complete":
             _remove(folder, FOR_RESUMING)  # the process may have been killed just before it did so
-            raise OutputError(f"{folder}: this run is complete; there is nothing to resume")
+            raise OutputError(
+                f"{folder}: this run is complete; there is nothing to resume; without --resume, a new run starts"
+            )
         settings = read_settings(folder / "settings.toml", "")
         check_unchanged(folder / "settings.toml", record)
         start = read_start(folder / "start.npy", settings, record.start_checksum)
         last = read_state(folder / "state.npz")
         if last is not None:
             check_state(last, folder / "state.npz", settings, start.shape, record.iterates)
+        elif len(record.iterates) > 1:  # the first state is written before the second iterate
+            raise Damaged(folder / "state.npz", "it is missing", "")
         record.iterates = [row for row in record.iterates if last and row.iteration <= last.iteration]
         record.status = "running"
         run = cls(folder, settings, record, unlock)

@@ -147,7 +147,8 @@ def check_unchanged(path: Path, record: RunRecord) -> None:
     """Raise OutputError if the settings in a file, which were read, are not those that the run was started with."""
     if parse_toml(path.read_text("utf-8"), str(path)) != _without_none(record.settings):
         raise OutputError(
-            f"{path}: was changed after the start of the run; undo the change, or start a new run with it (--settings)"
+            f"{path}: differs from the settings in run.json, so one of the two files was changed after the start of "
+            "the run; undo the change, or start a new run with it (--settings)"
         )
 
 

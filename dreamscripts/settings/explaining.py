@@ -1,5 +1,6 @@
 """Explain mistakes in settings in one line."""
 
+import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
@@ -41,7 +42,9 @@ def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], m
         return f"{source}: {missing if dotted == 'features' else f'{dotted} is missing'}"
     if (isinstance(first["input"], dict) and first["type"] == "value_error") or not dotted:
         return f"{source}: {plain_words(first['msg'])}"  # values of a table that cannot be used together
-    return f"{source}: {dotted} = {shortened.repr(first['input'])}: {plain_words(first['msg'])}"
+    is_number = isinstance(first["input"], str) and first["type"] in ("int_type", "float_type")
+    hint = ", without quotes" if is_number and re.fullmatch(r"-?[0-9.]{1,30}", first["input"]) else ""
+    return f"{source}: {dotted} = {shortened.repr(first['input'])}: {plain_words(first['msg'])}{hint}"
 
 
 def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -137,6 +137,8 @@ def read_text(name: str | Path) -> str:
     path = Path(name)
     if str(name) in named_files():
         path = named_files()[str(name)]
+    elif path.name.removesuffix(".toml") in named_files() and not _exists(path):
+        raise SettingsError(f"{name}: there is no such file; the settings are called {path.name.removesuffix('.toml')}")
     elif not path.suffix and not _exists(path):
         known = [*named_files(), *map(str, Path().glob("*.toml"))]
         raise SettingsError(
@@ -192,9 +194,13 @@ def _toml(text: str) -> dict[str, Any]:
 
 
 def _hint(text: str, message: str) -> str:
-    """Suggest quotes if the line that the parser names has a word without quotes."""
+    """Explain a word without quotes, a decimal comma or typographic quotes in the line that the parser names."""
     position = re.search(r"at line (\d+)", message)
     line = text.splitlines()[int(position[1]) - 1] if position else ""
+    if re.search("[“”„‘’]", line):
+        return '; use straight quotes: "'
+    if comma := re.match(r"\s*([\w.-]+)\s*=\s*(\d+),(\d+)\s*(#.*)?$", line):
+        return f"; use a decimal point: {comma[1]} = {comma[2]}.{comma[3]}"
     word = re.match(r"\s*([\w.-]+)\s*=\s*([A-Za-z][\w./-]*)\s*(#.*)?$", line)
     if not word:
         return ""

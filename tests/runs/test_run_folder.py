@@ -248,7 +248,7 @@ def test_any_loss_leaves_a_valid_record(loss, stopped, monkeypatch):
     np.testing.assert_equal([again.last.loss, again.record.iterates[-1].loss], [float(loss)] * 2)
 
 
-SNAPSHOT = r"iteration_002\.png is whole: start a new dream from it with --from \S+ \S+iteration_002\.png"
+SNAPSHOT = r"iteration_002\.png is whole; to start a new dream from it: dreamscripts dream (\S+) --from \1"
 
 
 @pytest.mark.parametrize("name", ["run.json", "settings.toml", "state.npz", "start.npy"])
@@ -421,7 +421,8 @@ def test_settings_that_were_changed_in_between_are_refused(stopped):
     text = (stopped / "settings.toml").read_text()
     (stopped / "settings.toml").write_text(text.replace("seed = 0", "seed = 1"))
     with pytest.raises(
-        OutputError, match=r"settings\.toml: was changed after the start of the run; undo the change, or"
+        OutputError,
+        match=r"settings\.toml: differs from the settings in run\.json, so one of the two files was changed",
     ):
         next(resume(stopped))
 
@@ -542,4 +543,10 @@ def test_a_photograph_whose_name_is_not_utf8_is_resumed(fake, photo, tmp_path):
 def test_deep_nesting_is_damage(stopped):
     (stopped / "run.json").write_text("[" * 100_000)
     with pytest.raises(DreamError, match=r"run\.json: is damaged"):
+        next(resume(stopped))
+
+
+def test_a_state_that_was_deleted_does_not_start_the_run_again(stopped):
+    (stopped / "state.npz").unlink()
+    with pytest.raises(OutputError, match=rf"state\.npz: is damaged: it is missing; {SNAPSHOT}$"):
         next(resume(stopped))

@@ -580,3 +580,26 @@ def test_a_file_name_that_is_not_utf_8_is_refused_because_toml_cannot_contain_it
     with pytest.raises(SettingsError, match=r"not UTF-8; rename the file: network = .*\\xff.keras") as refused:
         Settings.load("dreamy", **{"network": "\udcff.keras", "features": {"c1": 1}})
     assert "dreamy" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[features]\nblock4_conv1 = 0,05\n", "; use a decimal point: block4_conv1 = 0.05"),
+        ("network = “pocket”\n[features]\nblock4_conv1 = 1\n", '; use straight quotes: "'),
+        ('size = "800"\n[features]\nblock4_conv1 = 1\n', "size = '800': should be a valid integer, without quotes"),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_explained(tmp_path, text, hint):
+    (tmp_path / "mine.toml").write_text(text, "utf-8")
+    with pytest.raises(SettingsError) as error:
+        Settings.load(tmp_path / "mine.toml")
+    assert str(error.value).endswith(hint)
+
+
+def test_a_settings_name_with_an_ending_is_recognised(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        SettingsError, match=r"^bad_trip\.toml: there is no such file; the settings are called bad"
+    ):
+        Settings.load("bad_trip.toml")
