@@ -19,7 +19,7 @@ dream_l2 = 0.02
 iterations = 2
 passes = 3
 """
-BACKWARDS = "import time; now = time.time; time.time = lambda: 1e9 - now(); time.perf_counter = lambda: 1e9 - now()"
+BACKWARDS = "import time; now = time.time; time.time = lambda: 1e9 - now()"  # perf_counter never does
 
 
 def keras_json(content: str) -> str:
@@ -156,7 +156,7 @@ SURROUNDINGS = {
     "no network": 'https_proxy=http://127.0.0.1:9 exec "$@" --network vgg16 --set features={block1_conv2=0.05}',
     "the proxy is nonsense": 'https_proxy=nonsense::1 exec "$@" --network vgg16 --set features={block1_conv2=0.05}',
     "the clock runs backwards": (
-        f"mkdir clock; echo '{BACKWARDS}' > clock/sitecustomize.py; PYTHONPATH=$PWD/clock:$PYTHONPATH exec \"$@\""
+        f"mkdir -p clock; echo '{BACKWARDS}' > clock/sitecustomize.py; PYTHONPATH=$PWD/clock:$PYTHONPATH exec \"$@\""
     ),
     "stdin is closed": 'exec "$@" <&-',
     "nohup": 'exec nohup "$@"',
@@ -176,7 +176,7 @@ SURROUNDINGS = {
     "output is a broken link": 'ln -s nowhere link; exec "$@" --output link',
     "output is empty": "exec \"$@\" --output ''",
     "output on a small disk": mounted(
-        'mkdir disk; mount -t tmpfs -o size=40k none disk; set -- "$@" --output disk/run'
+        'mkdir -p disk; mount -t tmpfs -o size=40k none disk; set -- "$@" --output disk/run'
     ),
 }
 
