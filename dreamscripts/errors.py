@@ -94,7 +94,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     wanted = name.lower()
     near = [word for word in by_lower if word == wanted]
     near = near or [word for word in by_lower if word.endswith(f".{wanted}")]  # the last part of a dotted key
-    near = near or [word for word in by_lower if wanted and word.startswith(wanted)]
     near = near or difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
     return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
 
