@@ -599,7 +599,5 @@ def test_a_slip_of_the_keyboard_is_explained(tmp_path, text, hint):
 
 def test_a_settings_name_with_an_ending_is_recognised(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        SettingsError, match=r"^bad_trip\.toml: there is no such file; the settings are called bad"
-    ):
+    with pytest.raises(SettingsError, match=r"^bad_trip\.toml: there is no such file; the settings are called bad"):
         Settings.load("bad_trip.toml")
