@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import re
+import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fuzz.harness import attempt, mutants, mutate
+from fuzz.seed_models import make
 
 pytestmark = pytest.mark.slow
 
@@ -28,31 +30,12 @@ def seeds(tmp_path_factory):
     """Return {name: content} of small models and weights in every format. They are made in another process."""
     folder = tmp_path_factory.mktemp("seeds")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    maker = multiprocessing.get_context("spawn").Process(target=_make, args=(folder,))
+    maker = multiprocessing.get_context("spawn").Process(target=make, args=(folder,))
     maker.start()
     maker.join()
     importlib.import_module("keras")  # each attempt is a fork of this process, which has computed nothing yet
     importlib.import_module("dreamscripts.networks.loading")
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def _make(folder):
-    import keras
-    from keras import layers
-
-    inputs = keras.Input((16, 16, 3), name="picture")
-    inner = keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), layers.RandomFlip()], name="inner")
-    x = layers.BatchNormalization(name="norm")(layers.Conv2D(4, 3, activation="relu", name="conv")(inner(inputs)))
-    model = keras.Model(inputs, layers.Dense(2, name="head")(layers.GlobalAveragePooling2D()(x + 1.0)))
-    model.save(folder / "model.keras")
-    model.save(folder / "model.h5")
-    plain = keras.Model(inputs, layers.Conv2D(4, 3, name="conv")(inputs))
-    plain.save(folder / "plain.keras")
-    plain.save_weights(folder / "w.weights.h5")
-    arrays = {f"conv/{weight.name}": np.asarray(weight) for weight in plain.weights}
-    np.savez(folder / "w.npz", **arrays)
-    np.savez_compressed(folder / "packed.npz", **arrays)
-    np.save(folder / "direction.npy", np.ones(4, np.float32))
 
 
 def mutated(name: str, data: bytes, chance: random.Random) -> bytes:
@@ -124,7 +107,13 @@ def use(path: Path, folder: Path):
             raise AssertionError(f"opened {others}")
 
 
-def test_mutated_models_are_one_line_or_a_model(seeds, tmp_path):
+def test_mutated_models_are_one_line_or_a_model(request, tmp_path):
+    if "tensorflow" in sys.modules:  # another test may have used it, and it does not survive a fork then
+        command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "slow", __file__]
+        done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+        assert not done.returncode, done.stdout
+        return
+    seeds = request.getfixturevalue("seeds")
     names = [name for name in seeds if name != "plain.keras"]
     (tmp_path / "plain.keras").write_bytes(seeds["plain.keras"])
     found = {}
