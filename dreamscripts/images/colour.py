@@ -111,15 +111,12 @@ def _range(source: Source, low: float, high: float) -> tuple[float, float, str]:
     if source.image.mode.startswith("I;16") or (source.image.format == "PPM" and source.image.mode == "I"):
         most = 4095.0 if source.rawmode == "I;12" else 65535.0
         note = f"its {12 if most < 65535 else 16} bits were scaled to 0..255"
-        return (
-            0.0,
-            most,
-            note if high >= most / 16 else f"{note}; it is dark: the largest value is {high:g} of {most:g}",
-        )
+        dark = f"; it is dark: the largest value is {high:g} of {most:g}" if high < most / 16 else ""
+        return 0.0, most, note + dark
     if low >= 0:
         for most in (1.0, 255.0, 65535.0):
             if high <= most:
                 return 0.0, most, f"its values were read as 0..{most:g}"
     if low == high:
-        return low - 1, low + 1, f"all its values are {low:g}; they became grey"
+        return low - abs(low), low + abs(low), f"all its values are {low:g}; they became grey"
     return low, high, f"its values {low:g}..{high:g} were scaled to 0..255"

@@ -25,7 +25,6 @@ DRAWINGS = (
     ("PDF", b"%PDF"),
     ("Windows Metafile", b"\xd7\xcd\xc6\x9a\0\0"),
     ("Windows Metafile", b"\1\0\0\0\x6c\0\0\0"),
-    ("SVG", b"<svg"),
 )
 
 
@@ -48,8 +47,14 @@ def kind_of(file: BinaryIO) -> Kind:
         return Kind("WEBP")
     for name, magic in DRAWINGS:
         if head.startswith(magic):
-            return Kind(name, f"is a drawing in the format {name}; export it as PNG first")
+            return _drawing(name)
+    if head.lstrip().startswith((b"<svg", b"<?xml", b"<!")) and b"<svg" in head:
+        return _drawing("SVG")
     return Kind(next((name for name, magic in NAMES if head.startswith(magic)), ""))
+
+
+def _drawing(name: str) -> Kind:
+    return Kind(name, f"is a drawing in the format {name}; export it as PNG first")
 
 
 def _kind_by_brands(head: bytes) -> Kind:

@@ -44,7 +44,7 @@ def without_long_texts(file: BinaryIO) -> BinaryIO:
     The texts that may contain the orientation are kept.
     """
     found = list(chunks(file))
-    texts = [chunk for chunk in found if chunk.name in TEXTS and not _read(file, chunk, 32).startswith(NEEDED)]
+    texts = {chunk for chunk in found if chunk.name in TEXTS and not _read(file, chunk, 32).startswith(NEEDED)}
     harmless = sum(chunk.length for chunk in texts) <= SHORT and not any(_is_compressed(file, text) for text in texts)
     file.seek(0)
     if harmless:
