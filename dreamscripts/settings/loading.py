@@ -196,7 +196,7 @@ def _toml(text: str) -> dict[str, Any]:
 def _hint(text: str, message: str) -> str:
     """Explain a word without quotes, a decimal comma or typographic quotes in the line that the parser names."""
     position = re.search(r"at line (\d+)", message)
-    line = text.splitlines()[int(position[1]) - 1] if position else ""
+    line = text.split("\n")[int(position[1]) - 1] if position else ""
     if re.search("[“”„‘’]", line):
         return '; use straight quotes: "'
     if comma := re.match(r"\s*([\w.-]+)\s*=\s*(\d+),(\d+)\s*(#.*)?$", line):
