@@ -209,8 +209,8 @@ class Tiles(Table):
     @classmethod
     def _word_to_kind(cls, value: Any) -> Any:
         table = {"kind": value} if isinstance(value, str) else value
-        if isinstance(table, dict) and table.get("kind") != "exact":
-            return {"size": 512} | table
+        if isinstance(table, dict) and table.get("kind") != "exact" and table.get("size") in (None, "none"):
+            return table | {"size": 512}
         return table
 
 

@@ -601,3 +601,9 @@ def test_a_settings_name_with_an_ending_is_recognised(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match=r"^bad_trip\.toml: there is no such file; the settings are called bad"):
         Settings.load("bad_trip.toml")
+
+
+@pytest.mark.parametrize(("kind", "size"), [("tutorial", 512), ("notebook", 512), ("exact", None)])
+def test_the_size_none_of_tiles_is_the_default(kind, size):
+    for table in ({"kind": kind}, {"kind": kind, "size": "none"}, {"kind": kind, "size": None}):
+        assert Settings.load("bad_trip", tiles=table).tiles.size == size
