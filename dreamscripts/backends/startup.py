@@ -50,10 +50,8 @@ def start_keras(onednn: bool | None = None) -> None:
             host.device()
     except Exception as error:  # of Keras, the backend, or a library that they import
         problem = " ".join(str(error).split()) or type(error).__name__
-        chosen = "KERAS_BACKEND" if os.environ.get("KERAS_BACKEND") else "keras.json"
-        raise DreamError(
-            f"Keras cannot use the backend '{backend}', which {chosen} names: {_place(error, problem)}"
-        ) from None
+        chosen_by = "; the variable KERAS_BACKEND names this backend" if os.environ.get("KERAS_BACKEND") else ""
+        raise DreamError(f"Keras cannot use the backend '{backend}': {_place(error, problem)}{chosen_by}") from None
 
 
 def _place(error: Exception, problem: str) -> str:
