@@ -13,8 +13,7 @@ from pathlib import Path
 from dreamscripts.errors import OutputError
 
 LEFT_OVER = re.compile(r"\.dreamscripts-[0-9a-f]{16}\.part")  # a temporary file; its name cannot be foreseen
-NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such links
-BINARY = getattr(os, "O_BINARY", 0)  # and only Windows has this one
+BINARY = getattr(os, "O_BINARY", 0)  # only Windows has it
 
 
 @contextmanager
@@ -91,7 +90,7 @@ def write_atomically(path: str | Path, content: bytes, *, durable: bool = True) 
     temporary = path.with_name(f".dreamscripts-{secrets.token_hex(8)}.part")
     with output_errors(path):
         # With O_EXCL, this never opens a file or a link that somebody else put there.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | BINARY, 0o666)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
         try:
             try:
                 _write(descriptor, content)

@@ -11,6 +11,7 @@ from dreamscripts.images.decoding import Source
 from dreamscripts.images.pillow import refusals
 
 WHITE = 255
+TRANSPARENT = "its transparent parts became white"
 
 Convert = Callable[[Image.Image], np.ndarray]
 
@@ -42,7 +43,6 @@ class _Colours:
         if source.rawmode == "RGB;16B" and isinstance(image.info.get("transparency"), tuple):
             image.info["transparency"] = tuple(value >> 8 for value in image.info["transparency"])  # as the pixels
         self._transparent = image.has_transparency_data
-        self._noted = False
 
     def __call__(self, strip: Image.Image) -> np.ndarray:
         with refusals(self._source.path):
@@ -53,15 +53,11 @@ class _Colours:
             strip = strip if strip.mode == "LA" else strip.convert("RGBA")
             rgb, alpha = self._profile(strip), strip.getchannel("A")
             if alpha.getextrema() != (255, 255):
-                self._note()
+                if TRANSPARENT not in self._source.notes:
+                    self._source.notes.append(TRANSPARENT)
                 rgb.putalpha(alpha)
                 rgb = Image.alpha_composite(Image.new("RGBA", rgb.size, "white"), rgb).convert("RGB")
             return np.asarray(rgb)
-
-    def _note(self) -> None:
-        if not self._noted:
-            self._source.notes.append("its transparent parts became white")
-        self._noted = True
 
 
 class _Greys:
@@ -73,7 +69,7 @@ class _Greys:
         self._low, self._high, note = _range(source, *self._extremes())
         source.notes.append(note)
         if isinstance(self._clear, int):
-            source.notes.append("its transparent parts became white")
+            source.notes.append(TRANSPARENT)
         self._curve = None
         if profile:  # for the 256 greys, between which we interpolate
             with refusals(source.path):
@@ -96,14 +92,12 @@ class _Greys:
             return np.asarray(strip).astype(np.float32 if strip.mode.startswith("I;16") else np.float64)
 
     def _extremes(self) -> tuple[float, float]:
-        lows, highs = zip(*((v.min(), v.max()) for v in map(self._values, self._strips())), strict=True)
+        values = (self._values(strip) for _, strip in self._source.strips())
+        lows, highs = zip(*((v.min(), v.max()) for v in values), strict=True)
         low, high = float(min(lows)), float(max(highs))
         if not np.isfinite([*lows, *highs]).all():
             raise PictureError(f"{self._source.path}: has pixels that are NaN or infinite; repair or export it again")
         return low, high
-
-    def _strips(self) -> list[Image.Image]:
-        return [strip for _, strip in self._source.strips()]
 
 
 def _range(source: Source, low: float, high: float) -> tuple[float, float, str]:

@@ -134,13 +134,13 @@ def named() -> dict[str, str]:
 
 def read_text(name: str | Path) -> str:
     """Read the text of the settings called `name`, or in the file `name`: TOML, or a PNG that dreamscripts saved."""
-    path = Path(name)
-    if str(name) in named_files():
-        path = named_files()[str(name)]
-    elif path.name.removesuffix(".toml") in named_files() and not _exists(path):
+    path, shipped = Path(name), named_files()
+    if str(name) in shipped:
+        path = shipped[str(name)]
+    elif path.name.removesuffix(".toml") in shipped and not _exists(path):
         raise SettingsError(f"{name}: there is no such file; the settings are called {path.name.removesuffix('.toml')}")
     elif not path.suffix and not _exists(path):
-        known = [*named_files(), *map(str, Path().glob("*.toml"))]
+        known = [*shipped, *map(str, Path().glob("*.toml"))]
         raise SettingsError(
             f"there are no settings called '{name}'{did_you_mean(str(name), known)}; `dreamscripts settings` lists them"
         )
