@@ -1,9 +1,10 @@
-"""Read arrays in NumPy's formats .npy and .npz from files that anybody may have changed.
+"""Arrays in NumPy's formats .npy and .npz, in files that anybody may have changed.
 
 NumPy itself allocates what a header asks for, and parses headers as Python. Here, a header must have the form that
 NumPy writes, and the size of the file must be the size of its array before memory is allocated.
 """
 
+import io
 import math
 import re
 import struct
@@ -39,6 +40,13 @@ def load_array(file: IO[bytes], size: int) -> np.ndarray:
     if file.readinto(array.view(np.uint8)) != array.nbytes:  # type: ignore[attr-defined]
         raise ValueError("it ends too early")
     return array.reshape(shape, order="F" if header[2] == b"True" else "C")
+
+
+def dump_array(array: np.ndarray) -> bytes:
+    """Return the content of a .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
 
 
 def load_arrays(file: IO[bytes], size: int) -> dict[str, np.ndarray]:

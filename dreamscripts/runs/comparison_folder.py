@@ -1,6 +1,5 @@
 """The folder of a comparison that is not complete: what it compares, and each trial that is finished."""
 
-import io
 import logging
 import os
 import re
@@ -8,6 +7,7 @@ import weakref
 import zlib
 from contextlib import suppress
 from dataclasses import asdict, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -18,9 +18,11 @@ from dreamscripts.atomic_files import lock, make_folder, output_errors, remove_l
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
 from dreamscripts.errors import OutputError
 from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.runs.array_files import dump_array
 from dreamscripts.runs.find_run import if_killed_at_start
 from dreamscripts.runs.records import Damaged, Record, read_array, read_record
 from dreamscripts.runs.run_record import ChoicesRecord, read_settings
+from dreamscripts.runs.run_state import checksum
 from dreamscripts.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -217,12 +219,14 @@ class ComparisonFolder:
     def _checksum(self) -> int:
         """Return a number that differs if the picture, the settings or the record differ."""
         content = self.settings.to_toml() + self.record.model_dump_json()
-        return zlib.crc32(self.picture.tobytes(), zlib.crc32(content.encode()))
+        return zlib.crc32(content.encode(), self._checksum_of_picture)
+
+    @cached_property
+    def _checksum_of_picture(self) -> int:
+        return checksum(self.picture)
 
     def _write_array(self, name: str, array: np.ndarray) -> None:
-        buffer = io.BytesIO()
-        np.save(buffer, array.astype(np.float32, copy=False))
-        write_atomically(self.folder / name, buffer.getvalue())
+        write_atomically(self.folder / name, dump_array(array.astype(np.float32, copy=False)))
 
     def _write_record(self) -> None:
         write_atomically(self.folder / RECORD, self.record.model_dump_json().encode())

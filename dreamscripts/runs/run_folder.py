@@ -1,6 +1,5 @@
 """The run folder: numbered snapshots, the record of the run, and the state to resume from."""
 
-import io
 import os
 import time
 import weakref
@@ -23,6 +22,7 @@ from dreamscripts.atomic_files import (
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
+from dreamscripts.runs.array_files import dump_array
 from dreamscripts.runs.find_run import if_killed_at_start, snapshot_name, what_is_left
 from dreamscripts.runs.records import Damaged, is_plain_file, read_record
 from dreamscripts.runs.run_record import Row, RunRecord, Status, check_unchanged, losses_csv, read_settings
@@ -207,9 +207,7 @@ class RunFolder:
     def _write_start(self, picture: np.ndarray) -> None:
         try:
             self.write("settings.toml", self.settings.to_toml().encode())
-            buffer = io.BytesIO()
-            np.save(buffer, picture)
-            self.write("start.npy", buffer.getvalue())
+            self.write("start.npy", dump_array(picture))
             self._write_record()
             sync(self.folder)
         except BaseException:
