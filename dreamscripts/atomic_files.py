@@ -1,4 +1,4 @@
-"""Write files atomically: to a temporary name in the same folder, then rename. Lock and number output folders."""
+"""Write files atomically: to a temporary name in the same folder, then rename. Name, number and lock output folders."""
 
 import errno
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from dreamscripts.errors import OutputError
 
 LEFT_OVER = re.compile(r"\.dreamscripts-[0-9a-f]{16}\.part")  # a temporary file; its name cannot be foreseen
+LONGEST = 240  # bytes in a name: file systems allow 255, and a number or an ending may follow
 BINARY = getattr(os, "O_BINARY", 0)  # only Windows has it
 
 
@@ -40,6 +41,13 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(not LEFT_OVER.fullmatch(path.name) for path in folder.iterdir()):
             raise OutputError(f"{folder}: is not empty; choose another --output")
+
+
+def fitting_name(start: str, end: str = "") -> str:
+    """Return `start` + `end` as the name of a new file or folder. A `start` that is too long for a name is cut."""
+    while len(f"{start}{end}".encode(errors="surrogateescape")) > LONGEST:
+        start = start[:-1]
+    return f"{start}{end}"
 
 
 def make_numbered_folder(name: str | Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from dreamscripts.atomic_files import fitting_name
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.runs.records import Record, read_record
 from dreamscripts.settings.loading import parse_table
@@ -17,14 +18,8 @@ from dreamscripts.settings.network_names import same_file_or_name
 # Characters that some file systems do not allow in names, the % that escapes them, and the dot. Without a dot, the
 # folder of a layer never has the name of a contact sheet or a data file.
 REFUSED = re.compile(r'[<>:"/\\|?*%.\x00-\x1f\x7f\ud800-\udfff]|^ | $')
-TAKEN_BY_WINDOWS = {
-    "aux",
-    "con",
-    "nul",
-    "prn",
-    *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),
-}
-LONGEST = 240  # bytes in a folder's name: file systems allow 255, and "~2" and ".png" may follow
+PORTS = {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
+TAKEN_BY_WINDOWS = {"aux", "con", "nul", "prn"} | PORTS
 
 Channel = Annotated[int, Field(ge=0)]
 
@@ -107,8 +102,7 @@ def is_folder_of(layer: str, name: str) -> bool:
 
 
 def _plain_name(layer: str) -> str:
-    escaped = REFUSED.sub(lambda found: f"%{ord(found[0]):02X}", layer)
-    return escaped.encode()[:LONGEST].decode(errors="ignore")
+    return fitting_name(REFUSED.sub(lambda found: f"%{ord(found[0]):02X}", layer))
 
 
 def differences(before: str, now: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamscripts.atomic_files import fitting_name, make_numbered_folder
 from dreamscripts.errors import DreamError, OutputError, SettingsError, did_you_mean, quoted
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import options
@@ -97,7 +98,6 @@ def _new(
     passes: int | None,
 ) -> "ComparisonFolder":
     """Open the photo and create the folder. Raises DreamError."""
-    from dreamscripts.atomic_files import make_numbered_folder
     from dreamscripts.images.files import open_photo
     from dreamscripts.runs.comparison_folder import ComparisonFolder, ComparisonRecord
     from dreamscripts.runs.run_record import as_text, path_text
@@ -108,7 +108,7 @@ def _new(
     record = ComparisonRecord(
         picture=path_text(photo), settings_name=as_text(settings_name), optimizers=optimizers, passes=passes or PASSES
     )
-    folder = output or make_numbered_folder(options.default_name(photo.stem, "-compare"))
+    folder = output or make_numbered_folder(fitting_name(photo.stem, "-compare"))
     return ComparisonFolder.create(folder, settings, opened.pixels, record)
 
 
@@ -129,7 +129,7 @@ def _reopened(
 
     if not (photo or output):
         raise DreamError("--resume needs the picture of the comparison, or its folder with --output")
-    name = options.default_name(photo.stem, "-compare") if photo else ""
+    name = fitting_name(photo.stem, "-compare") if photo else ""
     folder = ComparisonFolder.reopen(output or latest_folder(name))
     record = folder.record
     for given, started in (

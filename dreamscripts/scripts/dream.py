@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamscripts.atomic_files import fitting_name
 from dreamscripts.errors import DreamError, OutputError, SettingsError, quoted
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
@@ -67,7 +68,7 @@ def dream(
     named = str(from_ or settings or "")
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
     console = options.open_console(quiet)
-    folder_name = options.default_name(
+    folder_name = fitting_name(
         f"{photo.stem + '-' if photo else ''}{'from-' if from_ else ''}{Path(named or DEFAULT).stem}"
     )
     if resume:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamscripts.atomic_files import fitting_name
 from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
@@ -55,7 +56,7 @@ def gallery(
     chosen = options.load_settings(console, settings, changes, allow_files)
     if chosen.measure != "mean" or chosen.penalties != Penalties():
         raise SettingsError(f'{settings}: a gallery needs measure = "mean" and no [penalties]; use --settings gallery')
-    path = output or Path(options.default_name(Path(network).stem, "-gallery"))
+    path = output or Path(fitting_name(Path(network).stem, "-gallery"))
     if resume and not os.path.lexists(path / "gallery.json"):
         raise OutputError(f"{path}: contains no gallery to resume")
     check_name(network)  # before Keras is imported, which takes seconds

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamscripts.atomic_files import fitting_name
 from dreamscripts.errors import OutputError, quoted
 from dreamscripts.scripts import options
 
@@ -41,7 +42,7 @@ def graph(
 
     console = options.open_console(quiet)
     name = Path(network).stem
-    page = output or Path(options.default_name(name, "-graph.html"))
+    page = output or Path(fitting_name(name, "-graph.html"))
     _check_output(page)
     if tensorboard and tensorboard.is_file():
         raise OutputError(f"{tensorboard}: is a file; choose another --tensorboard")
@@ -65,7 +66,7 @@ def _open_gallery(named: Path | None, network: str) -> "Gallery | None":
     """Open the gallery that the user named or, without a name, the default gallery of the network if it exists."""
     from dreamscripts.runs.gallery_folder import open_gallery
 
-    default = Path(options.default_name(Path(network).stem, "-gallery"))
+    default = Path(fitting_name(Path(network).stem, "-gallery"))
     folder = named or (default if (default / "gallery.json").is_file() else None)
     return open_gallery(folder, network) if folder else None
 

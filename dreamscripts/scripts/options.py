@@ -1,7 +1,6 @@
 """Options that several commands share, and the settings that they change."""
 
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,15 +44,6 @@ AllowFiles = Annotated[
     typer.Option("--allow-files", help="Open the model, weights or guide picture that the settings name."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-
-LONGEST = 240  # bytes in a default name: file systems allow 255, and a number may follow
-
-
-def default_name(start: str, end: str = "") -> str:
-    """Return `start` + `end` as the name of a new file or folder. A `start` that is too long for a name is cut."""
-    while len(os.fsencode(f"{start}{end}")) > LONGEST:
-        start = start[:-1]
-    return f"{start}{end}"
 
 
 def overrides(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamscripts.atomic_files import fitting_name
 from dreamscripts.errors import NetworkError, OutputError, SettingsError
 from dreamscripts.scripts import options
 
@@ -117,7 +118,7 @@ def visualize(
 def _default_name(network: str, layer: str, channels: str, neuron: bool, method: Method) -> Path:
     suffix = f"{'-neuron' if neuron else ''}{'' if method == Method.FOURIER else f'-{method}'}"
     of_layer = f"{Path(network).stem}-{NOT_IN_NAMES.sub('-', layer)}-{channels}"
-    return Path(options.default_name(of_layer, f"{suffix}.png"))
+    return Path(fitting_name(of_layer, f"{suffix}.png"))
 
 
 def _find_layer(network: str, weights: str | None, layer: str, direction: Path | None) -> str:
