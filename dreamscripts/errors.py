@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable
 
 LONGEST = 1000  # characters of a message
+SHORT = 200  # characters of a part of a message that a file or a library determines
 
 
 class DreamError(Exception):
@@ -61,6 +62,12 @@ def _escaped(found: re.Match[str]) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def short(text: str) -> str:
+    """Return a text from a file or a library in one line of at most SHORT characters."""
+    line = " ".join(text[: 10 * SHORT].split())
+    return line if len(line) <= SHORT else f"{line[: SHORT - 1]}…"
 
 
 def is_unicode(text: str) -> bool:

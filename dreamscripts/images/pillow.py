@@ -12,12 +12,11 @@ from typing import Any
 
 from PIL import Image
 
-from dreamscripts.errors import PictureError
+from dreamscripts.errors import PictureError, short
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # without a handler, Python prints its errors on stderr
 
 _ONE_AT_A_TIME = threading.RLock()  # the filters of warnings and the handlers of libtiff belong to the whole process
-LONGEST = 200  # characters of a message of Pillow
 
 
 @contextmanager
@@ -36,12 +35,10 @@ def refusals(path: Path) -> Iterator[None]:
         raise PictureError(f"{path}: is damaged and cannot be read completely ({in_a_line(error)})") from None
 
 
-def in_a_line(error: Exception | str) -> str:
-    """Return the text of an error in one line, or the name of its class if the text says nothing."""
-    text = " ".join(str(error).split())
-    if " " not in text:  # for example the key of a KeyError
-        text = f"{type(error).__name__}: {text}"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+def in_a_line(error: Exception) -> str:
+    """Return the text of an error in one line. If the text is empty or one word, the name of its class comes first."""
+    text = short(str(error))
+    return text if " " in text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 @contextmanager
@@ -57,7 +54,7 @@ def quiet() -> Iterator[list[str]]:
             yield complaints
         finally:
             # DecompressionBombWarning, which is no UserWarning, is about size. We check the size ourselves.
-            damage = (in_a_line(str(warning.message)) for warning in caught if warning.category is UserWarning)
+            damage = (short(str(warning.message)) for warning in caught if warning.category is UserWarning)
             complaints += dict.fromkeys(damage)
 
 

@@ -72,7 +72,7 @@ def check_name(name: str) -> None:
         check_plain_file(Path(name), "model")
         if name.endswith(".keras"):
             with open_zip(Path(name), ZIPPED):
-                pass
+                pass  # a damaged file is refused before Keras is imported
     elif os.path.isfile(name):  # noqa: PTH113 - for any text, also a very long one
         raise NetworkError(f"{name}: your own network must be {FILES}; for a weights file use --weights")
     else:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamscripts.backends.host import free_memory
-from dreamscripts.errors import NetworkError
+from dreamscripts.errors import NetworkError, did_you_mean, short
 from dreamscripts.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ def check_plain_file(path: Path, kind: str) -> None:
             raise NetworkError(f"{path}: is an empty file")
 
 
+def check_weights_file(path: Path) -> None:
+    """Raise NetworkError if `path` is not a readable weights file with content. It may be a misspelled word."""
+    if not os.path.exists(path):  # noqa: PTH110 - for any text, also a very long one
+        raise NetworkError(f"{path}: there is no such weights file{did_you_mean(path.name, ['imagenet', 'random'])}")
+    check_plain_file(path, "weights")
+
+
 def check_unpacked(path: Path, unpacked: int) -> None:
     """Raise NetworkError if the content of a file is too large: `unpacked` bytes."""
     packed = path.stat().st_size
@@ -41,10 +48,8 @@ def check_unpacked(path: Path, unpacked: int) -> None:
             f"{path}: has {packed / 1e6:.1f} MB but unpacks to {unpacked / 1e9:.1f} GB, so it was not written by Keras "
             "or NumPy for a network"
         )
-    if unpacked > free_memory():
-        raise NetworkError(
-            f"{path}: needs {unpacked / 1e9:.1f} GB of memory, and {free_memory() / 1e9:.1f} GB are free"
-        )
+    if unpacked > (free := free_memory()):
+        raise NetworkError(f"{path}: needs {unpacked / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free")
 
 
 @contextmanager
@@ -122,9 +127,3 @@ def _check_names(group: "h5py.Group", path: Path) -> None:
 def numbers_in(file: "h5py.File", path: Path) -> int:
     """Count the numbers in all datasets of an HDF5 file, which is in `path`."""
     return sum(math.prod(part.shape) for part in _datasets(file, path))
-
-
-def short(text: str, most: int = 200) -> str:
-    """Return a text from a file or a library in one line of at most `most` characters."""
-    line = " ".join(text[: 10 * most].split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"

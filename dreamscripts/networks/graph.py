@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from dreamscripts.networks.file_checks import short
+from dreamscripts.errors import short
 
 HIDDEN = "which hides its layers in its own call(): build it as a functional model"
 WITHIN = "/"  # between the name of an inner model and that of its layer

@@ -17,8 +17,8 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
-from dreamscripts.errors import NetworkError
-from dreamscripts.networks.file_checks import ZIPPED, numbers_in, open_hdf5, open_zip, short
+from dreamscripts.errors import NetworkError, short
+from dreamscripts.networks.file_checks import ZIPPED, numbers_in, open_hdf5, open_zip
 from dreamscripts.networks.graph import HIDDEN
 from dreamscripts.networks.plain_keras import plain_keras
 
@@ -74,32 +74,40 @@ def read_config(path: Path) -> dict[str, Any]:
 def refuse_foreign(config: dict[str, Any], path: Path) -> None:
     """Raise NetworkError if the config names a class that could run foreign code or read other files."""
     for part in objects(config, path):
-        kind, inside = part["class_name"], part.get("config")
-        name = short(str(inside.get("name", kind) if isinstance(inside, dict) else kind))
+        kind = part["class_name"]
         if kind in ("Lambda", "__lambda__"):
             raise NetworkError(
-                f"{path}: the layer '{name}' is a Lambda: Python code in a file is not run; use operators instead"
+                f"{path}: the layer '{_name(part)}' is a Lambda: Python code in a file is not run; use operators "
+                "instead"
             )
         if not (kind in VALUES or _is_registered(part) or _is_accepted(part)):
             if part is config and kind not in ("Functional", "Sequential", "Model"):
                 raise NetworkError(f"{path}: it is a {short(kind)}, {HIDDEN}")
-            raise NetworkError(f"{path}: {_why_refused(part, name)}")
+            raise NetworkError(f"{path}: {_why_refused(part)}")
 
 
-def _why_refused(part: dict[str, Any], name: str) -> str:
+def _name(part: dict[str, Any]) -> str:
+    """Return the name of a layer in a config, or that of its class."""
+    kind, inside = part["class_name"], part.get("config")
+    return short(str(inside.get("name", kind) if isinstance(inside, dict) else kind))
+
+
+def _why_refused(part: dict[str, Any]) -> str:
     kind = part["class_name"]
     if kind == "function":
         called = short(f"{part.get('module')}.{part.get('config')}")
         return f"it calls {called}, which is not a function of a network"
     if hasattr(keras.layers, kind):
-        return f"the layer '{name}' is a {kind}, which could open other files or run code: remove it from the model"
-    return why_unknown(name, kind)
+        return (
+            f"the layer '{_name(part)}' is a {kind}, which could open other files or run code: remove it from the model"
+        )
+    return why_unknown(part)
 
 
-def why_unknown(name: str, kind: str) -> str:
-    """Return a clause that explains why a layer of an unknown class cannot be loaded."""
+def why_unknown(part: dict[str, Any]) -> str:
+    """Return a clause that explains why a layer of an unknown class cannot be loaded. `part` is the layer's config."""
     return (
-        f"the layer '{name}' is of the class {short(kind)}, which is unknown to Keras: "
+        f"the layer '{_name(part)}' is of the class {short(part['class_name'])}, which is unknown to Keras: "
         "register it with @keras.saving.register_keras_serializable() and dream from Python"
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from dreamscripts.errors import NetworkError
+from dreamscripts.errors import NetworkError, short
 from dreamscripts.networks import local_response_norm  # noqa: F401  (registers the layer for files that have it)
-from dreamscripts.networks.file_checks import check_plain_file, short
+from dreamscripts.networks.file_checks import check_plain_file
 from dreamscripts.networks.graph import HIDDEN, first_line, has_graph, why_no_graph
 from dreamscripts.networks.keras2 import build_from, is_by_keras2
 from dreamscripts.networks.model_config import (
@@ -59,7 +59,4 @@ def _unknown_layer(config: dict[str, Any], path: Path, complaint: str) -> str | 
         return None
     if layer is config:
         return f"it is a {short(unknown[1])}, {HIDDEN}"
-    inside = layer.get("config")
-    return why_unknown(
-        short(str(inside.get("name", unknown[1]) if isinstance(inside, dict) else unknown[1])), unknown[1]
-    )
+    return why_unknown(layer)

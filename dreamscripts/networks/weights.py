@@ -11,7 +11,7 @@ import numpy as np
 
 from dreamscripts.errors import NetworkError, did_you_mean
 from dreamscripts.networks.family import unreachable_weights
-from dreamscripts.networks.file_checks import check_plain_file, open_hdf5, open_zip
+from dreamscripts.networks.file_checks import check_weights_file, open_hdf5, open_zip
 from dreamscripts.networks.graph import WITHIN, RewriteError, first_line, public_name
 from dreamscripts.networks.model_files import load_whole
 from dreamscripts.networks.rewrite.clone import give_weights, rewrite
@@ -39,9 +39,7 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     precision. Raises NetworkError if the file is not a weights file or does not fit the network.
     """
     path = Path(path)
-    if not path.exists():
-        raise NetworkError(f"{path}: there is no such weights file{did_you_mean(path.name, ['imagenet', 'random'])}")
-    check_plain_file(path, "weights")
+    check_weights_file(path)
     if path.suffix == ".keras":
         complete = load_whole(path)
         try:

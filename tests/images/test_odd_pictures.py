@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images import forecasting
 from dreamscripts.images.files import open_photo, open_picture, read_settings
+from dreamscripts.images.pillow import in_a_line
 from dreamscripts.images.resizing import as_picture, fit
 
 CASES = SHARED / "cases"
@@ -106,6 +108,7 @@ def test_a_profile_that_does_not_fit_is_ignored_and_said(profile, tmp_path):
         (np.linspace(0, 60000, 96, dtype=np.float32), np.linspace(0, 60000, 96) / 257, "0..65535"),
         (np.linspace(-2, 2, 96, dtype=np.float32), np.linspace(0, 255, 96), "-2..2"),
         (np.full(96, 1e6, np.float32), np.full(96, 127.5), "1e+06"),
+        (np.full(96, -1e30, np.float32), np.full(96, 127.5), "-1e+30"),
         (np.arange(96, dtype=np.int32), np.arange(96), "0..255"),
         (np.arange(96, dtype=np.int32) % 2, np.arange(96) % 2 * 255, "0..1"),
         (np.arange(96, dtype=np.int32) * 600, np.arange(96) * 600 / 257, "0..65535"),
@@ -148,6 +151,23 @@ def test_long_texts_are_no_damage_and_settings_beside_them_are_read(tmp_path):
     assert read_settings(path) == "seed = 1  # ü"
 
 
+def test_many_short_texts_are_omitted_at_once(tmp_path):
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Comment", "x", zip=True)
+    for _ in range(50_000):
+        texts.add_text("a", "b")
+    path = saved(tmp_path / "a.png", Image.new("RGB", (8, 8), (1, 2, 3)), pnginfo=texts)
+    start = time.perf_counter()
+    np.testing.assert_array_equal(open_picture(path)[0, 0], [1, 2, 3])
+    assert time.perf_counter() - start < 10  # comparing each text with every other takes 30 s
+
+
+def test_an_error_of_one_word_is_preceded_by_its_class():
+    assert in_a_line(KeyError("x")) == "KeyError: 'x'"
+    assert in_a_line(ValueError()) == "ValueError"
+    assert in_a_line(ValueError("two  words\n")) == "two words"
+
+
 def test_a_text_that_unpacks_to_much_more_is_refused(tmp_path):
     texts = PngImagePlugin.PngInfo()
     texts.add_itxt("dreamscripts", "x" * 20_000_000, zip=True)
@@ -164,6 +184,7 @@ def test_a_text_that_unpacks_to_much_more_is_refused(tmp_path):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "PostScript"),
         (b"%PDF-1.7\n", "PDF"),
         (b"\xd7\xcd\xc6\x9a" + bytes(40), "Windows Metafile"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b"\x89PNG\r\n\x1a\n nonsense", "damaged"),
     ],
 )

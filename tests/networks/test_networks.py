@@ -240,7 +240,8 @@ def test_mistakes_are_answered_with_what_there_is(tmp_path):
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_place(tmp_path):
-    assert "no such weights file" in refusal("vgg16", str(tmp_path / "none.h5"), ["block1_conv1"])
+    for name in ("none.h5", "n" * 300):
+        assert "no such weights file" in refusal("vgg16", str(tmp_path / name), ["block1_conv1"])
     for name in ("text.h5", "text.npz"):
         (tmp_path / name).write_text("weights")
     assert "is not a weights file" in refusal("vgg16", str(tmp_path / "text.h5"), ["block1_conv1"])

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamscripts.backends.lazy_keras import keras
-from dreamscripts.errors import NetworkError, did_you_mean
+from dreamscripts.errors import NetworkError
 from dreamscripts.networks.family import Family
-from dreamscripts.networks.file_checks import check_plain_file, check_unpacked
+from dreamscripts.networks.file_checks import check_unpacked, check_weights_file
 from dreamscripts.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -55,17 +55,12 @@ def _read(path: Path) -> dict:
     from google.protobuf.message import DecodeError
     from tensorflow.core.framework import graph_pb2
 
-    if path.exists() and not path.is_dir():
-        check_plain_file(path, "weights")  # a pipe would never end
+    check_weights_file(path)
     try:
         data = path.read_bytes()
         if data.startswith(b"PK"):
             data = _unzip(path)
         nodes = {node.name: node for node in graph_pb2.GraphDef.FromString(data).node if node.op}
-    except FileNotFoundError:
-        raise NetworkError(f"{path}: there is no such weights file{did_you_mean(str(path), ['imagenet'])}") from None
-    except IsADirectoryError:
-        raise NetworkError(f"{path}: is a folder; googlenet is built from {FILES}") from None
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read: {error.strerror}") from None
     except DecodeError:

@@ -263,6 +263,8 @@ def test_another_file_is_refused_with_the_right_ones_name(thin, written, tmp_pat
     assert refusal(empty) == f"{empty}: is an empty file"
     assert "there is no such weights file" in refusal(str(tmp_path / "none.pb"))
     assert "did you mean 'imagenet'" in refusal("imagenett")
+    assert "did you mean 'imagenet'" in refusal(str(tmp_path / "imagenett"))
+    assert "there is no such weights file" in refusal("g" * 300)
     (tmp_path / "saved_model").mkdir()
     assert "is a folder" in refusal(str(tmp_path / "saved_model"))
 
