@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,28 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
             case 5:
                 mutant[start : start + length] = chance.randbytes(len(piece))
     return bytes(mutant)
+
+
+def changed_value(value: Any, values: Sequence[Any], chance: random.Random) -> Any:
+    """Return JSON in which one value is replaced by one of `values`, removed, or added."""
+    changed = deepcopy(value)
+    places = list(_places(changed))
+    if not places or chance.random() < 0.05:
+        return chance.choice(values)
+    part, key = chance.choice(places)
+    match chance.randrange(6):
+        case 0:
+            del part[key]
+        case 1 if isinstance(part, dict):
+            part[chance.choice(("more", "folder", "../x"))] = chance.choice(values)
+        case _:
+            part[key] = chance.choice(values)
+    return changed
+
+
+def _places(part: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each value in JSON as the table or list that contains it, and its key."""
+    items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, value in list(items):
+        yield part, key
+        yield from _places(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz.harness import attempt, mutants, mutate
+from fuzz.harness import attempt, changed_value, mutants, mutate
 
 from dreamscripts.dreams.trial import Pass, Trial, budgets_of
 from dreamscripts.runs.comparison_folder import ComparisonFolder, ComparisonRecord
@@ -61,24 +61,6 @@ def originals(tmp_path_factory) -> Path:
     return folder
 
 
-def change_value(value: Any, chance: random.Random) -> Any:
-    """Replace one value somewhere in JSON, remove it, or add another."""
-    if isinstance(value, dict) and value and chance.random() < 0.85:
-        key = chance.choice(list(value))
-        changed = dict(value)
-        if chance.random() < 0.1:
-            changed[chance.choice(("extra", "folder", "../x"))] = chance.choice(VALUES)
-        elif chance.random() < 0.1:
-            del changed[key]
-        else:
-            changed[key] = change_value(value[key], chance)
-        return changed
-    if isinstance(value, list) and value and chance.random() < 0.7:
-        place = chance.randrange(len(value))
-        return [*value[:place], change_value(value[place], chance), *value[place + 1 :]]
-    return chance.choice(VALUES)
-
-
 def damage(folder: Path, chance: random.Random) -> str:
     """Damage one or two files of a folder. Returns what was done."""
     done = []
@@ -89,7 +71,7 @@ def damage(folder: Path, chance: random.Random) -> str:
             kind = "link" if path.is_dir() and not path.is_symlink() else "none"
         elif kind == "value" and path.suffix == ".json":
             try:
-                changed = change_value(json.loads(path.read_text()), chance)
+                changed = changed_value(json.loads(path.read_text()), VALUES, chance)
                 path.write_text(json.dumps(changed))
             except ValueError:
                 kind = "bytes"

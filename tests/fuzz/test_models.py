@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz.harness import attempt, mutants, mutate
+from fuzz.harness import attempt, changed_value, mutants, mutate
 from fuzz.seed_models import make
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ def mutated(name: str, data: bytes, chance: random.Random) -> bytes:
     if chosen == "config.json" and chance.random() < 0.7:
         config = json.loads(entries[chosen])
         for _ in range(chance.choice((1, 1, 2, 8))):
-            _change_value(config, chance)
+            config = changed_value(config, VALUES, chance)
         entries[chosen] = json.dumps(config).encode()
     else:
         entries[chosen] = mutate(entries[chosen], chance)
@@ -59,23 +59,6 @@ def mutated(name: str, data: bytes, chance: random.Random) -> bytes:
         for entry, content in entries.items():
             archive.writestr(entry, content)
     return whole.getvalue()
-
-
-def _change_value(config, chance: random.Random) -> None:
-    """Replace or remove a value somewhere in a config."""
-    places = []
-    waiting = [config]
-    while waiting:
-        part = waiting.pop()
-        for key, value in list(part.items()) if isinstance(part, dict) else enumerate(part):
-            places.append((part, key))
-            if isinstance(value, (dict, list)):
-                waiting.append(value)
-    part, key = chance.choice(places)
-    if chance.random() < 0.2:
-        del part[key]
-    else:
-        part[key] = chance.choice(VALUES)
 
 
 def use(path: Path, folder: Path):

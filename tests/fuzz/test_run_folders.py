@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz.harness import attempt, mutants, mutate
+from fuzz.harness import attempt, changed_value, mutants, mutate
 
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.runs import run as run_module
@@ -71,27 +71,9 @@ def template(tmp_path, monkeypatch) -> Path:
     return tmp_path / "stopped"
 
 
-def places(table: Any, within: tuple = ()) -> list[tuple]:
-    """List the keys of all values in JSON."""
-    items = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
-    return [place for key, value in items for place in ((*within, key), *places(value, (*within, key)))]
-
-
 def edit(text: str, chance: random.Random) -> str:
     """Replace, remove or add one value in JSON."""
-    table = json.loads(text)
-    *parents, key = chance.choice(places(table))
-    inner = table
-    for parent in parents:
-        inner = inner[parent]
-    match chance.randrange(5):
-        case 0:
-            del inner[key]
-        case 1 if isinstance(inner, dict):
-            inner["more"] = chance.choice(WRONG)
-        case _:
-            inner[key] = chance.choice(WRONG)
-    return json.dumps(table)
+    return json.dumps(changed_value(json.loads(text), WRONG, chance))
 
 
 def edit_state(path: Path, chance: random.Random) -> None:
