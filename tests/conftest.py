@@ -55,6 +55,15 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_signals():
+    """Put back what signals do. A command changes this for the rest of its process, here for all later tests."""
+    before = {number: signal.getsignal(number) for number in STOPS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
@@ -188,11 +197,8 @@ def command_here(tmp_path, monkeypatch, capsys):
         return ended_with(check, done)
 
     run.folder = folder
-    handlers = {number: signal.getsignal(number) for number in STOPS}
     with patch.dict(os.environ):
         yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -20,14 +20,6 @@ def send(name):
     os.kill(os.getpid(), getattr(signal, name))
 
 
-@pytest.fixture(autouse=True)
-def put_back():
-    before = {number: signal.getsignal(number) for number in signals.STOPS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU"])
 def test_each_of_them_stops(name):
     with pytest.raises(KeyboardInterrupt), stoppable():
@@ -80,13 +72,10 @@ def test_a_disk_that_is_full_while_the_command_stops_is_said():
 
 
 def test_an_ignored_one_stays_ignored():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        with stoppable():
-            send("SIGHUP")
-            signals.check()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    with stoppable():
+        send("SIGHUP")
+        signals.check()
 
 
 SLOW_END = """
