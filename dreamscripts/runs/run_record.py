@@ -120,6 +120,8 @@ class Facts(Record):
     stretched: bool = False  # older versions did not write it
     drawn: Count
     ends_octave: bool
+    checksum: int | None = None
+    """The CRC-32 of the arrays and the other facts. Older versions did not write it."""
 
     @classmethod
     def of(cls, iterate: Iterate) -> Self:

@@ -3,6 +3,7 @@
 import io
 import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ PREFIX = "memory "  # of the optimizer's arrays
 def dump_state(iterate: Iterate) -> bytes:
     """Return the content of state.npz for an iterate."""
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {f"{PREFIX}{name}": array for name, array in iterate.state.items()}
-    np.savez(buffer, x=iterate.x, rest=Facts.of(iterate).model_dump_json(), **arrays)
+    arrays: dict[str, Any] = {f"{PREFIX}{name}": np.asarray(array) for name, array in iterate.state.items()}
+    facts = Facts.of(iterate)
+    facts.checksum = _checksum_of_state(iterate.x, facts, arrays)
+    np.savez(buffer, x=iterate.x, rest=facts.model_dump_json(), **arrays)
     return buffer.getvalue()
 
 
@@ -41,12 +44,22 @@ def read_state(path: Path) -> Iterate | None:
             raise ValueError("its picture has values that are not finite numbers")
         if any(array.dtype.kind == "U" for array in arrays.values()):
             raise ValueError("the optimizer's state contains something else than numbers")
+        if facts.checksum not in (None, _checksum_of_state(x, facts, arrays)):
+            raise ValueError("its numbers are not those that the run wrote")
     except KeyError as error:
         raise Damaged(path, f"{error} is missing", "") from None
     except ValueError as error:
         raise Damaged(path, str(error), "") from None
     state = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
-    return Iterate(x=x, state=state, **facts.model_dump())
+    return Iterate(x=x, state=state, **facts.model_dump(exclude={"checksum"}))
+
+
+def _checksum_of_state(x: np.ndarray, facts: Facts, arrays: Mapping[str, np.ndarray]) -> int:
+    """Return the CRC-32 of the facts, except the checksum in them, and of all arrays with their names."""
+    found = zlib.crc32(facts.model_dump_json(exclude={"checksum"}).encode())
+    for name, array in {"x": x, **arrays}.items():
+        found = zlib.crc32(np.ascontiguousarray(array).tobytes(), zlib.crc32(f"{name} {array.dtype}".encode(), found))
+    return found
 
 
 def checksum(picture: np.ndarray) -> int:

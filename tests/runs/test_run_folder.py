@@ -278,11 +278,16 @@ def test_without_a_whole_snapshot_it_is_said_to_start_again(stopped):
         next(resume(stopped))
 
 
-def put(state, **changes):
-    """Change arrays of a state, and facts in its `rest`. None removes them."""
+def put(state, sealed=False, **changes):
+    """Change arrays of a state, and facts in its `rest`. None removes them.
+
+    The state has no checksum then, as those of older versions. If it is `sealed`, the old checksum stays in it.
+    """
     with np.load(state) as file:
         arrays = dict(file)
     rest = json.loads(str(arrays["rest"]))
+    if not sealed:
+        del rest["checksum"]
     for key, value in changes.items():
         table, key = (arrays, key.replace("memory_", "memory ")) if isinstance(value, np.ndarray) else (rest, key)
         table[key] = value
@@ -326,6 +331,15 @@ SHAPE = (48, 64, 3)
 def test_a_state_that_fits_nothing_is_refused(change, says, stopped):
     put(stopped / "state.npz", **change)
     with pytest.raises(OutputError, match=rf"state\.npz: is damaged: .*{says}.*; {SNAPSHOT}$"):
+        next(resume(stopped))
+
+
+@pytest.mark.parametrize("change", [{"x": np.zeros(SHAPE, np.float32)}, {"drawn": 3}, {"seconds": 5.0}])
+def test_a_state_with_other_numbers_that_could_be_right_is_refused(change, stopped):
+    put(stopped / "state.npz", sealed=True, **change)
+    with pytest.raises(
+        OutputError, match=rf"state\.npz: is damaged: its numbers are not those that the run wrote; {SNAPSHOT}$"
+    ):
         next(resume(stopped))
 
 
