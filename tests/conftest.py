@@ -57,11 +57,9 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_signals():
-    """Put back what signals do. A command changes this for the rest of its process, here for all later tests."""
-    before = {number: signal.getsignal(number) for number in STOPS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    """Let signals do what they usually do. A command changes this for its process, and nohup for those it starts."""
+    for number in STOPS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture
