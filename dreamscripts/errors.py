@@ -27,6 +27,10 @@ class PictureError(DreamError):
     """An unusable picture file, or a picture of the wrong size."""
 
 
+class FilmError(DreamError):
+    """An unusable film file, or a film that cannot be read without a package that is missing."""
+
+
 class SettingsError(DreamError):
     """An invalid settings file or override."""
 

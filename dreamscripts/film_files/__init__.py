@@ -1,0 +1,1 @@
+"""The files of films: read, write and join them."""
