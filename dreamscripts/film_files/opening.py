@@ -1,0 +1,151 @@
+"""Open a film with FFmpeg (PyAV), choose its video stream, and say in one line why a file cannot be used."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from dreamscripts.backends.host import free_memory
+from dreamscripts.errors import FilmError, quoted
+from dreamscripts.images.file_kinds import kind_of, length_of
+from dreamscripts.regular_files import open_regular
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# FFmpeg's names of the formats that are opened. Playlists (hls, concat, dash, sdp, …) and numbered pictures (image2)
+# are not among them, because they name other files. Sounds are, to be able to say that a file contains only sound.
+FILMS = (
+    *("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "live_flv", "asf", "ogg", "gif"),
+    *("apng", "mxf", "dv", "ivf", "obu", "av1", "h263", "h264", "hevc", "vvc", "vc1", "yuv4mpegpipe", "nut", "rm"),
+    *("wtv", "gxf"),
+)
+SOUNDS = ("mp3", "wav", "w64", "flac", "aac", "ac3", "eac3", "aiff", "amr", "au", "caf", "ape", "wv", "dts", "truehd")
+DECODING = 30  # bytes per pixel: up to 17 frames that a decoder keeps, and one in the filters
+RESULT = 12  # bytes per pixel of a frame in RGB, while it is scaled, turned and copied
+TEXT_HEAD = 2048  # bytes
+
+
+class OpenFilm(NamedTuple):
+    """An open film, and the stream with its pictures."""
+
+    path: Path
+    container: "InputContainer"
+    stream: "VideoStream"
+
+
+def pyav() -> ModuleType:
+    """Import and return PyAV. Raises FilmError, which says how to install it."""
+    try:
+        import av
+        import av.filter
+    except ImportError:
+        raise FilmError('films need PyAV, which is not installed: pip install "dreamscripts[video]"') from None
+    return av
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[OpenFilm]:
+    """Open a film for reading. Raises FilmError, also if its frames do not fit in the free memory.
+
+    No other file is opened, whatever the film contains.
+    """
+    av = pyav()
+    with open_regular(path, FilmError, "film") as file:
+        _refuse_pictures(path, file)
+        options = {"format_whitelist": ",".join(FILMS + SOUNDS), "protocol_whitelist": "", "max_pixels": _most_pixels()}
+        try:
+            container = av.open(file, options=options, metadata_errors="replace", io_open=_refuse_other_files)
+        except MemoryError:
+            raise FilmError(f"{path}: the memory is too small to open it") from None
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise FilmError(f"{path}: {_reason(path, file, error)}") from None
+        with container:
+            yield OpenFilm(path, container, _video_stream(path, container))
+
+
+def refuse_too_large(path: Path, width: int, height: int, result: int = 0) -> None:
+    """Raise FilmError if frames of this size, and of `result` pixels after scaling, need more than the free memory."""
+    needed, free = width * height * DECODING + result * RESULT, free_memory()
+    if needed > free:
+        raise FilmError(
+            f"{path}: a film of {width}×{height} needs about {needed / 1e9:.1f} GB of memory to be read, "
+            f"and {free / 1e9:.1f} GB are free: make it smaller first"
+        )
+
+
+def _most_pixels() -> str:
+    """Return the number of pixels of the largest frame that fits in memory. FFmpeg does not decode larger frames."""
+    return str(max(1, min(free_memory() // DECODING, 2**31 - 1)))
+
+
+def _refuse_other_files(name: str, flags: int, options: dict[str, str]) -> Any:
+    raise FilmError("refers to another file, which is not opened; give the name of the film itself")
+
+
+def _refuse_pictures(path: Path, file: BinaryIO) -> None:
+    """Raise FilmError if the first bytes of a file are those of a picture without motion, or if there are none."""
+    kind = kind_of(file)
+    if not length_of(file):
+        raise FilmError(f"{path}: {kind.refusal}")
+    if kind.name == "WEBP" and _is_animated_webp(file):
+        raise FilmError(f"{path}: is an animated WebP, which FFmpeg cannot read; convert it to GIF or MP4 first")
+    if kind.name not in ("", "GIF", "PNG"):  # an animated PNG is a film
+        raise FilmError(f"{path}: {_is_a_picture(path)}")
+
+
+def _is_animated_webp(file: BinaryIO) -> bool:
+    head = file.read(21)
+    file.seek(0)
+    return head[12:16] == b"VP8X" and bool(head[20] & 2)
+
+
+def _is_a_picture(path: Path) -> str:
+    return f"is a picture, not a film; use: dreamscripts dream {quoted(str(path))}"
+
+
+def _reason(path: Path, file: BinaryIO, error: Exception) -> str:
+    """Return why FFmpeg could not open a file."""
+    if isinstance(error, OSError) and not hasattr(error, "log"):  # the system could not read it
+        return f"cannot be read: {error.strerror}"
+    file.seek(0)
+    head = file.read(TEXT_HEAD)
+    file.seek(0)
+    if kind_of(file).name == "PNG":
+        return _is_a_picture(path)
+    if _is_text(head):
+        return "is a text, not a film; if it is a playlist, give the name of a film in it"
+    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"moov"):
+        return "is damaged or cut off: the table of its frames is missing, so nothing can be read"
+    return "is damaged, or not a film in a format that can be read (MP4, MOV, MKV, WebM, AVI, GIF, …)"
+
+
+def _is_text(head: bytes) -> bool:
+    text = head.decode("utf-8", "ignore")
+    return len(text.encode()) > len(head) - 4 and not re.search("[\x00-\x08\x0e-\x1a\x7f]", text)
+
+
+def _video_stream(path: Path, container: "InputContainer") -> "VideoStream":
+    """Return the default or first video stream that is not a cover. Raises FilmError if it cannot be decoded."""
+    streams = video_streams(container)
+    if not streams:
+        if container.streams.audio:
+            raise FilmError(f"{path}: contains only sound, no film")
+        raise FilmError(f"{path}: contains no film")
+    default = [stream for stream in streams if stream.disposition & pyav().stream.Disposition.default]
+    stream = (default or streams)[0]
+    if stream.codec_context is None:
+        raise FilmError(f"{path}: its pictures are in a format that FFmpeg cannot decode; convert it to MP4 first")
+    refuse_too_large(path, stream.codec_context.width, stream.codec_context.height)
+    stream.codec_context.options = {"max_pixels": _most_pixels()}
+    return stream
+
+
+def video_streams(container: "InputContainer") -> "list[VideoStream]":
+    """Return the video streams of a film without covers and thumbnails."""
+    kinds = pyav().stream.Disposition
+    covers = kinds.attached_pic | kinds.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & covers]
