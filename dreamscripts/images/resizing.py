@@ -57,6 +57,14 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     return resized
 
 
+def resampled(x: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize float32 (H, W, 3) by bicubic interpolation with antialiasing. Values are not clipped."""
+    if x.shape[:2] == (height, width):
+        return x
+    planes = [Image.fromarray(np.ascontiguousarray(x[..., c], np.float32)) for c in range(3)]
+    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes], axis=2)
+
+
 def resize_width(picture: np.ndarray, width: int, source_width: float | None = None) -> np.ndarray:
     """Resize the width of a picture (H, W, 3) by Lanczos interpolation, to float32. Values are not clipped.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import tomli_w
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from dreamscripts.errors import SettingsError, is_unicode, shown
 from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES
+from dreamscripts.settings.film_tables import Video, Zoom
 from dreamscripts.settings.loading import load_settings
 from dreamscripts.settings.named_files import absolute, is_file
 from dreamscripts.settings.numbers import Side
@@ -24,6 +25,7 @@ from dreamscripts.settings.tables import (
     Feature,
     Guide,
     Jitter,
+    LayerName,
     MeasureName,
     Octaves,
     OptimizerSettings,
@@ -33,8 +35,6 @@ from dreamscripts.settings.tables import (
     at_key,
     unknown_name,
 )
-
-LayerName = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Settings(Table):
@@ -74,6 +74,11 @@ class Settings(Table):
     """Tiles for a picture that is too large for one pass. Default: exact tiles if the memory is too small."""
     optimizer: SerializeAsAny[OptimizerSettings] = Field(default_factory=lambda: OPTIMIZERS[DEFAULT].settings())
     """The optimizer and its settings."""
+
+    zoom: Zoom | None = None
+    """The zoom of `dreamscripts zoom`."""
+    video: Video | None = None
+    """The film of `dreamscripts video`."""
 
     @field_validator("network", "weights")
     @classmethod

@@ -32,6 +32,7 @@ def _known_measure(name: str) -> str:
 
 
 MeasureName = Annotated[str, AfterValidator(_known_measure)]
+LayerName = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Table(BaseModel):

@@ -1,0 +1,1 @@
+"""Films: streams of frames that are dreamt one after the other."""

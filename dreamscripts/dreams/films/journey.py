@@ -1,0 +1,96 @@
+"""A journey: losses and speeds at some moments of a zoom, and their mixtures between these moments."""
+
+from collections.abc import Callable, Mapping
+from math import exp, log
+
+import numpy as np
+
+from dreamscripts.dreams.films.dreamer import Dreamer, unit
+from dreamscripts.networks.tuning import Choices
+from dreamscripts.settings.film_tables import Keyframe, Zoom
+from dreamscripts.settings.schema import Settings
+
+
+class Speed:
+    """How fast a zoom moves at each moment."""
+
+    def __init__(self, zoom: Zoom):
+        self._zoom = zoom
+
+    def at(self, seconds: float) -> tuple[float, float]:
+        """Return the enlargement per second, and the degrees per second."""
+        zoom = self._zoom
+        shares = mixture(zoom.keyframes or [], seconds)
+        if not shares:
+            return zoom.factor, zoom.turn
+        frames = [((zoom.keyframes or [])[index], share) for index, share in shares.items()]
+        factors = [(zoom.factor if frame.factor is None else frame.factor, share) for frame, share in frames]
+        turns = [(zoom.turn if frame.turn is None else frame.turn, share) for frame, share in frames]
+        return exp(sum(share * log(factor) for factor, share in factors)), sum(share * turn for turn, share in turns)
+
+
+class Journey:
+    """The loss of a zoom at each moment, for frames of one size.
+
+    Between two keyframes, the directions of both losses are added. They have the same length before they get their
+    shares, so the first loss fades out as evenly as the second one fades in, whatever their numbers are. Arguments are
+    as in `Dreamer`. All keyframes use the same choices. Raises DreamError.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        height: int,
+        width: int,
+        *,
+        choices: Choices | None = None,
+        on_choices: Callable[[Choices], None] = lambda choices: None,
+    ):
+        self._size = height, width
+        self._keyframes = (settings.zoom.keyframes if settings.zoom else None) or []
+        self._losses = [_with_loss(settings, keyframe) for keyframe in self._keyframes] or [settings]
+        self._choices = choices
+        self._on_choices = on_choices
+        self._dreamers: dict[int, Dreamer] = {}
+
+    def dream(self, picture: np.ndarray, on_pass: Callable[[int, float], None] | None = None) -> np.ndarray:
+        """Dream of the first picture by the optimizer of the settings: float32 (H, W, 3), RGB in 0..255."""
+        return self._dreamer(0).dream(picture, on_pass)
+
+    def direction(self, frame: np.ndarray, number: int, seconds: float) -> np.ndarray:
+        """Return the direction in which the dream grows at this moment. See `Dreamer.direction`."""
+        shares = mixture(self._keyframes, seconds) or {0: 1.0}
+        first = {index: self._losses.index(self._losses[index]) for index in shares}  # the same loss is compiled once
+        for index in self._dreamers.keys() - set(first.values()):
+            del self._dreamers[index]  # it takes memory, and most losses are needed only once
+        directions = [share * self._dreamer(first[index]).direction(frame, number) for index, share in shares.items()]
+        return directions[0] if len(directions) == 1 else unit(np.sum(directions, axis=0))
+
+    def _dreamer(self, index: int) -> Dreamer:
+        if index not in self._dreamers:
+            self._dreamers[index] = Dreamer(
+                self._losses[index], *self._size, choices=self._choices, on_choices=self._chosen
+            )
+        return self._dreamers[index]
+
+    def _chosen(self, choices: Choices) -> None:
+        self._choices = choices
+        self._on_choices(choices)
+
+
+def mixture(keyframes: list[Keyframe], seconds: float) -> Mapping[int, float]:
+    """Return {number of a keyframe: its share} at a moment. The shares are above 0, and their sum is 1."""
+    passed = [index for index, keyframe in enumerate(keyframes) if keyframe.at <= seconds]
+    if not passed:
+        return {}
+    last = passed[-1]
+    if last + 1 == len(keyframes):
+        return {last: 1.0}
+    share = (seconds - keyframes[last].at) / (keyframes[last + 1].at - keyframes[last].at)
+    return {last: 1 - share, last + 1: share} if share else {last: 1.0}
+
+
+def _with_loss(settings: Settings, keyframe: Keyframe) -> Settings:
+    """Return the settings with the loss of a keyframe. Raises SettingsError if they do not fit together."""
+    changed = {key: keyframe.model_dump()[key] for key in ("features", "measure", "penalties")}
+    return Settings.model_validate(settings.model_dump() | changed)

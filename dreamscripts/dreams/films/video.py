@@ -1,0 +1,92 @@
+"""Dream over a film, so that the dream moves with what the film shows.
+
+What a dream adds to a frame is moved to the next frame and fades a little. One step in each octave then renews it. So
+creatures keep their places on things, and nothing of the photograph itself is ever moved.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from dreamscripts.dreams.films.dreamer import WINDOW, Dreamer
+from dreamscripts.dreams.films.motion import Motion, find_motion, luma_of
+from dreamscripts.settings.film_tables import Video
+
+GAIN = 2.0  # part of the missing strength that a step tries to add
+NEW = 4.0  # mean change in pixel values of a step where the film shows something new
+AGEING = 0.9  # of what is new, from frame to frame
+LEAST_TRUST = 0.35  # share of a frame that must have been in the frame before; with less, it is another shot
+LARGEST_CHANGE = 48.0  # mean change of luma after the motion; with more, it is another shot
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A dreamt frame of a film, and what the next frame needs of it."""
+
+    number: int  # from 0
+    luma: np.ndarray  # uint8 (H, W), of the film
+    added: np.ndarray  # float32 (H, W, 3): what the dream added, in pixel values
+    new: np.ndarray  # float32 (H, W), 0..1: 1 where the film has just shown something new
+    strength: float  # mean absolute value of `added` in the first frame of this shot
+    first: int  # the number of the first frame of this shot
+    frame: np.ndarray  # uint8 (H, W, 3): the frame of the film
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The dreamt frame: uint8 (H, W, 3), RGB."""
+        return np.rint(np.clip(self.frame + self.added, 0, 255)).astype(np.uint8)
+
+
+def dream_video(
+    frames: Iterable[np.ndarray], dreamer: Dreamer, video: Video, after: VideoFrame | None = None
+) -> Iterator[VideoFrame]:
+    """Dream of the frames of a film, uint8 (H, W, 3), one after the other.
+
+    after: a frame of an earlier run. `frames` then begin with the next one, and the film goes on as without the
+        interruption.
+    """
+    last = after
+    for frame in frames:
+        last = _first(frame, dreamer, video, 0) if last is None else _next(frame, dreamer, video, last)
+        yield last
+
+
+def _first(frame: np.ndarray, dreamer: Dreamer, video: Video, number: int) -> VideoFrame:
+    """Dream of the first frame of a shot, by the optimizer of the settings."""
+    picture = frame.astype(np.float32)
+    added = video.strength * (dreamer.dream(picture) - picture)
+    added = np.clip(picture + added, 0, 255) - picture
+    new = np.zeros(frame.shape[:2], np.float32)
+    return VideoFrame(number, luma_of(frame), added, new, float(np.abs(added).mean()), number, frame)
+
+
+def _next(frame: np.ndarray, dreamer: Dreamer, video: Video, last: VideoFrame) -> VideoFrame:
+    """Move the dream to the next frame, and renew it. If the frame is of another shot, dream of it from the start."""
+    number, luma = last.number + 1, luma_of(frame)
+    motion = find_motion(luma, last.luma)
+    if is_cut(luma, last.luma, motion):
+        return _first(frame, dreamer, video, number)
+    picture = frame.astype(np.float32)
+    added = motion.moved(last.added) * motion.trust[..., None]
+    new = np.maximum(1 - motion.trust, motion.moved(last.new))
+    if (number - last.first) % video.every == 0:
+        added *= video.persistence
+        step = missing(added, last.strength, video.flicker) + NEW * video.strength * new
+        added += step[..., None] * dreamer.direction(picture + added, number)
+        new *= AGEING
+    added = np.clip(picture + added, 0, 255) - picture
+    return VideoFrame(number, luma, added, new, last.strength, last.first, frame)
+
+
+def missing(added: np.ndarray, strength: float, most: float) -> np.ndarray:
+    """Return the step that each pixel needs for a dream of this strength: float32 (H, W), from 0 to `most`."""
+    found = ndimage.uniform_filter(np.abs(added).mean(-1), max(1, round(WINDOW * len(added))))
+    return np.clip(GAIN * (strength - found), 0, most)
+
+
+def is_cut(luma: np.ndarray, before: np.ndarray, motion: Motion) -> bool:
+    """Return whether a frame shows something else than the frame before: both luma, uint8 (H, W)."""
+    change = np.abs(luma - motion.moved(before.astype(np.float32))).mean()
+    return bool(motion.trust.mean() < LEAST_TRUST or change > LARGEST_CHANGE)

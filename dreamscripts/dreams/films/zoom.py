@@ -1,0 +1,141 @@
+"""The endless zoom: each frame is the last one, enlarged about a point and dreamt a little further.
+
+In a loop, the first frame comes back at the point that the film moves to. It is small at first, as a picture within
+the picture, and it fills the frame in the moment in which the film begins again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, cos, exp, log, prod, radians, sin
+
+import numpy as np
+from PIL import Image
+
+from dreamscripts.dreams.films.journey import Journey, Speed
+from dreamscripts.dreams.films.tone import held, tone_of
+from dreamscripts.errors import SettingsError
+from dreamscripts.images.resizing import Size, resampled
+from dreamscripts.settings.film_tables import Zoom
+
+STRENGTH = 60.0  # mean change of the dream in pixel values per second, at strength 1
+HOLD = 6.0  # how fast the tone returns: after a second, exp(−HOLD) of a difference is left
+SMALLEST = 1 / 12  # size of the first frame when it comes back in a loop
+LEAST_ENLARGEMENT = 3.0  # of a whole film that is a loop
+
+
+@dataclass(frozen=True)
+class ZoomFrame:
+    """A frame of a zoom, and what the next frame needs of it."""
+
+    number: int  # from 0
+    picture: np.ndarray  # float32 (H, W, 3), RGB in 0..255
+    start: np.ndarray  # float32 (H, W, 3): the first frame
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The frame: uint8 (H, W, 3), RGB."""
+        return np.rint(self.picture).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera goes between two frames: it enlarges and turns what it sees about a point."""
+
+    factor: float
+    degrees: float  # clockwise
+    x: float  # the point, as shares of the width and the height
+    y: float
+
+    def of(self, picture: np.ndarray) -> np.ndarray:
+        """Return the view of a picture, float32 (H, W, C). What is outside of it is its mirror image."""
+        height, width = picture.shape[:2]
+        turned, offset = self.back(height, width)
+        corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ turned.T + offset
+        margin = ceil(max(0, -corners.min(), *(corners - [width, height]).max(0))) + 3  # 3 for the interpolation
+        padded = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "symmetric")
+        return _transformed(padded, turned, offset + margin, (height, width))
+
+    def back(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return A (2, 2) and b (2,), so that A·p + b is the place in the picture that the view shows at p = (x, y)."""
+        angle = radians(self.degrees)
+        turned = np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]]) / self.factor
+        point = np.array([self.x * width, self.y * height])
+        return turned, point - turned @ point
+
+
+def _transformed(picture: np.ndarray, turned: np.ndarray, offset: np.ndarray, size: Size) -> np.ndarray:
+    """Return float32 (H, W, C) of this size, by cubic interpolation of a picture at turned·p + offset. Outside is 0."""
+    how = Image.Transform.AFFINE, (*turned[0], offset[0], *turned[1], offset[1]), Image.Resampling.BICUBIC
+    planes = [Image.fromarray(np.ascontiguousarray(picture[..., c])) for c in range(picture.shape[2])]
+    return np.stack([np.asarray(plane.transform(size[::-1], *how)) for plane in planes], axis=2)
+
+
+def dream_zoom(
+    picture: np.ndarray, journey: Journey, zoom: Zoom, after: ZoomFrame | None = None
+) -> Iterator[ZoomFrame]:
+    """Yield the frames of a zoom into a picture: float32 (H, W, 3), RGB in 0..255.
+
+    after: a frame of an earlier run with the same settings. The film continues after it, as without the interruption.
+    Raises SettingsError if a loop is too short.
+    """
+    views = _views(zoom)
+    if zoom.loop:
+        _check_loop(views)
+    if after is None:
+        first = journey.dream(picture)
+        after = ZoomFrame(0, first, first)
+        yield after
+    last, tone = after, tone_of(after.start)
+    for number in range(after.number + 1, zoom.frames):
+        seen = views[number - 1].of(last.picture)
+        step = STRENGTH * zoom.strength / zoom.fps
+        seen = seen + step * journey.direction(seen, number, number / zoom.fps)
+        seen = held(seen, tone, 1 - exp(-HOLD / zoom.fps))
+        if zoom.loop:
+            seen = _with_start(seen, last.start, views[number:])
+        last = ZoomFrame(number, seen, last.start)
+        yield last
+
+
+def _views(zoom: Zoom) -> list[View]:
+    """Return the views between all frames, and from the last one to the first of the next round."""
+    speed = Speed(zoom)
+    speeds = [speed.at(number / zoom.fps) for number in range(zoom.frames)]
+    return [View(factor ** (1 / zoom.fps), turn / zoom.fps, zoom.x, zoom.y) for factor, turn in speeds]
+
+
+def _check_loop(views: list[View]) -> None:
+    enlargement = prod(view.factor for view in views)
+    if enlargement < LEAST_ENLARGEMENT:
+        raise SettingsError(
+            f"a loop must enlarge {LEAST_ENLARGEMENT:g} times in all, and this film enlarges {enlargement:.1f} times: "
+            "use more seconds, or a larger zoom.factor"
+        )
+
+
+def _with_start(picture: np.ndarray, start: np.ndarray, ahead: list[View]) -> np.ndarray:
+    """Put the first frame of a loop into a picture, as it must look now. `ahead` are the views to the end."""
+    size = 1 / prod(view.factor for view in ahead)
+    if size < SMALLEST:
+        return picture
+    height, width, _ = picture.shape
+    small = resampled(start, max(1, round(size * height)), max(1, round(size * width)))
+    far = log(size) / log(SMALLEST)  # 1 when it appears, 0 at the end
+    opacity = _smooth((1 - far) / 0.3) * _from_edge(small.shape[:2], 0.01 + 0.4 * far)
+    turned, offset = View(size, -sum(view.degrees for view in ahead), ahead[0].x, ahead[0].y).back(height, width)
+    scale = np.array([small.shape[1] / width, small.shape[0] / height])
+    placed = _transformed(np.dstack([small, opacity]), scale[:, None] * turned, scale * offset, (height, width))
+    covered = np.clip(placed[..., 3:], 0, 1)
+    return np.clip((1 - covered) * picture + covered * placed[..., :3], 0, 255)
+
+
+def _from_edge(size: Size, soft: float) -> np.ndarray:
+    """Return float32 (H, W) that rises from 0 at the edges to 1, within `soft` (0..1) of the smaller side."""
+    rows, columns = (np.minimum(np.arange(side) + 0.5, side - 0.5 - np.arange(side)) for side in size)
+    return _smooth(np.minimum.outer(rows, columns) / (soft * min(size))).astype(np.float32)
+
+
+def _smooth(x: np.ndarray | float) -> np.ndarray:
+    """Rise smoothly from 0 at x = 0 to 1 at x = 1."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
