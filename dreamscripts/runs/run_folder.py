@@ -131,7 +131,7 @@ class RunFolder:
                 f"{folder}: this run is complete; there is nothing to resume; without --resume, a new run starts"
             )
         settings = read_settings(folder / "settings.toml", "")
-        check_unchanged(folder / "settings.toml", record)
+        check_unchanged(folder / "settings.toml", record.settings)
         start = read_start(folder / "start.npy", settings, record.start_checksum)
         last = read_state(folder / "state.npz")
         if last is not None:

@@ -145,21 +145,22 @@ def read_settings(path: Path, advice: str) -> Settings:
         raise Damaged(path, str(error).removeprefix(f"{path}: "), advice) from None
 
 
-def check_unchanged(path: Path, record: RunRecord) -> None:
-    """Raise OutputError if the settings in a file, which were read, are not those that the run was started with."""
-    if parse_toml(path.read_text("utf-8"), str(path)) != _without_none(record.settings):
+def check_unchanged(path: Path, settings: dict[str, Any], record: str = "run.json") -> None:
+    """Raise OutputError if the settings in a file, which were read, are not those in the `record`."""
+    if parse_toml(path.read_text("utf-8"), str(path)) != _without_none(settings):
         raise OutputError(
-            f"{path}: differs from the settings in run.json, so one of the two files was changed after the start of "
+            f"{path}: differs from the settings in {record}, so one of the two files was changed after the start of "
             "the run; undo the change, or start a new run with it (--settings)"
         )
 
 
-def _without_none(table: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in table.items()
-        if value is not None
-    }
+def _without_none(value: Any) -> Any:
+    """Return a value without what is None in its tables, as TOML has no null."""
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def losses_csv(rows: Sequence[Row]) -> bytes:

@@ -9,6 +9,7 @@ from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, choose, open_network, plan_octaves
 from dreamscripts.images.resizing import resampled
 from dreamscripts.networks.tuning import Choices
+from dreamscripts.objective.protocol import OnPass
 from dreamscripts.settings.schema import Settings
 
 SHIFT = 16  # pixels: without random shifts, many steps make a grid of lines
@@ -19,7 +20,7 @@ WINDOW = 0.15  # of the height: the size of such a part
 class Dreamer:
     """The loss of some settings, for frames of one size: float32 (H, W, 3), RGB in 0..255.
 
-    All frames use the same compiled pass. `choices` and `on_choices` are as in `dream`. Raises DreamError.
+    All frames use the same compiled pass. `choices`, `on_choices` and `on_pass` are as in `dream`. Raises DreamError.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Dreamer:
         *,
         choices: Choices | None = None,
         on_choices: Callable[[Choices], None] = lambda choices: None,
+        on_pass: OnPass | None = None,
     ):
         self._settings = settings.model_copy(update={"size": None, "start": "photograph"})
         network = open_network(self._settings)
@@ -37,16 +39,11 @@ class Dreamer:
         self._sizes = schedule.sizes
         largest, choices = schedule.sizes[-1], choices or choose(network, self._settings, *schedule.sizes[-1])
         on_choices(choices)
-        self._evaluator = build_evaluator(network, self._settings, *largest, choices=choices)
+        self._evaluator = build_evaluator(network, self._settings, *largest, choices=choices, on_pass=on_pass)
 
-    @property
-    def steps(self) -> int:
-        """The number of passes for a single step: one for each octave."""
-        return len(self._sizes)
-
-    def dream(self, frame: np.ndarray, on_pass: Callable[[int, float], None] | None = None) -> np.ndarray:
+    def dream(self, frame: np.ndarray) -> np.ndarray:
         """Dream of a frame, as of a photograph, by the optimizer and the octaves of the settings."""
-        *_, last = dream(frame, self._settings, evaluator=self._evaluator, on_pass=on_pass)
+        *_, last = dream(frame, self._settings, evaluator=self._evaluator)
         return last.picture
 
     def direction(self, frame: np.ndarray, number: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from dreamscripts.dreams.films.dreamer import Dreamer, unit
 from dreamscripts.networks.tuning import Choices
+from dreamscripts.objective.protocol import OnPass
 from dreamscripts.settings.film_tables import Keyframe, Zoom
 from dreamscripts.settings.schema import Settings
 
@@ -45,17 +46,18 @@ class Journey:
         *,
         choices: Choices | None = None,
         on_choices: Callable[[Choices], None] = lambda choices: None,
+        on_pass: OnPass | None = None,
     ):
         self._size = height, width
         self._keyframes = (settings.zoom.keyframes if settings.zoom else None) or []
         self._losses = [_with_loss(settings, keyframe) for keyframe in self._keyframes] or [settings]
         self._choices = choices
-        self._on_choices = on_choices
+        self._on_choices, self._on_pass = on_choices, on_pass
         self._dreamers: dict[int, Dreamer] = {}
 
-    def dream(self, picture: np.ndarray, on_pass: Callable[[int, float], None] | None = None) -> np.ndarray:
+    def dream(self, picture: np.ndarray) -> np.ndarray:
         """Dream of the first picture by the optimizer of the settings: float32 (H, W, 3), RGB in 0..255."""
-        return self._dreamer(0).dream(picture, on_pass)
+        return self._dreamer(0).dream(picture)
 
     def direction(self, frame: np.ndarray, number: int, seconds: float) -> np.ndarray:
         """Return the direction in which the dream grows at this moment. See `Dreamer.direction`."""
@@ -69,7 +71,11 @@ class Journey:
     def _dreamer(self, index: int) -> Dreamer:
         if index not in self._dreamers:
             self._dreamers[index] = Dreamer(
-                self._losses[index], *self._size, choices=self._choices, on_choices=self._chosen
+                self._losses[index],
+                *self._size,
+                choices=self._choices,
+                on_choices=self._chosen,
+                on_pass=self._on_pass,
             )
         return self._dreamers[index]
 

@@ -26,17 +26,12 @@ class VideoFrame:
     """A dreamt frame of a film, and what the next frame needs of it."""
 
     number: int  # from 0
+    first: int  # the number of the first frame of this shot
+    strength: float  # mean absolute value of `added` in that frame
+    pixels: np.ndarray  # uint8 (H, W, 3), RGB: the dreamt frame
     luma: np.ndarray  # uint8 (H, W), of the film
     added: np.ndarray  # float32 (H, W, 3): what the dream added, in pixel values
     new: np.ndarray  # float32 (H, W), 0..1: 1 where the film has just shown something new
-    strength: float  # mean absolute value of `added` in the first frame of this shot
-    first: int  # the number of the first frame of this shot
-    frame: np.ndarray  # uint8 (H, W, 3): the frame of the film
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """The dreamt frame: uint8 (H, W, 3), RGB."""
-        return np.rint(np.clip(self.frame + self.added, 0, 255)).astype(np.uint8)
 
 
 def dream_video(
@@ -56,10 +51,9 @@ def dream_video(
 def _first(frame: np.ndarray, dreamer: Dreamer, video: Video, number: int) -> VideoFrame:
     """Dream of the first frame of a shot, by the optimizer of the settings."""
     picture = frame.astype(np.float32)
-    added = video.strength * (dreamer.dream(picture) - picture)
-    added = np.clip(picture + added, 0, 255) - picture
+    pixels, added = _within(picture, video.strength * (dreamer.dream(picture) - picture))
     new = np.zeros(frame.shape[:2], np.float32)
-    return VideoFrame(number, luma_of(frame), added, new, float(np.abs(added).mean()), number, frame)
+    return VideoFrame(number, number, float(np.abs(added).mean()), pixels, luma_of(frame), added, new)
 
 
 def _next(frame: np.ndarray, dreamer: Dreamer, video: Video, last: VideoFrame) -> VideoFrame:
@@ -70,14 +64,20 @@ def _next(frame: np.ndarray, dreamer: Dreamer, video: Video, last: VideoFrame) -
         return _first(frame, dreamer, video, number)
     picture = frame.astype(np.float32)
     added = motion.moved(last.added) * motion.trust[..., None]
-    new = np.maximum(1 - motion.trust, motion.moved(last.new))
+    new = np.clip(np.maximum(1 - motion.trust, motion.moved(last.new)), 0, 1)
     if (number - last.first) % video.every == 0:
         added *= video.persistence
         step = missing(added, last.strength, video.flicker) + NEW * video.strength * new
         added += step[..., None] * dreamer.direction(picture + added, number)
         new *= AGEING
-    added = np.clip(picture + added, 0, 255) - picture
-    return VideoFrame(number, luma, added, new, last.strength, last.first, frame)
+    pixels, added = _within(picture, added)
+    return VideoFrame(number, last.first, last.strength, pixels, luma, added, new)
+
+
+def _within(picture: np.ndarray, added: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the dreamt frame, uint8, and what was added to the picture so that no value left 0..255."""
+    dreamt = np.clip(picture + added, 0, 255)
+    return np.rint(dreamt).astype(np.uint8), dreamt - picture
 
 
 def missing(added: np.ndarray, strength: float, most: float) -> np.ndarray:
