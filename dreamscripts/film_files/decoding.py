@@ -59,7 +59,7 @@ class Damage:
                 f"it is damaged: {self.packets} of its frames are missing or have errors, "
                 f"the first after {float(self.first or 0):.1f} s"
             )
-        if self.times:
+        elif self.times:
             yield "the times of some of its frames did not increase; they were changed"
 
 
@@ -103,7 +103,7 @@ def _from_before(path: Path, start: Fraction, damage: Damage) -> Iterator[Decode
 def _from_keyframe(film: OpenFilm, at: int, damage: Damage) -> Iterator[Decoded] | None:
     """Decode from the keyframe before the time stamp `at`. Return None if a frame since `damage.since` may be lost."""
     names = film.container.format.name.split(",")
-    if not set(INDEXED) & set(names) or film.stream.codec_context.name in WHOLE_STATES:
+    if not set(INDEXED) & set(names) or film.decoder.name in WHOLE_STATES:
         return None
     try:
         film.container.seek(at, stream=film.stream)
@@ -139,7 +139,7 @@ def _frames(film: OpenFilm, packets: "Iterator[Packet]", damage: Damage) -> "Ite
     """Decode packets as far as they can be read, and go on after damaged packets."""
     for packet in chain(_readable(packets, damage), [None]):  # None asks for the frames that are left
         try:
-            frames = film.stream.decode(packet)
+            frames = film.decoder.decode(packet)
         except MemoryError:
             raise FilmError(f"{film.path}: the memory is too small for its frames; make it smaller first") from None
         except EOFError:  # the packets had ended with None, too
@@ -147,6 +147,8 @@ def _frames(film: OpenFilm, packets: "Iterator[Packet]", damage: Damage) -> "Ite
         except (pyav().FFmpegError, ValueError):
             _count(damage, packet.pts if packet is not None else None)
             continue
+        if packet is not None and packet.is_corrupt and not any(frame.is_corrupt for frame in frames):
+            _count(damage, packet.pts)
         for frame in frames:
             if frame.is_corrupt:
                 _count(damage, frame.pts)

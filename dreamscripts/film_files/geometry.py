@@ -1,5 +1,6 @@
 """The size and the orientation in which the frames of a film are given."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -89,13 +90,13 @@ def square_pixels(size: Size, aspect: Fraction) -> tuple[Fraction, Fraction]:
 
 
 def target_size(height: Fraction, width: Fraction, longer: int | None) -> Size:
-    """Return the even height and width of the frames that are given. With `longer`, that is their longer side.
+    """Return the even height and width of the frames that are given. Without `longer`, odd sides lose one pixel.
 
-    Without it, odd sides lose one pixel.
+    With `longer`, the longer side is scaled to that many pixels, or one fewer if that is odd.
     """
     if longer is None:
         return _even_below(height), _even_below(width)
-    scale = longer / max(height, width)
+    scale = longer // 2 * 2 / max(height, width)
     return _even(height * scale), _even(width * scale)
 
 
@@ -111,7 +112,7 @@ def fitted_into(height: Fraction, width: Fraction, target: Size) -> Size:
 
 
 def _even(side: Fraction) -> int:
-    return max(2, 2 * round(side / 2))
+    return max(2, 2 * math.ceil((side - 1) / 2))
 
 
 def _even_below(side: Fraction) -> int:

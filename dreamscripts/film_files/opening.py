@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
 
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import FilmError, quoted
@@ -14,6 +14,7 @@ from dreamscripts.regular_files import open_regular
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
 # FFmpeg's names of the formats that are opened. Playlists (hls, concat, dash, sdp, …) and numbered pictures (image2)
@@ -24,17 +25,19 @@ FILMS = (
     *("wtv", "gxf"),
 )
 SOUNDS = ("mp3", "wav", "w64", "flac", "aac", "ac3", "eac3", "aiff", "amr", "au", "caf", "ape", "wv", "dts", "truehd")
+TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read transparency
 DECODING = 30  # bytes per pixel: up to 17 frames that a decoder keeps, and one in the filters
 RESULT = 12  # bytes per pixel of a frame in RGB, while it is scaled, turned and copied
 TEXT_HEAD = 2048  # bytes
 
 
 class OpenFilm(NamedTuple):
-    """An open film, and the stream with its pictures."""
+    """An open film, the stream with its pictures, and the decoder for it."""
 
     path: Path
     container: "InputContainer"
     stream: "VideoStream"
+    decoder: "VideoCodecContext"
 
 
 def pyav() -> ModuleType:
@@ -53,18 +56,23 @@ def opened(path: Path) -> Iterator[OpenFilm]:
 
     No other file is opened, whatever the film contains.
     """
-    av = pyav()
     with open_regular(path, FilmError, "film") as file:
         _refuse_pictures(path, file)
-        options = {"format_whitelist": ",".join(FILMS + SOUNDS), "protocol_whitelist": "", "max_pixels": _most_pixels()}
-        try:
-            container = av.open(file, options=options, metadata_errors="replace", io_open=_refuse_other_files)
-        except MemoryError:
-            raise FilmError(f"{path}: the memory is too small to open it") from None
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise FilmError(f"{path}: {_reason(path, file, error)}") from None
-        with container:
-            yield OpenFilm(path, container, _video_stream(path, container))
+        with _container(path, file, max_pixels=_most_pixels()) as container:
+            stream = _video_stream(path, container)
+            yield OpenFilm(path, container, stream, _decoder(stream))
+
+
+def _container(path: Path, file: BinaryIO, **options: str) -> "InputContainer":
+    """Open a file with FFmpeg. Raises FilmError."""
+    av = pyav()
+    options |= {"format_whitelist": ",".join(FILMS + SOUNDS), "protocol_whitelist": ""}
+    try:
+        return av.open(file, options=options, metadata_errors="replace", io_open=_refuse_other_files)
+    except MemoryError:
+        raise FilmError(f"{path}: the memory is too small to open it") from None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise FilmError(f"{path}: {_reason(path, file, error)}") from None
 
 
 def refuse_too_large(path: Path, width: int, height: int, result: int = 0) -> None:
@@ -109,6 +117,8 @@ def _is_a_picture(path: Path) -> str:
 
 def _reason(path: Path, file: BinaryIO, error: Exception) -> str:
     """Return why FFmpeg could not open a file."""
+    if isinstance(error, EOFError):
+        return "contains no frames"
     if isinstance(error, OSError) and not hasattr(error, "log"):  # the system could not read it
         return f"cannot be read: {error.strerror}"
     file.seek(0)
@@ -134,14 +144,36 @@ def _video_stream(path: Path, container: "InputContainer") -> "VideoStream":
     if not streams:
         if container.streams.audio:
             raise FilmError(f"{path}: contains only sound, no film")
-        raise FilmError(f"{path}: contains no film")
+        raise FilmError(f"{path}: contains no frames")
     default = [stream for stream in streams if stream.disposition & pyav().stream.Disposition.default]
     stream = (default or streams)[0]
     if stream.codec_context is None:
         raise FilmError(f"{path}: its pictures are in a format that FFmpeg cannot decode; convert it to MP4 first")
+    if not stream.codec_context.width:
+        _refuse_without_size(path, stream.index)
     refuse_too_large(path, stream.codec_context.width, stream.codec_context.height)
-    stream.codec_context.options = {"max_pixels": _most_pixels()}
     return stream
+
+
+def _refuse_without_size(path: Path, index: int) -> NoReturn:
+    """Raise FilmError for a stream whose size is 0: FFmpeg did not decode its first frame.
+
+    The size in the header is still there if FFmpeg may use no decoder.
+    """
+    with open_regular(path, FilmError, "film") as file, _container(path, file, codec_whitelist="none") as container:
+        header = next(stream for stream in container.streams.video if stream.index == index).codec_context
+        refuse_too_large(path, header.width, header.height)
+    raise FilmError(f"{path}: is damaged, or its frames are too large for the memory: they have no size")
+
+
+def _decoder(stream: "VideoStream") -> "VideoCodecContext":
+    """Return the decoder for a stream. FFmpeg's own decoders of VP8 and VP9 ignore the transparency of WebM."""
+    decoder, av = stream.codec_context, pyav()
+    own = TRANSPARENT.get(decoder.name)
+    if own in av.codecs_available and "1" in (stream.metadata.get(key) for key in ("alpha_mode", "ALPHA_MODE")):
+        decoder = av.CodecContext.create(own, "r")
+    decoder.options = {"max_pixels": _most_pixels()}
+    return decoder
 
 
 def video_streams(container: "InputContainer") -> "list[VideoStream]":
