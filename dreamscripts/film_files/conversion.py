@@ -106,8 +106,7 @@ class Converter:
         return graph
 
     def _filters(self, frame: "VideoFrame", found: _Input) -> Iterator[tuple[str, str]]:
-        if not frame.format.is_rgb and not frame.format.has_palette:
-            yield "setparams", self._colours(frame)
+        yield "setparams", f"{self._colours(frame)}:color_primaries=bt709:color_trc=bt709"  # not to convert these
         if found.interlaced and min(found.size) >= LEAST_FOR_FIELDS:
             self._say("it is interlaced; it is deinterlaced, one frame for each two fields")
             yield "bwdif", "mode=send_frame:parity=auto:deint=interlaced"
@@ -119,7 +118,9 @@ class Converter:
         yield from self._resize(found.size, "rgba" if transparent else "rgb24")
 
     def _colours(self, frame: "VideoFrame") -> str:
-        """Return the matrix and the range of a frame in YUV, as options of the filter `setparams`."""
+        """Return the matrix and the range of a frame's colours, as options of the filter `setparams`."""
+        if frame.format.is_rgb or frame.format.has_palette:
+            return "colorspace=gbr:range=pc"
         matrix, colour_range = frame.colorspace, frame.color_range
         if matrix not in MATRICES:
             if matrix not in UNSPECIFIED:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
@@ -68,9 +69,9 @@ def _container(path: Path, file: BinaryIO, **options: str) -> "InputContainer":
     av = pyav()
     options |= {"format_whitelist": ",".join(FILMS + SOUNDS), "protocol_whitelist": ""}
     try:
-        return av.open(file, options=options, metadata_errors="replace", io_open=_refuse_other_files)
+        return av.open(file, options=options, metadata_errors="replace", io_open=partial(_refuse_other_files, path))
     except MemoryError:
-        raise FilmError(f"{path}: the memory is too small to open it") from None
+        raise FilmError(f"{path}: is damaged, or the memory is too small to open it") from None
     except (av.FFmpegError, OSError, ValueError) as error:
         raise FilmError(f"{path}: {_reason(path, file, error)}") from None
 
@@ -90,8 +91,8 @@ def _most_pixels() -> str:
     return str(max(1, min(free_memory() // DECODING, 2**31 - 1)))
 
 
-def _refuse_other_files(name: str, flags: int, options: dict[str, str]) -> Any:
-    raise FilmError("refers to another file, which is not opened; give the name of the film itself")
+def _refuse_other_files(path: Path, name: str, flags: int, options: dict[str, str]) -> Any:
+    raise FilmError(f"{path}: refers to another file, which is not opened; give the name of the film itself")
 
 
 def _refuse_pictures(path: Path, file: BinaryIO) -> None:

@@ -1,20 +1,20 @@
 """Read the frames of a film: upright, with square pixels, in 8-bit RGB, at the times of the file."""
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamscripts.errors import FilmError
+from dreamscripts.errors import FilmError, short
 from dreamscripts.film_files.conversion import NEIGHBOURS, Converter
 from dreamscripts.film_files.decoding import Damage, Decoded, between
 from dreamscripts.film_files.facts import Facts, facts_of
 from dreamscripts.film_files.frame import Frame
 from dreamscripts.film_files.geometry import UPRIGHT, Shape, orientation_of, square_pixels, target_size
-from dreamscripts.film_files.opening import refuse_too_large
+from dreamscripts.film_files.opening import pyav, refuse_too_large
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -82,30 +82,32 @@ class FilmSource:
 
     def _frames(self, first: int) -> Generator[Frame, None, None]:
         damage, shift = Damage(), int(self.start // self.time_base)
-        for pixels, pts in islice(self._converted(first, damage), min(first, NEIGHBOURS), None):
+        frames = self._converted(between(self.path, self.start, self.end, damage), first)
+        for pixels, pts in islice(frames, min(first, NEIGHBOURS), None):
             yield Frame(pixels, pts - shift)
         ends = [time for time in (self.end, self._expected) if time is not None]
         for note in damage.notes(min(ends) if self._expected is not None else None):
             self._say(note)
 
-    def _converted(self, first: int, damage: Damage) -> Iterator[Frame]:
+    def _converted(self, frames: Iterable[Decoded], first: int) -> Iterator[Frame]:
         """Convert the frames from NEIGHBOURS before number `first` on."""
         converter = Converter(self._shape, self._say)
-        for number, decoded in enumerate(between(self.path, self.start, self.end, damage)):
-            if number < first - NEIGHBOURS:
-                converter.skip(decoded.frame)
-            else:
-                yield from converter.push(decoded)
-        yield from converter.flush()
+        try:
+            for number, decoded in enumerate(frames):
+                if number < first - NEIGHBOURS:
+                    converter.skip(decoded.frame)
+                else:
+                    yield from converter.push(decoded)
+            yield from converter.flush()
+        except pyav().FFmpegError as error:
+            raise FilmError(f"{self.path}: its frames cannot be converted to RGB: {short(str(error))}") from None
 
     def examine(self, first: Decoded) -> None:
-        """Convert the first frame, for the notes on it."""
+        """Take notes on the first frame. Raises FilmError if it cannot be converted."""
         for note in _adaptations(first.frame, self._shape):
             self._say(note)
-        converter = Converter(self._shape, self._say)
-        for frames in (converter.push(first), converter.flush()):
-            for _ in frames:
-                pass
+        for _ in self._converted([first], 0):
+            pass
 
     def _say(self, note: str) -> None:
         if note not in self.notes:
@@ -132,7 +134,8 @@ def _nothing(start: Fraction, end: Fraction | None, damage: Damage) -> str:
         return "contains no frames"
     if damage.reached <= start:
         return f"ends after {float(damage.reached):.1f} s, so nothing is left from {float(start):g} s on"
-    return f"has no frame from {float(start):g} s to {float(end or 0):g} s; give a longer part"
+    until = "its end" if end is None else f"{float(end):g} s"
+    return f"has no frame that begins between {float(start):g} s and {until}; give a longer part"
 
 
 def _shape(path: Path, first: "VideoFrame", facts: Facts, size: int | None) -> Shape:

@@ -125,7 +125,8 @@ def test_a_tenth_of_a_second_is_meant_exactly(tmp_path):
         ({"start": -1}, "there is no part from -1 s to its end"),
         ({"start": float("nan")}, "there is no part from nan s"),
         ({"end": float("inf")}, "there is no part from 0 s to inf s"),
-        ({"start": 0.61, "end": 0.62}, "has no frame from 0.61 s to 0.62 s"),
+        ({"start": 0.95}, "has no frame that begins between 0.95 s and its end"),
+        ({"start": 0.61, "end": 0.62}, "has no frame that begins between 0.61 s and 0.62 s; give a longer part"),
     ],
 )
 def test_a_part_without_frames_is_refused(part, reason, tmp_path):
