@@ -108,7 +108,7 @@ class Converter:
     def _filters(self, frame: "VideoFrame", found: _Input) -> Iterator[tuple[str, str]]:
         yield "setparams", f"{self._colours(frame)}:color_primaries=bt709:color_trc=bt709"  # not to convert these
         if found.interlaced and min(found.size) >= LEAST_FOR_FIELDS:
-            self._say("it is interlaced; it is deinterlaced, one frame for each two fields")
+            self._say("it is interlaced; every two fields are made into one frame")
             yield "bwdif", "mode=send_frame:parity=auto:deint=interlaced"
         transparent = has_alpha(frame.format)
         if transparent:

@@ -18,19 +18,8 @@ if TYPE_CHECKING:
 
 USUAL_RATE = Fraction(25)  # frames per second, if a film does not say
 EARLIER = (1, 10)  # seconds before the first wanted frame, at which a keyframe is looked for
-INDEXED = (
-    "mov",
-    "matroska",
-    "avi",
-    "mpegts",
-    "mpeg",
-    "asf",
-    "flv",
-    "ogg",
-    "mxf",
-    "nut",
-)  # formats that can seek
-WHOLE_STATES = ("gif", "apng")  # codecs whose frames change the last one, and whose keyframes are not marked
+# Formats in which keyframes are marked and can be found by their times.
+INDEXED = {"mov", "matroska", "avi", "mpegts", "mpeg", "asf", "flv", "ogg", "mxf", "nut"}
 
 
 @dataclass
@@ -49,6 +38,10 @@ class Damage:
     """Whether the times of some frames were not increasing and had to be changed."""
     reached: Fraction = Fraction(0)
     """The time at which the last frame ends, in seconds from the beginning of the film."""
+
+    def forget(self, since: int) -> None:
+        """Begin again, for a film in which frames before the time stamp `since` do not matter."""
+        vars(self).update(vars(Damage(since)))
 
     def notes(self, expected: Fraction | None) -> Iterator[str]:
         """Say what could not be read. `expected` is when the film should end at the earliest, if that is known."""
@@ -91,19 +84,19 @@ def _from_before(path: Path, start: Fraction, damage: Damage) -> Iterator[Decode
     for earlier in EARLIER:
         if start > earlier:
             with opened(path) as film:
-                damage.since = ticks(film, start)
+                damage.forget(ticks(film, start))
                 frames = _from_keyframe(film, ticks(film, start - earlier), damage)
                 if frames is not None:
                     yield from frames
                     return
     with opened(path) as film:
+        damage.forget(damage.since)
         yield from _from_packets(film, film.container.demux(film.stream), damage)
 
 
 def _from_keyframe(film: OpenFilm, at: int, damage: Damage) -> Iterator[Decoded] | None:
     """Decode from the keyframe before the time stamp `at`. Return None if a frame since `damage.since` may be lost."""
-    names = film.container.format.name.split(",")
-    if not set(INDEXED) & set(names) or film.decoder.name in WHOLE_STATES:
+    if INDEXED.isdisjoint(film.container.format.name.split(",")):
         return None
     try:
         film.container.seek(at, stream=film.stream)

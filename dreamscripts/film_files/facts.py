@@ -51,7 +51,7 @@ def facts_of(path: Path) -> Facts:
             frames=stream.frames,
             ends=ends if ends is not None else _end_by_packets(film),
             expected=None if ends is None else ends - tolerance,
-            aspect=Fraction(stream.sample_aspect_ratio or 1),
+            aspect=max(Fraction(stream.sample_aspect_ratio or 1), Fraction(0)) or Fraction(1),
             has_sound=bool(film.container.streams.audio),
             has_subtitles=bool(film.container.streams.subtitles),
             notes=list(_notes(film)),

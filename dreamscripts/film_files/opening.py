@@ -120,7 +120,7 @@ def _reason(path: Path, file: BinaryIO, error: Exception) -> str:
     """Return why FFmpeg could not open a file."""
     if isinstance(error, EOFError):
         return "contains no frames"
-    if isinstance(error, OSError) and not hasattr(error, "log"):  # the system could not read it
+    if isinstance(error, OSError) and not isinstance(error, pyav().FFmpegError):  # the system could not read it
         return f"cannot be read: {error.strerror}"
     file.seek(0)
     head = file.read(TEXT_HEAD)

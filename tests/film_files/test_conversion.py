@@ -188,7 +188,7 @@ def test_interlaced_films_are_deinterlaced_and_keep_their_times(interlaced):
         frames = list(source.frames())
     assert [frame.pts for frame in frames] == list(range(0, 480, 40))
     assert max(combs(frame.pixels) for frame in frames) < min(map(combs, fields(12))) / 4
-    assert source.notes == ["it is interlaced; it is deinterlaced, one frame for each two fields"]
+    assert source.notes == ["it is interlaced; every two fields are made into one frame"]
 
 
 def test_deinterlaced_frames_are_the_same_from_any_frame_on(interlaced):

@@ -1,5 +1,7 @@
 """Files that are not films, or not films that can be read: each is refused in one line."""
 
+import errno
+import io
 import os
 import re
 import struct
@@ -211,3 +213,22 @@ def test_a_cover_is_not_a_film(tmp_path):
         assert source.size == (48, 64)
         assert len(list(source.frames())) == 5
         assert source.notes == []
+
+
+def test_a_disk_that_fails_is_one_line_or_a_note(tmp_path, monkeypatch):
+    path = write_film(tmp_path / "a.mkv", pictures(50), **LOSSLESS)
+
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() + size > limit:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(size)
+
+    monkeypatch.setattr(opening, "open_regular", lambda path, *rest: Failing(path.read_bytes()))
+    limit = 600
+    assert refusal(path) == "cannot be read: Input/output error"
+    limit = path.stat().st_size // 2
+    with open_film(path) as source:
+        frames = list(source.frames())
+    assert 5 < len(frames) < 45
+    assert source.notes[0].startswith("it is cut off or damaged")
