@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 from dreamscripts.errors import OutputError
 
 LEFT_OVER = re.compile(r"\.dreamscripts-[0-9a-f]{16}\.part")  # a temporary file; its name cannot be foreseen
 LONGEST = 240  # bytes in a name: file systems allow 255, and a number or an ending may follow
-BINARY = getattr(os, "O_BINARY", 0)  # only Windows has it
 
 
 @contextmanager
@@ -94,18 +94,28 @@ def write_atomically(path: str | Path, content: bytes, *, durable: bool = True) 
     unless `sync` has been called for its folder. A symbolic link is replaced, not followed. Raises OutputError if the
     file cannot be written. It then keeps the old content.
     """
+    with open_atomically(path, durable=durable) as file:
+        _write(file.fileno(), content)
+
+
+@contextmanager
+def open_atomically(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Yield a new file for reading and writing, which becomes the file `path` at the end of the `with` statement.
+
+    `durable` is as in `write_atomically`. After an exception, the old file is unchanged and the new one is deleted. An
+    OSError becomes an OutputError.
+    """
     path = Path(path)
     temporary = path.with_name(f".dreamscripts-{secrets.token_hex(8)}.part")
     with output_errors(path):
-        # With O_EXCL, this never opens a file or a link that somebody else put there.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
+        # With "x", this never opens a file or a link that somebody else put there.
+        file = temporary.open("x+b")
         try:
-            try:
-                _write(descriptor, content)
+            with file:
+                yield file
+                file.flush()
                 if durable:
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             with suppress(OSError):

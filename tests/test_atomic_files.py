@@ -8,6 +8,7 @@ from dreamscripts.atomic_files import (
     lock,
     make_folder,
     make_numbered_folder,
+    open_atomically,
     remove_left_overs,
     write_atomically,
 )
@@ -50,6 +51,28 @@ def test_a_disk_that_fails_only_when_it_is_asked_keeps_the_old_content(tmp_path,
     assert len(list(tmp_path.iterdir())) == 1
     write_atomically(tmp_path / "a.txt", b"newer", durable=False)
     assert (tmp_path / "a.txt").read_bytes() == b"newer"
+
+
+def test_a_file_that_is_written_piece_by_piece_appears_whole(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with open_atomically(tmp_path / "a.txt") as file:
+        file.write(b"new, ")
+        file.write(b"and longer")
+        file.seek(0)
+        assert file.read(3) == b"new"
+        assert (tmp_path / "a.txt").read_text() == "old"
+    assert (tmp_path / "a.txt").read_text() == "new, and longer"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_file_that_is_not_finished_leaves_the_old_content_and_no_rubbish(error, tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(error), open_atomically(tmp_path / "a.txt") as file:
+        file.write(b"new")
+        raise error
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
