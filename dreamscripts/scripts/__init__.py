@@ -9,7 +9,18 @@ import typer
 
 from dreamscripts import __version__
 from dreamscripts.errors import DreamError, plain_words, quoted, shown
-from dreamscripts.scripts import bench, compare, dream, gallery, graph, keras_example, layers, settings, visualize
+from dreamscripts.scripts import (
+    bench,
+    compare,
+    dream,
+    gallery,
+    graph,
+    keras_example,
+    layers,
+    movie,
+    settings,
+    visualize,
+)
 from dreamscripts.scripts.signals import stoppable
 from dreamscripts.scripts.streams import Output, Stopped, forget_impossible_sizes, guarded
 
@@ -26,6 +37,7 @@ COMMANDS = (
     ("visualize", visualize.visualize, "Visualize one channel of a layer."),
     ("gallery", gallery.gallery, "Visualize every channel of a network, as a web page."),
     ("compare", compare.compare, "Compare optimizers on a photograph."),
+    ("movie", movie.movie, "Show how a dream grew, as a film."),
     ("keras-example", keras_example.keras_example, "Run the Keras L-BFGS example of 2016."),
     ("layers", layers.layers, "List the layers of a network."),
     ("graph", graph.graph, "Draw a network as a web page."),
