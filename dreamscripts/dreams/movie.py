@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamscripts.errors import SettingsError
+from dreamscripts.images.resizing import Size, resize
 
 HOLD = 2.0  # seconds that the last picture is held
 SHORTEST, LONGEST = 6.0, 10.0  # seconds of change in a movie of at least 4 pictures
@@ -98,24 +99,37 @@ def cross_faded(pictures: Iterable[np.ndarray], timing: Timing) -> Iterator[np.n
         yield mixed(first, second, moment.mix if number == moment.first else 1.0)
 
 
+def as_frame(picture: np.ndarray, size: Size) -> np.ndarray:
+    """Resize a picture, float32 (H, W, 3) in 0..255, to a frame of this height and width."""
+    return np.rint(resize(picture, *size)).astype(np.uint8)
+
+
+def beside(still: np.ndarray, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Put a picture of the same height to the left of each frame."""
+    for frame in frames:
+        yield side_by_side((still, frame), 2, gap_between(frame.shape[1]))
+
+
 def mixed(first: np.ndarray, second: np.ndarray, mix: float) -> np.ndarray:
     """Mix two pictures, rounded. `mix` is the share of the second."""
     if mix in (0, 1):
         return second if mix else first
     share = round(mix * 256)  # 255 * 256 fits in 16 bits
-    total = first * np.uint16(256 - share) + second * np.uint16(share)
-    return ((total + np.uint16(128)) >> 8).astype(np.uint8)
+    total = np.multiply(first, np.uint16(256 - share), dtype=np.uint16)
+    total += np.multiply(second, np.uint16(share), dtype=np.uint16)
+    total += 128
+    return (total >> 8).astype(np.uint8)
 
 
 def side_by_side(pictures: Sequence[np.ndarray], columns: int, gap: int) -> np.ndarray:
     """Put pictures in rows of `columns`, `gap` pixels apart. Those in a row have the same height, all rows one width.
 
-    The last row may be shorter.
+    The last row may be shorter. It is centred.
     """
     rows = [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
     lines = [_joined(row, 1, gap) for row in rows]
     width = max(line.shape[1] for line in lines)
-    return _joined([_padded(line, line.shape[0], width) for line in lines], 0, gap)
+    return _joined([_centred(line, width) for line in lines], 0, gap)
 
 
 def even(frame: np.ndarray) -> np.ndarray:
@@ -137,7 +151,7 @@ def columns_of(count: int, height: int, width: int) -> int:
     def unlike(columns: int) -> float:
         rows = -(-count // columns)
         empty = rows * columns - count
-        return abs(np.log(columns * width / (rows * height) * 9 / 16)) + empty / count
+        return abs(np.log(columns * width / (rows * height) * 9 / 16)) + 2.5 * empty / count
 
     return min(range(1, count + 1), key=unlike)
 
@@ -149,7 +163,6 @@ def _joined(pictures: Sequence[np.ndarray], axis: int, gap: int) -> np.ndarray:
     return np.concatenate([part for picture in pictures for part in (between, picture)][1:], axis)
 
 
-def _padded(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    padded = np.full((height, width, 3), GROUND, np.uint8)
-    padded[: picture.shape[0], : picture.shape[1]] = picture
-    return padded
+def _centred(line: np.ndarray, width: int) -> np.ndarray:
+    left = (width - line.shape[1]) // 2
+    return np.pad(line, ((0, 0), (left, width - line.shape[1] - left), (0, 0)), constant_values=GROUND)

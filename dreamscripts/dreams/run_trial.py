@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dreamscripts.dreams.trial import Pass, Trial
+from dreamscripts.dreams.trial import Pass, Trial, moments_of
 from dreamscripts.errors import Diverged
+from dreamscripts.images.resizing import fit
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.optimizers.optimize import optimize
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.settings.schema import Settings
+
+SIDE = 320  # longest side of a snapshot in pixels
 
 
 class _Spent(Exception):
@@ -30,6 +33,7 @@ class _Meter:
         self._trial = trial
         self._evaluator = evaluator
         self._budgets = budgets
+        self._moments = moments_of(budgets[-1])
         self._started = time.perf_counter()
         self._recording = 0.0  # seconds spent on recording
 
@@ -50,6 +54,11 @@ class _Meter:
         """Seconds since the start of the trial, without the time for recording."""
         return time.perf_counter() - self._started - self._recording
 
+    def snapshot(self) -> np.ndarray:
+        """Return the best picture so far, with at most SIDE pixels on its longer side: uint8 (H, W, 3)."""
+        picture = self.preprocessing.denormalise(self.best)
+        return np.rint(fit(picture, min(SIDE, max(picture.shape)))).astype(np.uint8)
+
     def _record(self, x: Any) -> None:
         passes, before = self._trial.passes, self._evaluator.passes
         if before == self._budgets[-1] and not self._evaluator.is_cached(x):
@@ -65,6 +74,8 @@ class _Meter:
         passes.append(Pass(number, seconds, loss, lowest, self._evaluator.terms(x)))
         if number in self._budgets:
             self._trial.pictures[number] = self.preprocessing.denormalise(self.best)
+        if number in self._moments:
+            self._trial.snapshots[number] = self.snapshot()
         self._recording += self.seconds - seconds
 
 
@@ -89,6 +100,9 @@ def run_trial(
     trial.overhead = 1 - evaluator.seconds / meter.seconds
     for budget in budgets:
         trial.pictures.setdefault(budget, evaluator.preprocessing.denormalise(meter.best))  # if it ended early
+    for moment in moments_of(budgets[-1]):
+        if moment not in trial.snapshots:
+            trial.snapshots[moment] = meter.snapshot()
     if not table.on_device:
         short = table.model_copy(update={"passes": 1})
         trial.mebibytes = _memory(lambda: optimize(evaluator, start, short))

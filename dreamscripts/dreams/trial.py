@@ -10,6 +10,8 @@ from dreamscripts.settings.optimizer_keys import DEFAULT
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import OptimizerSettings
 
+MOMENTS = 25  # most snapshots of a trial
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -50,6 +52,11 @@ class Trial:
     """Largest memory of the optimizer's arrays in MiB, or None if they are on the device."""
     ended_by: str = ""
     """The error message if the trial diverged, else empty."""
+    snapshots: dict[int, np.ndarray] = field(default_factory=dict)
+    """The best picture so far, small, after the passes of `moments_of`: uint8 (H, W, 3).
+
+    Empty if the trial was read from the disk.
+    """
 
     @property
     def varied(self) -> tuple[str, float | None, int | None]:
@@ -92,6 +99,12 @@ def passes_of_iteration(settings: Settings) -> int:
     """Return the passes in an iteration: those of the settings or, if their optimizer has a step, L-BFGS's default."""
     own = OPTIMIZERS[settings.optimizer.name].searches != "step"
     return settings.optimizer.passes if own else OPTIMIZERS[DEFAULT].settings().passes
+
+
+def moments_of(passes: int) -> tuple[int, ...]:
+    """Return the numbers of passes after which small snapshots are kept: at most MOMENTS, from 1 to `passes`."""
+    count = min(MOMENTS, passes)
+    return tuple(round(1 + (passes - 1) * number / max(1, count - 1)) for number in range(count))
 
 
 def budgets_of(passes: int) -> tuple[int, ...]:

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamscripts.film_files.animation import write_animation
-from dreamscripts.film_files.encoding import encode
 from dreamscripts.film_files.frame import Frame
-from dreamscripts.film_files.joining import join
 from dreamscripts.film_files.kinds import kind_of
 
 
@@ -20,8 +17,13 @@ def write_film(path: Path, frames: Iterable[np.ndarray], rate: Fraction, *, meta
     The file is written whole or not at all. Returns what was adapted, in plain words. Raises OutputError.
     """
     kind = kind_of(path)
-    if kind.animation:
+    if kind.is_animation:
+        from dreamscripts.film_files.animation import write_animation
+
         return write_animation(path, _timed(frames), 1 / rate, kind, metadata=metadata)
+    from dreamscripts.film_files.encoding import encode  # needs PyAV
+    from dreamscripts.film_files.joining import join
+
     segment = path.with_name(f".dreamscripts-{secrets.token_hex(8)}.part")
     try:
         encode(segment, _timed(frames), 1 / rate, rate, kind)

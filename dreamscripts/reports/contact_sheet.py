@@ -3,12 +3,11 @@
 import io
 import math
 from collections.abc import Iterable
-from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from dreamscripts.errors import shown
-from dreamscripts.reports.labels import shorten
+from dreamscripts.reports.labels import font, shorten
 
 INK, QUIET, GROUND, MISSING = "#1d1d1f", "#6b6b70", "#fbfbfa", "#ececea"
 MARGIN, GAP = 24, 8
@@ -21,7 +20,7 @@ def draw_sheet(heading: str, note: str, pictures: Iterable[Image.Image | None], 
     columns = _columns(count)
     label = min(18, max(11, size // 8))
     cell = max(1, min(size, math.isqrt(MOST_PIXELS // count) - 2 * GAP - label))
-    heading_font, note_font, label_font = _font(2 * label), _font(label + 2), _font(label)
+    heading_font, note_font, label_font = font(2 * label), font(label + 2), font(label)
     across = max(cell, math.ceil(label_font.getlength(str(count - 1)))) + GAP
     down = cell + round(1.6 * label) + GAP
     top = MARGIN + 6 * label
@@ -50,10 +49,3 @@ def _columns(count: int) -> int:
     """Return a number of columns for a sheet wider than high. The last row is full if possible."""
     least = math.ceil(math.sqrt(count))
     return next((columns for columns in range(least, 2 * least) if count % columns == 0), math.ceil(1.2 * least))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib's font has more alphabets than Pillow's. Matplotlib takes half a second to import.
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)

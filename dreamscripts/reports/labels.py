@@ -1,6 +1,10 @@
 """Names as they can be drawn in plots and written in web pages."""
 
 import html
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
 
 from dreamscripts.errors import shown
 
@@ -20,6 +24,15 @@ def plot_label(name: str) -> str:
         for character in shorten(shown(name))
     )
     return text.replace("$", r"\$")
+
+
+@lru_cache(maxsize=16)
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Return the font of the pictures, `size` pixels high."""
+    # Matplotlib's font has more alphabets than Pillow's. Matplotlib takes half a second to import.
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
 
 
 def shorten(name: str) -> str:

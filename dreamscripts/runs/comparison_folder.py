@@ -19,6 +19,7 @@ from dreamscripts.dreams.trial import Pass, Trial, budgets_of
 from dreamscripts.errors import OutputError
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.runs.array_files import dump_array
+from dreamscripts.runs.comparison_snapshots import remove_snapshots, save_snapshots
 from dreamscripts.runs.find_run import if_killed_at_start
 from dreamscripts.runs.records import Damaged, Record, read_array, read_record
 from dreamscripts.runs.run_record import ChoicesRecord, read_settings
@@ -35,6 +36,7 @@ TRIAL = re.compile(r"trial_(\d{2,6})\.(json|npy)")
 ADVICE = "its finished trials are lost; start again in another --output"
 OTHER = "choose another --output"
 AGAIN = "this trial is made again"
+PICTURES = ("pictures", "snapshots")  # of a trial; they are not in its record
 
 
 class ComparisonRecord(Record):
@@ -169,9 +171,10 @@ class ComparisonFolder:
     def save(self, trial: Trial) -> None:
         """Write the files of a finished trial. Raises OutputError."""
         self._number += 1
+        save_snapshots(self.folder, self._number, trial)
         pictures = np.stack([trial.pictures[budget] for budget in budgets_of(self.record.passes)])
         self._write_array(f"trial_{self._number:02}.npy", pictures)
-        facts = {field.name: getattr(trial, field.name) for field in fields(trial) if field.name != "pictures"}
+        facts = {field.name: getattr(trial, field.name) for field in fields(trial) if field.name not in PICTURES}
         passes = [asdict(made) for made in trial.passes]
         record = TrialRecord.model_validate(facts | {"passes": passes, "comparison": self._checksum()}, strict=False)
         write_atomically(self.folder / f"trial_{self._number:02}.json", record.model_dump_json().encode())
@@ -188,6 +191,7 @@ class ComparisonFolder:
         """Delete the files of a comparison without a finished trial, and its folder if it is then empty."""
         with suppress(OSError):  # the folder contains other files, or has gone
             self._remove_unfinished()
+            remove_snapshots(self.folder)
             (self.folder / "settings.toml").unlink(missing_ok=True)
             self.folder.rmdir()
 

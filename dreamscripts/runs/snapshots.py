@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dreamscripts.dreams.movie import as_frame
 from dreamscripts.errors import OutputError, PictureError
 from dreamscripts.images.files import open_picture
-from dreamscripts.images.resizing import Size, resize
+from dreamscripts.images.resizing import Size
 from dreamscripts.runs.find_run import snapshot_name
-from dreamscripts.runs.records import Damaged, is_plain_file, read_record
+from dreamscripts.runs.records import Damaged, check_plain_file, read_record
 from dreamscripts.runs.run_record import RunRecord, read_settings
 
 NAME = re.compile(r"iteration_(\d{3,18})\.png", re.ASCII)
 LEFT_OUT = "it is left out"
+WITHOUT = "delete it to make the movie without it"
 ADVICE = "restore it from a copy, or make the run again"
 
 
@@ -37,7 +39,7 @@ class Snapshots:
     def pictures(self, size: Size) -> Iterator[np.ndarray]:
         """Yield each snapshot, resized to `size`: uint8 (H, W, 3). Raises Damaged."""
         for path in self.paths:
-            yield as_frame(path, size)
+            yield as_frame(opened(path, WITHOUT), size)
 
 
 def read_snapshots(folder: Path) -> Snapshots:
@@ -71,8 +73,7 @@ def read_snapshots(folder: Path) -> Snapshots:
 
 def size_of(path: Path, advice: str) -> Size:
     """Return height and width of a PNG file whose checksums are right. It is not decoded. Raises Damaged."""
-    if not is_plain_file(path):
-        raise Damaged(path, "it is missing, empty, or not a plain file", advice)
+    check_plain_file(path, advice)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is decoded by `open_picture`
@@ -84,10 +85,10 @@ def size_of(path: Path, advice: str) -> Size:
     return height, width
 
 
-def as_frame(path: Path, size: Size) -> np.ndarray:
-    """Decode a picture of a run, and resize it: uint8 (H, W, 3). Raises Damaged."""
+def opened(path: Path, advice: str) -> np.ndarray:
+    """Decode a picture in an output folder: float32 (H, W, 3), 0..255. Raises Damaged."""
+    check_plain_file(path, advice)
     try:
-        picture = open_picture(path)
+        return open_picture(path)
     except PictureError as error:
-        raise Damaged(path, str(error).removeprefix(f"{path}: "), "delete it to make the movie without it") from None
-    return np.rint(resize(picture, *size)).astype(np.uint8)
+        raise Damaged(path, str(error).removeprefix(f"{path}: "), advice) from None

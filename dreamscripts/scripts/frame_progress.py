@@ -1,4 +1,4 @@
-"""Show the progress of a film: the frames that are done, and the time left."""
+"""Show the progress of a film: the frames that are done, or pictures that it needs, and the time left."""
 
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -14,9 +14,12 @@ Frame = TypeVar("Frame")
 
 
 class FrameWatch:
-    """The progress of a film of `frames` frames, with the time left. Use it as a context manager."""
+    """The progress of a film of `frames` frames, with the time left. Use it as a context manager.
 
-    def __init__(self, console: CommandConsole, name: str, frames: int):
+    Something else can be counted: `unit` is its name.
+    """
+
+    def __init__(self, console: CommandConsole, name: str, frames: int, unit: str = "frame"):
         self._bar = Bar(
             console,
             {
@@ -29,6 +32,7 @@ class FrameWatch:
         )
         self._task = self._bar.add_task(name, total=frames, numbers="")
         self._frames = frames
+        self._unit = unit
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -42,4 +46,4 @@ class FrameWatch:
         for number, frame in enumerate(frames, 1):
             signals.check()
             yield frame
-            self._bar.update(self._task, completed=number, numbers=f"frame {number}/{self._frames}")
+            self._bar.update(self._task, completed=number, numbers=f"{self._unit} {number}/{self._frames}")

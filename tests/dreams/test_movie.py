@@ -112,7 +112,7 @@ def test_pictures_are_side_by_side_with_a_gap():
     assert beside[0, :, 0].tolist() == [1, 1, 1, GROUND, GROUND, 2, 2, 2, 2]
     rows = side_by_side([flat(value) for value in (1, 2, 3)], 2, 2)
     assert rows.shape == (6, 8, 3)
-    assert rows[-1, :, 0].tolist() == [3, 3, 3, *[GROUND] * 5]
+    assert rows[-1, :, 0].tolist() == [GROUND, GROUND, 3, 3, 3, GROUND, GROUND, GROUND]
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 6), (5, 6), (4, 7), (5, 7)])
@@ -127,7 +127,9 @@ def test_sides_become_even_without_another_pixel_being_changed(height, width, rn
 def test_trials_fill_a_screen():
     assert columns_of(1, 200, 300) == 1
     assert columns_of(2, 200, 300) == 2
+    assert columns_of(3, 200, 300) == 3
     assert columns_of(6, 200, 300) == 3
+    assert columns_of(10, 200, 300) == 4
     assert columns_of(2, 200, 900) == 1
     assert columns_of(3, 400, 200) == 3
     assert gap_between(20) == 2

@@ -1,0 +1,125 @@
+"""What `dreamscripts movie` shows: the snapshots of a run, a channel of a gallery, or the trials of a comparison."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dreamscripts.dreams.movie import Timing, as_frame, beside, cross_faded
+from dreamscripts.errors import OutputError
+from dreamscripts.images.files import open_photo
+from dreamscripts.images.resizing import Size, fitted
+from dreamscripts.scripts import signals
+from dreamscripts.scripts.console import CommandConsole
+from dreamscripts.scripts.frame_progress import FrameWatch
+
+DIFFERENT = 2.0  # mean difference of two pictures, of 255, from which it is said
+
+
+class Movie(NamedTuple):
+    """A movie whose frames are made while it is written."""
+
+    timing: Timing
+    frames: Iterator[np.ndarray]
+    """uint8 (H, W, 3), all of the same size."""
+    settings: str
+    """TOML, for the metadata."""
+    shows: str
+    """What is seen, for example "16 snapshots"."""
+
+
+class Wishes(NamedTuple):
+    """The options that all movies share. None is the default."""
+
+    rate: Fraction
+    seconds: float | None
+    hold: float | None
+    size: int | None
+    """Longest side of a picture."""
+
+    def timing(self, pictures: int) -> Timing:
+        """Plan a movie of so many pictures. Raises SettingsError."""
+        return Timing.of(pictures, self.rate, self.seconds, self.hold)
+
+
+def of_run(console: CommandConsole, folder: Path, wishes: Wishes, photo: Path | None) -> Movie:
+    """Plan the movie of a run, with a photograph beside it. Raises DreamError."""
+    from dreamscripts.runs.snapshots import read_snapshots
+
+    snapshots = read_snapshots(folder)
+    for note in snapshots.notes:
+        console.print(note)
+    count = len(snapshots.paths)
+    if count < 2:
+        raise OutputError(f"{folder}: has only one snapshot ({snapshots.paths[0].name}), and a movie needs two")
+    size = fitted(*snapshots.size, wishes.size)
+    timing = wishes.timing(count)
+    frames = cross_faded(snapshots.pictures(size), timing)
+    if photo is not None:
+        frames = beside(_still(console, photo, size), frames)
+    return Movie(timing, frames, snapshots.settings, f"{count} snapshots")
+
+
+def _still(console: CommandConsole, photo: Path, size: Size) -> np.ndarray:
+    """Open a photograph as a frame of the height of `size`. It keeps its shape. Raises PictureError."""
+    opened = open_photo(photo)
+    for note in opened.notes:
+        console.print(f"{photo}: {note}")
+    height, width = size
+    tall, wide, _ = opened.pixels.shape
+    own = max(1, round(wide * height / tall))
+    if abs(own - width) <= 1 + width / 50:
+        own = width  # a shape that was rounded
+    else:
+        console.print(f"{photo}: has another shape than the dream; is it the photograph of this run?")
+    return as_frame(opened.pixels, (height, own))
+
+
+def of_channel(console: CommandConsole, folder: Path, wishes: Wishes, name: str, allow_files: bool) -> Movie:
+    """Dream a channel of a gallery again, and plan its movie. Raises DreamError."""
+    from dreamscripts.backends.startup import start_keras
+    from dreamscripts.runs.gallery_channel import open_channel
+
+    channel = open_channel(folder, name, allow_files)
+    wishes.timing(channel.expected)  # find errors before Keras is imported, which takes seconds
+    start_keras()
+    with (
+        FrameWatch(console, f"dreaming {name}", channel.expected, channel.unit) as watch,
+        closing(channel.growth(lambda passes, loss: signals.check())) as growth,
+    ):
+        pictures, difference = channel.pictures(watch.counted(growth))
+    if difference > DIFFERENT:
+        console.print(
+            f"{name}: dreamt again, its picture differs by {difference:.0f} of 255 on average, as another machine or "
+            "version made that of the gallery; the film ends with the picture of the gallery"
+        )
+    height, width, _ = channel.picture.shape
+    size = fitted(height, width, wishes.size)
+    timing = wishes.timing(len(pictures))
+    frames = cross_faded((as_frame(picture, size) for picture in pictures), timing)
+    return Movie(timing, frames, channel.settings.to_toml(), f"{len(pictures)} pictures of {name}")
+
+
+def of_comparison(console: CommandConsole, folder: Path, wishes: Wishes, best: bool) -> Movie:
+    """Plan the movie of a comparison: its trials side by side. Raises DreamError."""
+    from dreamscripts.reports.trial_panels import Panel, panels_side_by_side
+    from dreamscripts.runs.comparison_snapshots import read_comparison
+
+    comparison = read_comparison(folder)
+    for note in comparison.notes:
+        console.print(note)
+    trials = comparison.best if best else comparison.trials
+    passes = [moment.passes for moment in trials[0].record.moments]
+    if len(passes) < 2:
+        raise OutputError(f"{folder}: its trials have only one snapshot each, and a movie needs two")
+    size = fitted(*comparison.size, wishes.size)
+    timing = wishes.timing(len(passes))
+    panels = [
+        Panel(trial.record.name, [moment.lowest for moment in trial.record.moments], trial.pictures(size))
+        for trial in trials
+    ]
+    shows = f"{len(trials)} trials" if len(trials) > 1 else "1 trial"
+    return Movie(timing, panels_side_by_side(panels, passes, size, timing), comparison.settings, shows)
