@@ -171,7 +171,7 @@ class ComparisonFolder:
     def save(self, trial: Trial) -> None:
         """Write the files of a finished trial. Raises OutputError."""
         self._number += 1
-        save_snapshots(self.folder, self._number, trial)
+        save_snapshots(self.folder, self._number, trial, self._checksum())
         pictures = np.stack([trial.pictures[budget] for budget in budgets_of(self.record.passes)])
         self._write_array(f"trial_{self._number:02}.npy", pictures)
         facts = {field.name: getattr(trial, field.name) for field in fields(trial) if field.name not in PICTURES}

@@ -42,6 +42,8 @@ class MomentRecord(Record):
 class SnapshotsRecord(Record):
     """The snapshots of a trial."""
 
+    comparison: int
+    """The checksum of the comparison that the trial belongs to."""
     optimizer: Annotated[str, Field(max_length=255)]
     name: Annotated[str, Field(max_length=1000)]
     """The optimizer and the value that the trial varies, to show."""
@@ -94,8 +96,11 @@ class ComparisonSnapshots:
         return [min(trials, key=lambda trial: trial.record.loss) for trials in by_optimizer.values()]
 
 
-def save_snapshots(folder: Path, number: int, trial: Trial) -> None:
-    """Write the snapshots of trial `number`, and then their record. Raises OutputError."""
+def save_snapshots(folder: Path, number: int, trial: Trial, comparison: int) -> None:
+    """Write the snapshots of trial `number`, and then their record. `comparison` is the checksum of the comparison.
+
+    Raises OutputError.
+    """
     if not trial.snapshots:
         return
     with output_errors(folder / FOLDER):
@@ -105,6 +110,7 @@ def save_snapshots(folder: Path, number: int, trial: Trial) -> None:
     lowest = {made.number: made.lowest for made in trial.passes}
     last = trial.passes[-1].lowest  # of a trial that ended early
     record = SnapshotsRecord(
+        comparison=comparison,
         optimizer=trial.optimizer,
         name=trial.name,
         varied=float(trial.step or trial.restart or 0),
@@ -141,7 +147,12 @@ def read_comparison(folder: Path) -> ComparisonSnapshots:
     settings = read_settings(folder / "settings.toml", "restore it from a copy, or make the comparison again").to_toml()
     found = [(int(name[1]), path) for path in (folder / FOLDER).glob("*.json") if (name := NAME.fullmatch(path.name))]
     records = {number: read_record(path, SnapshotsRecord, ADVICE) for number, path in sorted(found)[:MOST_TRIALS]}
-    latest = {(record.optimizer, record.varied): number for number, record in records.items()}  # one may be made again
+    current = records[max(records)].comparison if records else 0  # the settings may have been changed before --resume
+    latest = {
+        (record.optimizer, record.varied): number  # a trial may have been made again
+        for number, record in records.items()
+        if record.comparison == current
+    }
     optimizers = list(dict.fromkeys(optimizer for optimizer, _ in latest))
     comparison = ComparisonSnapshots([], settings)
     for _, number in sorted(latest.items(), key=lambda item: (optimizers.index(item[0][0]), item[0][1])):

@@ -13,7 +13,7 @@ from dreamscripts.dreams.movie import as_frame
 from dreamscripts.errors import OutputError, PictureError
 from dreamscripts.images.files import open_picture
 from dreamscripts.images.resizing import Size
-from dreamscripts.runs.find_run import snapshot_name
+from dreamscripts.runs.find_run import SNAPSHOT, snapshot_name
 from dreamscripts.runs.records import Damaged, check_plain_file, read_record
 from dreamscripts.runs.run_record import RunRecord, read_settings
 
@@ -52,7 +52,7 @@ def read_snapshots(folder: Path) -> Snapshots:
     settings = read_settings(folder / "settings.toml", ADVICE).to_toml()
     found = {
         int(name[1]): path
-        for path in folder.iterdir()
+        for path in folder.glob(SNAPSHOT)
         if (name := NAME.fullmatch(path.name)) and path.name == snapshot_name(int(name[1]))
     }
     paths = [found[number] for number in sorted(found)]

@@ -9,6 +9,7 @@ import typer
 
 from dreamscripts.atomic_files import fitting_name, numbered
 from dreamscripts.errors import OutputError, SettingsError, quoted
+from dreamscripts.film_files.kinds import kind_of
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from dreamscripts.scripts.console import CommandConsole
     from dreamscripts.scripts.movie_plans import Movie
 
-RATE, RATE_OF_ANIMATIONS = 30.0, 15.0  # frames per second: animations are many times as large as films
+# Frames per second, and most pixels of the longest side of a picture. The files of animations are many times as large.
+FILM, ANIMATION = (30.0, 1920), (15.0, 480)
 RECORDS = {
     "run.json": "run",
     "gallery.json": "gallery",
@@ -52,7 +54,14 @@ Seconds = Annotated[
     float | None, typer.Option(min=0.1, max=3600, help="Length of the film with the hold. Default: 8 to 12 seconds.")
 ]
 Hold = Annotated[float | None, typer.Option(min=0, max=600, help="Seconds that the last picture is held. Default: 2.")]
-Size = Annotated[int | None, typer.Option(min=16, max=8192, help="Longest side of each picture in pixels.")]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        min=16,
+        max=8192,
+        help="Longest side of each picture in pixels. Default: its own, up to 1920, or 480 for .gif and .webp.",
+    ),
+]
 
 
 def movie(
@@ -84,10 +93,11 @@ def movie(
             raise SettingsError(f"{folder}: is the folder of a {kind}; {option} is for the folder of a {needs}")
     console = options.open_console(quiet)
     file = _file(output, folder)
-    rate = _rate(fps, file)
-    from dreamscripts.scripts import movie_plans
+    usual, largest = ANIMATION if kind_of(file).is_animation else FILM
+    rate = Fraction(fps or usual).limit_denominator(1001)
+    from dreamscripts.scripts import movie_plans  # imports NumPy
 
-    wishes = movie_plans.Wishes(rate, seconds, hold, size)
+    wishes = movie_plans.Wishes(rate, seconds, hold, size, largest)
     try:
         if kind == "run":
             planned = movie_plans.of_run(console, folder, wishes, compare)
@@ -115,8 +125,6 @@ def _kind_of(folder: Path) -> str:
 
 def _file(output: Path | None, folder: Path) -> Path:
     """Return the name of the film: `output`, or a new name in the current folder. Raises OutputError."""
-    from dreamscripts.film_files.kinds import kind_of
-
     if output is None:
         names = (Path(f"{name}.mp4") for name in numbered(fitting_name(folder.resolve().name or "movie")))
         output = next(name for name in names if not os.path.lexists(name))
@@ -124,16 +132,8 @@ def _file(output: Path | None, folder: Path) -> Path:
         raise OutputError(f"{output}: already exists; use another --output")
     elif not output.parent.is_dir():
         raise OutputError(f"{output}: the folder '{output.parent}' does not exist; create it first")
-    kind_of(output)
+    kind_of(output)  # an ending that is unknown
     return output
-
-
-def _rate(fps: float | None, file: Path) -> Fraction:
-    """Return the frames per second."""
-    from dreamscripts.film_files.kinds import kind_of
-
-    default = RATE_OF_ANIMATIONS if kind_of(file).is_animation else RATE
-    return Fraction(fps or default).limit_denominator(1001)
 
 
 def _write(console: "CommandConsole", planned: "Movie", file: Path, rate: Fraction) -> None:

@@ -39,6 +39,15 @@ class Wishes(NamedTuple):
     hold: float | None
     size: int | None
     """Longest side of a picture."""
+    largest: int
+    """Longest side of a picture if `size` is None."""
+
+    def fitted(self, console: CommandConsole, folder: Path, height: int, width: int) -> Size:
+        """Return the height and width of pictures that have `height` and `width` in the folder."""
+        longest = max(height, width)
+        if self.size is None and longest > self.largest:
+            console.print(f"{folder}: the film is made with {self.largest} pixels; --size {longest} makes it as large")
+        return fitted(height, width, self.size or min(longest, self.largest))
 
     def timing(self, pictures: int) -> Timing:
         """Plan a movie of so many pictures. Raises SettingsError."""
@@ -55,7 +64,7 @@ def of_run(console: CommandConsole, folder: Path, wishes: Wishes, photo: Path | 
     count = len(snapshots.paths)
     if count < 2:
         raise OutputError(f"{folder}: has only one snapshot ({snapshots.paths[0].name}), and a movie needs two")
-    size = fitted(*snapshots.size, wishes.size)
+    size = wishes.fitted(console, folder, *snapshots.size)
     timing = wishes.timing(count)
     frames = cross_faded(snapshots.pictures(size), timing)
     if photo is not None:
@@ -97,7 +106,7 @@ def of_channel(console: CommandConsole, folder: Path, wishes: Wishes, name: str,
             "version made that of the gallery; the film ends with the picture of the gallery"
         )
     height, width, _ = channel.picture.shape
-    size = fitted(height, width, wishes.size)
+    size = wishes.fitted(console, folder, height, width)
     timing = wishes.timing(len(pictures))
     frames = cross_faded((as_frame(picture, size) for picture in pictures), timing)
     return Movie(timing, frames, channel.settings.to_toml(), f"{len(pictures)} pictures of {name}")
@@ -115,7 +124,7 @@ def of_comparison(console: CommandConsole, folder: Path, wishes: Wishes, best: b
     passes = [moment.passes for moment in trials[0].record.moments]
     if len(passes) < 2:
         raise OutputError(f"{folder}: its trials have only one snapshot each, and a movie needs two")
-    size = fitted(*comparison.size, wishes.size)
+    size = wishes.fitted(console, folder, *comparison.size)
     timing = wishes.timing(len(passes))
     panels = [
         Panel(trial.record.name, [moment.lowest for moment in trial.record.moments], trial.pictures(size))
