@@ -43,7 +43,7 @@ def test_set_options_are_accepted():
 
 
 @pytest.mark.parametrize(
-    "command", ["dream", "layers", "settings", "visualize", "gallery", "graph", "compare", "bench"]
+    "command", ["dream", "layers", "settings", "visualize", "gallery", "graph", "compare", "movie", "bench"]
 )
 def test_every_command_is_in_the_documents(command):
     assert any(f"dreamscripts {command}" in page for page in PAGES)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from conftest import changed
 
+from dreamscripts.dreams import run_trial
 from dreamscripts.dreams.comparison import FACTOR, MOST_TRIALS, _search, compare
 from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, open_network
-from dreamscripts.dreams.trial import Trial
+from dreamscripts.dreams.trial import Trial, moments_of
 from dreamscripts.errors import DreamError
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
@@ -151,6 +152,9 @@ def test_a_trial_that_diverges_is_kept_with_what_it_came_by(name, step, small):
     assert step in [trial.step for trial in diverged]
     for trial in diverged:
         assert trial.ended_by.startswith("the loss diverged")
+        assert tuple(trial.snapshots) == moments_of(compared.passes)
+        assert len(trial.passes) < compared.passes
+        np.testing.assert_array_equal(trial.snapshots[compared.passes], np.rint(trial.pictures[compared.passes]))
         assert 1 < len(trial.passes) < PASSES
         assert tuple(sorted(trial.pictures)) == BUDGETS
         assert trial.loss <= compared.start_loss + 1e-6 * abs(compared.start_loss)
@@ -261,3 +265,22 @@ def test_lbfgs_on_the_device_is_measured_as_well(small):
         assert_whole(trial)
         assert trial.loss == pytest.approx(min(p.loss for p in trial.passes), rel=1e-6)
         assert trial.mebibytes is None
+
+
+def test_small_snapshots_are_kept_at_the_same_passes_of_every_trial(compared):
+    assert moments_of(105)[:3] == (1, 5, 10)
+    assert moments_of(105)[-1] == 105
+    assert len(moments_of(105)) == len(set(moments_of(105))) == 25
+    assert moments_of(2) == (1, 2)
+    for trial in compared.trials:
+        assert tuple(trial.snapshots) == moments_of(PASSES) == tuple(range(1, PASSES + 1))
+        for budget in BUDGETS:
+            np.testing.assert_array_equal(trial.snapshots[budget], np.rint(trial.pictures[budget]))
+        assert {snapshot.dtype for snapshot in trial.snapshots.values()} == {np.dtype(np.uint8)}
+        assert np.abs(trial.snapshots[1] - compared.start).max() <= 0.51
+
+
+def test_snapshots_of_a_large_picture_are_made_smaller(small, monkeypatch):
+    monkeypatch.setattr(run_trial, "SIDE", 16)
+    trial = compare(small, CALM, ["adam", "lbfgs"], 2).trials[0]
+    assert {snapshot.shape for snapshot in trial.snapshots.values()} == {(12, 16, 3)}
