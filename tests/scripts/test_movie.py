@@ -85,9 +85,9 @@ def test_the_next_film_gets_a_number_and_a_given_name_is_not_overwritten(command
 
 def test_length_hold_rate_and_size_are_those_that_were_asked_for(command_here, make_run):
     options = ("--seconds", 3, "--hold", 1, "--fps", 24, "--size", 100)
-    done = command_here("movie", make_run(), *options, "-o", "a.mkv", check=0)
-    assert done.stdout == "a.mkv  (5 snapshots, 3.0 s, 24 frames per second)\n"
-    frames, _ = opened(command_here.folder / "a.mkv")
+    done = command_here("movie", make_run(), *options, "-o", "a.mov", check=0)
+    assert done.stdout == "a.mov  (5 snapshots, 3.0 s, 24 frames per second)\n"
+    frames, _ = opened(command_here.folder / "a.mov")
     assert len(frames) == 72
     assert frames[0].shape == (88, 100, 3)
     means = [frame[20:70, 20:70].mean() for frame in frames]
