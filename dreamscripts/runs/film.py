@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SIZE = 640  # pixels: the longer side of a film, if nothing else is said
 SHAPE = 16 / 9  # width by height of a zoom that starts from noise
+SAMPLES = 10  # frames of a preview
 ENDS = 1 << 20  # bytes at each end of a film that its checksum is of
 
 
@@ -114,6 +115,26 @@ def record(folder: FilmFolder, *, on_pass: OnPass | None = None) -> Generator[Fi
             folder.finish(complete)
         finally:
             folder.release()
+
+
+def samples(folder: FilmFolder, *, on_pass: OnPass | None = None) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """Dream of SAMPLES frames from all parts of the film under a video, each by itself.
+
+    Yields the seconds from the start, the frame, and the dream: uint8 (H, W, 3). Raises DreamError.
+    """
+    from dreamscripts.dreams.films.dreamer import Dreamer
+    from dreamscripts.film_files.reading import open_film
+
+    record, settings = folder.record, folder.settings
+    source, video = Path(record.source or ""), settings.video or Video()
+    dreamer = Dreamer(settings, record.height, record.width, on_pass=on_pass, **_choices(folder))
+    for number in range(SAMPLES):
+        seconds = float(record.frames / record.rate.value) * (number + 0.5) / SAMPLES
+        with suppress(FilmError), open_film(source, size=settings.size, start=video.start + seconds) as opened:
+            frame = next(opened.frames()).pixels
+            picture = frame.astype(np.float32)
+            dreamt = picture + video.strength * (dreamer.dream(picture) - picture)
+            yield seconds, frame, np.rint(np.clip(dreamt, 0, 255)).astype(np.uint8)
 
 
 def _frames(folder: FilmFolder, on_pass: OnPass | None) -> Iterator[tuple[FilmFrame, int]]:

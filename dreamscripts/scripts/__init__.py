@@ -19,7 +19,9 @@ from dreamscripts.scripts import (
     layers,
     movie,
     settings,
+    video,
     visualize,
+    zoom,
 )
 from dreamscripts.scripts.signals import stoppable
 from dreamscripts.scripts.streams import Output, Stopped, forget_impossible_sizes, guarded
@@ -38,6 +40,8 @@ COMMANDS = (
     ("gallery", gallery.gallery, "Visualize every channel of a network, as a web page."),
     ("compare", compare.compare, "Compare optimizers on a photograph."),
     ("movie", movie.movie, "Show how a dream grew, as a film."),
+    ("zoom", zoom.zoom, "Make an endless zoom into a photograph, as a film."),
+    ("video", video.video, "Dream over a film."),
     ("keras-example", keras_example.keras_example, "Run the Keras L-BFGS example of 2016."),
     ("layers", layers.layers, "List the layers of a network."),
     ("graph", graph.graph, "Draw a network as a web page."),

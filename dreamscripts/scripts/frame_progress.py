@@ -1,5 +1,6 @@
 """Show the progress of a film: the frames that are done, or pictures that it needs, and the time left."""
 
+import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,14 +13,17 @@ from dreamscripts.scripts.progress import Bar, Words
 
 Frame = TypeVar("Frame")
 
+BETWEEN_LINES = 20.0  # seconds between two lines where no bar can be shown
+
 
 class FrameWatch:
     """The progress of a film of `frames` frames, with the time left. Use it as a context manager.
 
-    Something else can be counted: `unit` is its name.
+    `done` frames were made before. Something else can be counted: `unit` is its name.
     """
 
-    def __init__(self, console: CommandConsole, name: str, frames: int, unit: str = "frame"):
+    def __init__(self, console: CommandConsole, name: str, frames: int, unit: str = "frame", done: int = 0):
+        self._console = console
         self._bar = Bar(
             console,
             {
@@ -30,9 +34,11 @@ class FrameWatch:
                 Words(console, "left"): 3,
             },
         )
-        self._task = self._bar.add_task(name, total=frames, numbers="")
-        self._frames = frames
+        self._task = self._bar.add_task(name, total=frames, completed=done, numbers="")
+        self._frames, self._done = frames, done
         self._unit = unit
+        self._began = self._last_line = time.monotonic()
+        self._made = 0  # frames since the first one, which can take much longer
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -43,7 +49,37 @@ class FrameWatch:
 
     def counted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Yield the frames, and show how many have been used."""
-        for number, frame in enumerate(frames, 1):
+        for number, frame in enumerate(frames, self._done + 1):
             signals.check()
             yield frame
-            self._bar.update(self._task, completed=number, numbers=f"{self._unit} {number}/{self._frames}")
+            self._frames = max(self._frames, number)  # it may be an estimate
+            self._bar.update(
+                self._task, completed=number, total=self._frames, numbers=f"{self._unit} {number}/{self._frames}"
+            )
+            self._print_line(number)
+
+    def on_pass(self, passes: int, loss: float) -> None:
+        """Show that a pass was made, while no frame is done yet."""
+        signals.check()
+        if not self._made:
+            self._bar.update(self._task, numbers=f"{self._unit} {self._done + 1}/{self._frames}, pass {passes}")
+
+    def _print_line(self, number: int) -> None:
+        """Print a line now and then, if there is no bar."""
+        now = time.monotonic()
+        if not self._made:
+            self._began = now
+        self._made += 1
+        if self._console.is_animated or self._made < 2 or now - self._last_line < BETWEEN_LINES:
+            return
+        self._last_line = now
+        left = (now - self._began) / (self._made - 1) * (self._frames - number)
+        self._console.print(f"{self._unit} {number}/{self._frames}, {duration(left)} left")
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: "40 s", "12 min" or "3 h 20 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -148,18 +148,23 @@ def read_text(name: str | Path) -> str:
         from dreamscripts.images.files import read_settings
 
         return read_settings(path)
+    return read_file(path)
+
+
+def read_file(path: Path) -> str:
+    """Read a text file in UTF-8. Raises SettingsError."""
     with open_regular(path, SettingsError, "settings file") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise SettingsError(f"{name}: is larger than 1 MB, so it is not a settings file")
+        raise SettingsError(f"{path}: is larger than 1 MB, so it is not a settings file")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SettingsError(f"{name}: is in UTF-16; save it as UTF-8")
+        raise SettingsError(f"{path}: is in UTF-16; save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError(
-            f"{name}: is not a text file in UTF-8 (line {line} has other bytes); settings are TOML"
+            f"{path}: is not a text file in UTF-8 (line {line} has other bytes); settings are TOML"
         ) from None
 
 

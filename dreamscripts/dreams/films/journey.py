@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from math import exp, log
 
 import numpy as np
+from pydantic import ValidationError
 
 from dreamscripts.dreams.films.dreamer import Dreamer, unit
+from dreamscripts.dreams.prepare import open_network
+from dreamscripts.errors import SettingsError
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.protocol import OnPass
+from dreamscripts.settings.explaining import explain
 from dreamscripts.settings.film_tables import Keyframe, Zoom
 from dreamscripts.settings.schema import Settings
 
@@ -51,6 +55,8 @@ class Journey:
         self._size = height, width
         self._keyframes = (settings.zoom.keyframes if settings.zoom else None) or []
         self._losses = [_with_loss(settings, keyframe) for keyframe in self._keyframes] or [settings]
+        self._check_layers(settings)
+        self._check_layers(settings)
         self._choices = choices
         self._on_choices, self._on_pass = on_choices, on_pass
         self._dreamers: dict[int, Dreamer] = {}
@@ -67,6 +73,12 @@ class Journey:
             del self._dreamers[index]  # it takes memory, and most losses are needed only once
         directions = [share * self._dreamer(first[index]).direction(frame, number) for index, share in shares.items()]
         return directions[0] if len(directions) == 1 else unit(np.sum(directions, axis=0))
+
+    def _check_layers(self, settings: Settings) -> None:
+        """Raise NetworkError now, not after minutes, if the network lacks a layer of a keyframe."""
+        features = {layer: feature for loss in self._losses for layer, feature in loss.features.items()}
+        if len(self._losses) > 1:
+            open_network(settings.model_copy(update={"features": features}))
 
     def _dreamer(self, index: int) -> Dreamer:
         if index not in self._dreamers:
@@ -99,4 +111,7 @@ def mixture(keyframes: list[Keyframe], seconds: float) -> Mapping[int, float]:
 def _with_loss(settings: Settings, keyframe: Keyframe) -> Settings:
     """Return the settings with the loss of a keyframe. Raises SettingsError if they do not fit together."""
     changed = {key: keyframe.model_dump()[key] for key in ("features", "measure", "penalties")}
-    return Settings.model_validate(settings.model_dump() | changed)
+    try:
+        return Settings.model_validate(settings.model_dump() | changed)
+    except ValidationError as error:
+        raise SettingsError(explain(error, f"the keyframe at {keyframe.at:g} seconds", {}, Settings)) from None
