@@ -31,10 +31,11 @@ from dreamscripts.settings.film_tables import Video, Zoom
 from dreamscripts.settings.schema import Settings, check_type
 
 if TYPE_CHECKING:
-    from dreamscripts.dreams.films.zoom import ZoomFrame
+    from dreamscripts.dreams.films.frames import ZoomFrame
     from dreamscripts.networks.tuning import Choices
 
 SIZE = 640  # pixels: the longer side of a film, if nothing else is said
+SMALLEST = 16  # pixels: a side of a film whose motion can be found
 SHAPE = 16 / 9  # width by height of a zoom that starts from noise
 SAMPLES = 10  # frames of a preview
 ENDS = 1 << 20  # bytes at each end of a film that its checksum is of
@@ -83,6 +84,8 @@ def new_video(source: str | Path, settings: Settings, film: str | Path) -> FilmF
         height, width = opened.size
         facts = _facts(height, width, opened.time_base, opened.rate, opened.count)
         notes = list(opened.notes)
+    if min(height, width) < SMALLEST:
+        raise FilmError(f"{source}: frames of {width}×{height} are too small; {SMALLEST} pixels per side are needed")
     check_memory(height, width, settings.optimizer, octaves=settings.octaves)
     record = FilmRecord(
         kind="video", source=path_text(source), checksum=_checksum_of_film(source), settings={}, **facts

@@ -10,8 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from dreamscripts.dreams.films.video import VideoFrame
-from dreamscripts.dreams.films.zoom import ZoomFrame
+from dreamscripts.dreams.films.frames import VideoFrame, ZoomFrame
 from dreamscripts.runs.array_files import load_arrays
 from dreamscripts.runs.records import Damaged, Record, parse_record, read_file
 from dreamscripts.runs.run_record import ChoicesRecord

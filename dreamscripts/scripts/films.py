@@ -112,7 +112,9 @@ def make(console: "CommandConsole", folder: "FilmFolder", how: str, most: int | 
     for note in folder.notes[said:]:
         console.print(f"{folder.film}: {note}")
     took = duration(time.monotonic() - began)
-    console.print(f"{folder.film}  ({folder.frames} frames, {folder.frames / facts.rate.value:.1f} s; it took {took})")
+    console.print(
+        f"{folder.film}  ({folder.frames} frames, {float(folder.frames / facts.rate.value):.1f} s; it took {took})"
+    )
 
 
 def resume_command(folder: "FilmFolder") -> str:

@@ -28,8 +28,10 @@ def refuse_other_channels(settings: "Settings", written_for: str, source: str, o
     if written_for == network or both_files or "features" in overrides:
         return
     table = f'[instead."{short_name(network)}"]' if is_model_file(network) else f"[instead.{network}]"
-    for layer, feature in settings.features.items():
-        set_by = f"features.{layer}", f"features.{layer}.channels"
+    keyframes = (settings.zoom and settings.zoom.keyframes) or []
+    of_keyframes = [(layer, feature) for keyframe in keyframes for layer, feature in keyframe.features.items()]
+    for layer, feature in [*settings.features.items(), *of_keyframes]:
+        set_by = f"features.{layer}", f"features.{layer}.channels", "zoom.keyframes"
         if feature.channels and not any(key in overrides for key in set_by):
             raise SettingsError(
                 f"{source}: the channels of {layer} were chosen for {written_for}, not for {short_name(network)}; "
@@ -41,23 +43,11 @@ def refuse_other_channels(settings: "Settings", written_for: str, source: str, o
 def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
     """Replace the layers of another network by the corresponding layers of this network, with a warning for each.
 
-    If several layers correspond to the same layer, their weights are added. If a layer was replaced,
+    The keyframes of a zoom are adapted, too. If several layers correspond to the same layer, their weights are added. If a layer was replaced,
     `optimizer.max_score` is removed, because scores of two networks differ. Instead, `optimizer.clip` is set, and the
     iterations are halved unless they are overridden. Raises SettingsError for a layer with channels.
     """
-    features: dict[str, Feature] = {}
-    for layer, feature in settings.features.items():
-        if other := equivalent(layer, settings.network):
-            if feature.channels:
-                raise SettingsError(
-                    f"{layer} is not a layer of {settings.network}; it corresponds to {other}, but the channel numbers "
-                    "are different: choose channels again under [features]"
-                )
-            log.warning("%s is not a layer of %s; using %s instead", layer, settings.network, other)
-            layer = other
-        if layer in features:
-            feature = feature.model_copy(update={"weight": feature.weight + features[layer].weight})
-        features[layer] = feature
+    features = _equivalent_features(settings.features, settings.network)
     optimizer = settings.optimizer
     if features.keys() != settings.features.keys() and getattr(optimizer, "max_score", None) is not None:
         # max_score ends an octave before the strongest spot is clipped. Half the iterations have about the same effect.
@@ -71,4 +61,29 @@ def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
             settings.network,
             optimizer.iterations,
         )
-    return settings.model_copy(update={"features": features, "optimizer": optimizer, "instead": None})
+    zoom = settings.zoom
+    if zoom and zoom.keyframes:
+        adapted = [
+            keyframe.model_copy(update={"features": _equivalent_features(keyframe.features, settings.network)})
+            for keyframe in zoom.keyframes
+        ]
+        zoom = zoom.model_copy(update={"keyframes": adapted})
+    return settings.model_copy(update={"features": features, "optimizer": optimizer, "zoom": zoom, "instead": None})
+
+
+def _equivalent_features(before: Mapping[str, "Feature"], network: str) -> dict[str, "Feature"]:
+    """Return features for this network. Raises SettingsError for a layer with channels that must be replaced."""
+    features: dict[str, Feature] = {}
+    for layer, feature in before.items():
+        if other := equivalent(layer, network):
+            if feature.channels:
+                raise SettingsError(
+                    f"{layer} is not a layer of {network}; it corresponds to {other}, but the channel numbers "
+                    "are different: choose channels again under [features]"
+                )
+            log.warning("%s is not a layer of %s; using %s instead", layer, network, other)
+            layer = other
+        if layer in features:
+            feature = feature.model_copy(update={"weight": feature.weight + features[layer].weight})
+        features[layer] = feature
+    return features

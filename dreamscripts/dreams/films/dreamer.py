@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy import ndimage
 
 from dreamscripts.dreams.dream import dream
+from dreamscripts.dreams.films.evenness import even, unit
 from dreamscripts.dreams.prepare import build_evaluator, choose, open_network, plan_octaves
 from dreamscripts.images.resizing import resampled
 from dreamscripts.networks.tuning import Choices
@@ -13,8 +13,6 @@ from dreamscripts.objective.protocol import OnPass
 from dreamscripts.settings.schema import Settings
 
 SHIFT = 16  # pixels: without random shifts, many steps make a grid of lines
-EVENNESS = 0.6  # 0: strong parts of a gradient stay as strong as they are; 1: all parts get the same strength
-WINDOW = 0.15  # of the height: the size of such a part
 
 
 class Dreamer:
@@ -67,19 +65,3 @@ class Dreamer:
         self._evaluator.draw(number)
         gradient = np.roll(np.asarray(self._evaluator.gradient(x)), (-shift[0], -shift[1]), (0, 1))
         return -preprocessing.pull(gradient).astype(np.float32)
-
-
-def unit(gradient: np.ndarray) -> np.ndarray:
-    """Divide a gradient by its mean absolute value, unless it is zero."""
-    mean = np.abs(gradient).mean()
-    return gradient / mean if mean else gradient
-
-
-def even(gradient: np.ndarray) -> np.ndarray:
-    """Weaken the parts of a gradient (H, W, 3) that are stronger than the rest, and strengthen the weaker ones.
-
-    Most measures grow fastest where a dream is strongest already. Without this, a few creatures take all the change.
-    """
-    strength = ndimage.uniform_filter(np.abs(gradient).mean(-1), max(1, round(WINDOW * len(gradient))))
-    mean = strength.mean()
-    return gradient / np.maximum(strength / mean, 0.02)[..., None] ** EVENNESS if mean else gradient

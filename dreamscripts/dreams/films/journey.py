@@ -1,37 +1,20 @@
-"""A journey: losses and speeds at some moments of a zoom, and their mixtures between these moments."""
+"""A journey: the losses at some moments of a zoom, and their mixtures between these moments."""
 
-from collections.abc import Callable, Mapping
-from math import exp, log
+from collections.abc import Callable
 
 import numpy as np
 from pydantic import ValidationError
 
-from dreamscripts.dreams.films.dreamer import Dreamer, unit
+from dreamscripts.dreams.films.dreamer import Dreamer
+from dreamscripts.dreams.films.evenness import unit
+from dreamscripts.dreams.films.speed import mixture
 from dreamscripts.dreams.prepare import open_network
 from dreamscripts.errors import SettingsError
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.protocol import OnPass
 from dreamscripts.settings.explaining import explain
-from dreamscripts.settings.film_tables import Keyframe, Zoom
+from dreamscripts.settings.film_tables import Keyframe
 from dreamscripts.settings.schema import Settings
-
-
-class Speed:
-    """How fast a zoom moves at each moment."""
-
-    def __init__(self, zoom: Zoom):
-        self._zoom = zoom
-
-    def at(self, seconds: float) -> tuple[float, float]:
-        """Return the enlargement per second, and the degrees per second."""
-        zoom = self._zoom
-        shares = mixture(zoom.keyframes or [], seconds)
-        if not shares:
-            return zoom.factor, zoom.turn
-        frames = [((zoom.keyframes or [])[index], share) for index, share in shares.items()]
-        factors = [(zoom.factor if frame.factor is None else frame.factor, share) for frame, share in frames]
-        turns = [(zoom.turn if frame.turn is None else frame.turn, share) for frame, share in frames]
-        return exp(sum(share * log(factor) for factor, share in factors)), sum(share * turn for turn, share in turns)
 
 
 class Journey:
@@ -94,18 +77,6 @@ class Journey:
     def _chosen(self, choices: Choices) -> None:
         self._choices = choices
         self._on_choices(choices)
-
-
-def mixture(keyframes: list[Keyframe], seconds: float) -> Mapping[int, float]:
-    """Return {number of a keyframe: its share} at a moment. The shares are above 0, and their sum is 1."""
-    passed = [index for index, keyframe in enumerate(keyframes) if keyframe.at <= seconds]
-    if not passed:
-        return {}
-    last = passed[-1]
-    if last + 1 == len(keyframes):
-        return {last: 1.0}
-    share = (seconds - keyframes[last].at) / (keyframes[last + 1].at - keyframes[last].at)
-    return {last: 1 - share, last + 1: share} if share else {last: 1.0}
 
 
 def _with_loss(settings: Settings, keyframe: Keyframe) -> Settings:

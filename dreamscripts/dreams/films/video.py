@@ -5,14 +5,17 @@ creatures keep their places on things, and nothing of the photograph itself is e
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
-from dreamscripts.dreams.films.dreamer import WINDOW, Dreamer
+from dreamscripts.dreams.films.evenness import around
+from dreamscripts.dreams.films.frames import VideoFrame
 from dreamscripts.dreams.films.motion import Motion, find_motion, luma_of
 from dreamscripts.settings.film_tables import Video
+
+if TYPE_CHECKING:
+    from dreamscripts.dreams.films.dreamer import Dreamer
 
 GAIN = 2.0  # part of the missing strength that a step tries to add
 NEW = 4.0  # mean change in pixel values of a step where the film shows something new
@@ -21,21 +24,8 @@ LEAST_TRUST = 0.35  # share of a frame that must have been in the frame before; 
 LARGEST_CHANGE = 48.0  # mean change of luma after the motion; with more, it is another shot
 
 
-@dataclass(frozen=True)
-class VideoFrame:
-    """A dreamt frame of a film, and what the next frame needs of it."""
-
-    number: int  # from 0
-    first: int  # the number of the first frame of this shot
-    strength: float  # mean absolute value of `added` in that frame
-    pixels: np.ndarray  # uint8 (H, W, 3), RGB: the dreamt frame
-    luma: np.ndarray  # uint8 (H, W), of the film
-    added: np.ndarray  # float32 (H, W, 3): what the dream added, in pixel values
-    new: np.ndarray  # float32 (H, W), 0..1: 1 where the film has just shown something new
-
-
 def dream_video(
-    frames: Iterable[np.ndarray], dreamer: Dreamer, video: Video, after: VideoFrame | None = None
+    frames: Iterable[np.ndarray], dreamer: "Dreamer", video: Video, after: VideoFrame | None = None
 ) -> Iterator[VideoFrame]:
     """Dream of the frames of a film, uint8 (H, W, 3), one after the other.
 
@@ -48,7 +38,7 @@ def dream_video(
         yield last
 
 
-def _first(frame: np.ndarray, dreamer: Dreamer, video: Video, number: int) -> VideoFrame:
+def _first(frame: np.ndarray, dreamer: "Dreamer", video: Video, number: int) -> VideoFrame:
     """Dream of the first frame of a shot, by the optimizer of the settings."""
     picture = frame.astype(np.float32)
     pixels, added = _within(picture, video.strength * (dreamer.dream(picture) - picture))
@@ -56,7 +46,7 @@ def _first(frame: np.ndarray, dreamer: Dreamer, video: Video, number: int) -> Vi
     return VideoFrame(number, number, float(np.abs(added).mean()), pixels, luma_of(frame), added, new)
 
 
-def _next(frame: np.ndarray, dreamer: Dreamer, video: Video, last: VideoFrame) -> VideoFrame:
+def _next(frame: np.ndarray, dreamer: "Dreamer", video: Video, last: VideoFrame) -> VideoFrame:
     """Move the dream to the next frame, and renew it. If the frame is of another shot, dream of it from the start."""
     number, luma = last.number + 1, luma_of(frame)
     motion = find_motion(luma, last.luma)
@@ -82,8 +72,7 @@ def _within(picture: np.ndarray, added: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def missing(added: np.ndarray, strength: float, most: float) -> np.ndarray:
     """Return the step that each pixel needs for a dream of this strength: float32 (H, W), from 0 to `most`."""
-    found = ndimage.uniform_filter(np.abs(added).mean(-1), max(1, round(WINDOW * len(added))))
-    return np.clip(GAIN * (strength - found), 0, most)
+    return np.clip(GAIN * (strength - around(added)), 0, most)
 
 
 def is_cut(luma: np.ndarray, before: np.ndarray, motion: Motion) -> bool:

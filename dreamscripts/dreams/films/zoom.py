@@ -7,34 +7,25 @@ the picture, and it fills the frame in the moment in which the film begins again
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, cos, exp, log, prod, radians, sin
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from dreamscripts.dreams.films.journey import Journey, Speed
+from dreamscripts.dreams.films.frames import ZoomFrame
+from dreamscripts.dreams.films.speed import speed_at
 from dreamscripts.dreams.films.tone import held, tone_of
 from dreamscripts.errors import SettingsError
 from dreamscripts.images.resizing import Size, resampled
 from dreamscripts.settings.film_tables import Zoom
 
+if TYPE_CHECKING:
+    from dreamscripts.dreams.films.journey import Journey
+
 STRENGTH = 60.0  # mean change of the dream in pixel values per second, at strength 1
 HOLD = 6.0  # how fast the tone returns: after a second, exp(−HOLD) of a difference is left
 SMALLEST = 1 / 12  # size of the first frame when it comes back in a loop
 LEAST_ENLARGEMENT = 3.0  # of a whole film that is a loop
-
-
-@dataclass(frozen=True)
-class ZoomFrame:
-    """A frame of a zoom, and what the next frame needs of it."""
-
-    number: int  # from 0
-    picture: np.ndarray  # float32 (H, W, 3), RGB in 0..255
-    start: np.ndarray  # float32 (H, W, 3): the first frame
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """The frame: uint8 (H, W, 3), RGB."""
-        return np.rint(self.picture).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,7 @@ def _transformed(picture: np.ndarray, turned: np.ndarray, offset: np.ndarray, si
 
 
 def dream_zoom(
-    picture: np.ndarray, journey: Journey, zoom: Zoom, after: ZoomFrame | None = None
+    picture: np.ndarray, journey: "Journey", zoom: Zoom, after: ZoomFrame | None = None
 ) -> Iterator[ZoomFrame]:
     """Yield the frames of a zoom into a picture: float32 (H, W, 3), RGB in 0..255.
 
@@ -99,8 +90,7 @@ def dream_zoom(
 
 def _views(zoom: Zoom) -> list[View]:
     """Return the views between all frames, and from the last one to the first of the next round."""
-    speed = Speed(zoom)
-    speeds = [speed.at(number / zoom.fps) for number in range(zoom.frames)]
+    speeds = [speed_at(zoom, number / zoom.fps) for number in range(zoom.frames)]
     return [View(factor ** (1 / zoom.fps), turn / zoom.fps, zoom.x, zoom.y) for factor, turn in speeds]
 
 
