@@ -21,13 +21,13 @@ LEAST = 0.1  # deviation of a scale, in pixel values, below which it is taken as
 class Tone(NamedTuple):
     """The brightness, contrast and colours of a picture."""
 
-    mean: np.ndarray  # float32 (3,): mean of luma and the colour differences
+    mean: np.ndarray  # float32 (3,): mean of red, green and blue
     deviations: np.ndarray  # float32 (SCALES, 3): standard deviations of each scale, finest first
 
 
 def tone_of(picture: np.ndarray) -> Tone:
     """Measure the tone of a picture, float32 (H, W, 3), RGB in 0..255."""
-    return _measure(_split(picture))
+    return Tone(picture.mean((0, 1)), _deviations(_split(picture)))
 
 
 def held(picture: np.ndarray, tone: Tone, share: float) -> np.ndarray:
@@ -36,19 +36,17 @@ def held(picture: np.ndarray, tone: Tone, share: float) -> np.ndarray:
     `share` (0..1) is the share of the difference in contrast that is corrected. The mean is corrected as a whole.
     """
     scales = _split(picture)
-    found = _measure(scales)
-    ratio = np.maximum(tone.deviations, LEAST) / np.maximum(found.deviations, LEAST)
+    ratio = np.maximum(tone.deviations, LEAST) / np.maximum(_deviations(scales), LEAST)
     factors = np.clip(ratio, 1 / LARGEST, LARGEST) ** share
-    scales[-1] -= found.mean
+    scales[-1] -= scales[-1].mean((0, 1))
     changed = _merge([scale * factor for scale, factor in zip(scales, factors, strict=True)])
-    aim = RGB @ tone.mean
     for _ in range(3):  # clipping moves the mean
-        changed = np.clip(changed + (aim - changed.mean((0, 1))), 0, 255)
+        changed = np.clip(changed + (tone.mean - changed.mean((0, 1))), 0, 255)
     return changed.astype(np.float32)
 
 
-def _measure(scales: list[np.ndarray]) -> Tone:
-    return Tone(scales[-1].mean((0, 1)), np.stack([scale.std((0, 1)) for scale in scales]))
+def _deviations(scales: list[np.ndarray]) -> np.ndarray:
+    return np.stack([scale.std((0, 1)) for scale in scales])
 
 
 def _split(picture: np.ndarray) -> list[np.ndarray]:
