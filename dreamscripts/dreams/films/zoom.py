@@ -6,11 +6,11 @@ the picture, and it fills the frame in the moment in which the film begins again
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, cos, exp, log, prod, radians, sin
-from typing import TYPE_CHECKING
+from math import cos, exp, log, prod, radians, sin
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from PIL import Image
+from scipy import ndimage
 
 from dreamscripts.dreams.films.frames import ZoomFrame
 from dreamscripts.dreams.films.speed import speed_at
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STRENGTH = 60.0  # mean change of the dream in pixel values per second, at strength 1
 HOLD = 6.0  # how fast the tone returns: after a second, exp(−HOLD) of a difference is left
-SMALLEST = 1 / 12  # size of the first frame when it comes back in a loop
+SMALLEST = 1 / 12  # size of the first frame when it comes back in a loop; larger if the film enlarges less
 LEAST_ENLARGEMENT = 3.0  # of a whole film that is a loop
 
 
@@ -40,11 +40,7 @@ class View:
     def of(self, picture: np.ndarray) -> np.ndarray:
         """Return the view of a picture, float32 (H, W, C). What is outside of it is its mirror image."""
         height, width = picture.shape[:2]
-        turned, offset = self.back(height, width)
-        corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ turned.T + offset
-        margin = ceil(max(0, -corners.min(), *(corners - [width, height]).max(0))) + 3  # 3 for the interpolation
-        padded = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "symmetric")
-        return _transformed(padded, turned, offset + margin, (height, width))
+        return _transformed(picture, *self.back(height, width), (height, width), "reflect")
 
     def back(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Return A (2, 2) and b (2,), so that A·p + b is the place in the picture that the view shows at p = (x, y)."""
@@ -54,11 +50,18 @@ class View:
         return turned, point - turned @ point
 
 
-def _transformed(picture: np.ndarray, turned: np.ndarray, offset: np.ndarray, size: Size) -> np.ndarray:
-    """Return float32 (H, W, C) of this size, by cubic interpolation of a picture at turned·p + offset. Outside is 0."""
-    how = Image.Transform.AFFINE, (*turned[0], offset[0], *turned[1], offset[1]), Image.Resampling.BICUBIC
-    planes = [Image.fromarray(np.ascontiguousarray(picture[..., c])) for c in range(picture.shape[2])]
-    return np.stack([np.asarray(plane.transform(size[::-1], *how)) for plane in planes], axis=2)
+def _transformed(
+    picture: np.ndarray, turned: np.ndarray, offset: np.ndarray, size: Size, outside: Literal["reflect", "constant"]
+) -> np.ndarray:
+    """Return float32 (H, W, C) of this size, from a picture at turned·p + offset. Outside is a mirror image, or 0.
+
+    The interpolation is by cubic splines. Cubic convolution sharpens, and a zoom repeats it until little else is left.
+    """
+    matrix = turned[::-1, ::-1]  # for p = (row, column)
+    start = offset[::-1] + matrix @ (0.5, 0.5) - 0.5  # from the corners of pixels to their centres
+    planes = [ndimage.spline_filter(picture[..., c], 3, np.float32, "reflect") for c in range(picture.shape[2])]
+    how: dict[str, Any] = {"output": np.float32, "order": 3, "mode": outside, "prefilter": False}
+    return np.stack([ndimage.affine_transform(plane, matrix, start, size, **how) for plane in planes], axis=2)
 
 
 def dream_zoom(
@@ -83,7 +86,7 @@ def dream_zoom(
         seen = seen + step * journey.direction(seen, number, number / zoom.fps)
         seen = held(seen, tone, 1 - exp(-HOLD / zoom.fps))
         if zoom.loop:
-            seen = _with_start(seen, last.start, views[number:])
+            seen = _with_start(seen, last.start, views, number)
         last = ZoomFrame(number, seen, last.start)
         yield last
 
@@ -103,18 +106,21 @@ def _check_loop(views: list[View]) -> None:
         )
 
 
-def _with_start(picture: np.ndarray, start: np.ndarray, ahead: list[View]) -> np.ndarray:
-    """Put the first frame of a loop into a picture, as it must look now. `ahead` are the views to the end."""
+def _with_start(picture: np.ndarray, start: np.ndarray, views: list[View], number: int) -> np.ndarray:
+    """Put the first frame of a loop into the picture of a later frame, as it must look then."""
+    ahead = views[number:]
     size = 1 / prod(view.factor for view in ahead)
-    if size < SMALLEST:
+    smallest = max(SMALLEST, 1 / prod(view.factor for view in views))
+    if size < smallest:
         return picture
     height, width, _ = picture.shape
     small = resampled(start, max(1, round(size * height)), max(1, round(size * width)))
-    far = log(size) / log(SMALLEST)  # 1 when it appears, 0 at the end
+    far = log(size) / log(smallest)  # 1 when it appears, 0 at the end
     opacity = _smooth((1 - far) / 0.3) * _from_edge(small.shape[:2], 0.01 + 0.4 * far)
     turned, offset = View(size, -sum(view.degrees for view in ahead), ahead[0].x, ahead[0].y).back(height, width)
     scale = np.array([small.shape[1] / width, small.shape[0] / height])
-    placed = _transformed(np.dstack([small, opacity]), scale[:, None] * turned, scale * offset, (height, width))
+    both, turned, offset = np.dstack([small, opacity]), scale[:, None] * turned, scale * offset
+    placed = _transformed(both, turned, offset, (height, width), "constant")
     covered = np.clip(placed[..., 3:], 0, 1)
     return np.clip((1 - covered) * picture + covered * placed[..., :3], 0, 255)
 

@@ -36,7 +36,9 @@ def scales_of(picture) -> list[np.ndarray]:
     for _ in range(SCALES - 1):
         height, width = planes[0].shape
         halves = [resized(plane, -(-height // 2), -(-width // 2)) for plane in planes]
-        scales.append(np.stack([plane - resized(half, height, width) for plane, half in zip(planes, halves)], axis=2))
+        scales.append(
+            np.stack([plane - resized(half, height, width) for plane, half in zip(planes, halves, strict=True)], axis=2)
+        )
         planes = halves
     return [*scales, np.stack(planes, axis=2)]
 
@@ -66,7 +68,7 @@ def stated(picture, tone, share) -> np.ndarray:
 def test_each_scale_of_luma_and_colour_is_brought_nearer_to_its_contrast(picture, other, share):
     tone = tone_of(other)
     expected, found = stated(picture, tone, share), held(picture, tone, share)
-    if 0 <= expected.min() and expected.max() <= 255:  # nothing is clipped
+    if expected.min() >= 0 and expected.max() <= 255:  # nothing is clipped
         np.testing.assert_allclose(found, expected, atol=0.02)
 
 
