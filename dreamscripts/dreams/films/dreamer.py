@@ -40,9 +40,12 @@ class Dreamer:
         self._evaluator = build_evaluator(network, self._settings, *largest, choices=choices, on_pass=on_pass)
 
     def dream(self, frame: np.ndarray) -> np.ndarray:
-        """Dream of a frame, as of a photograph, by the optimizer and the octaves of the settings."""
+        """Dream of a frame, as of a photograph, by the optimizer and the octaves of the settings.
+
+        The result has the size of the frame, even if the last octave is larger.
+        """
         *_, last = dream(frame, self._settings, evaluator=self._evaluator)
-        return last.picture
+        return np.clip(resampled(last.picture, *frame.shape[:2]), 0, 255)
 
     def direction(self, frame: np.ndarray, number: int) -> np.ndarray:
         """Return the change of a frame that raises the score, float32 (H, W, 3), with a mean absolute value of 1.
