@@ -50,12 +50,14 @@ class Journey:
 
     def direction(self, frame: np.ndarray, number: int, seconds: float) -> np.ndarray:
         """Return the direction in which the dream grows at this moment. See `Dreamer.direction`."""
-        shares = mixture(self._keyframes, seconds) or {0: 1.0}
-        first = {index: self._losses.index(self._losses[index]) for index in shares}  # the same loss is compiled once
-        for index in self._dreamers.keys() - set(first.values()):
+        shares: dict[int, float] = {}
+        for index, share in (mixture(self._keyframes, seconds) or {0: 1.0}).items():
+            same = self._losses.index(self._losses[index])  # keyframes may differ in their speed only
+            shares[same] = shares.get(same, 0.0) + share
+        for index in self._dreamers.keys() - shares.keys():
             del self._dreamers[index]  # it takes memory, and most losses are needed only once
-        directions = [share * self._dreamer(first[index]).direction(frame, number) for index, share in shares.items()]
-        return directions[0] if len(directions) == 1 else unit(np.sum(directions, axis=0))
+        directions = [share * self._dreamer(index).direction(frame, number) for index, share in shares.items()]
+        return unit(np.sum(directions, axis=0))
 
     def _check_layers(self, settings: Settings) -> None:
         """Raise NetworkError now, not after minutes, if the network lacks a layer of a keyframe."""
