@@ -105,10 +105,14 @@ class FilmFolder:
             record = read_record(folder / "film.json", FilmRecord, ADVICE)
             settings = read_settings(folder / "settings.toml", ADVICE)
             check_unchanged(folder / "settings.toml", record.settings, "film.json")
-            made = cls(film, settings, record, unlock)
-            made._read_state()
         except BaseException:
             unlock()
+            raise
+        made = cls(film, settings, record, unlock)
+        try:
+            made._read_state()
+        except BaseException:
+            made.release()
             raise
         return made
 

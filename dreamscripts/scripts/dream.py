@@ -9,6 +9,7 @@ import typer
 
 from dreamscripts.atomic_files import fitting_name
 from dreamscripts.errors import DreamError, OutputError, SettingsError, quoted
+from dreamscripts.film_files.kinds import KINDS as FILMS
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
 from dreamscripts.settings.named_files import KINDS
@@ -25,7 +26,8 @@ NOISE = "noise"  # printed instead of a picture's name
 
 Photo = Annotated[Path | None, typer.Argument(help="The picture: JPEG, PNG, TIFF, WebP and others.")]
 From = Annotated[
-    Path | None, typer.Option("--from", metavar="PICTURE.png", help="Use the settings that are stored in this result.")
+    Path | None,
+    typer.Option("--from", metavar="PICTURE.png|FILM", help="Use the settings that are stored in this result."),
 ]
 Output = Annotated[
     Path | None,
@@ -63,8 +65,8 @@ def dream(
     """
     if settings and from_:
         raise SettingsError("give --settings or --from, not both")
-    if from_ and from_.suffix.lower() != ".png":
-        raise SettingsError(f"{from_}: --from needs a PNG file made by dreamscripts")
+    if from_ and from_.suffix.lower() not in (".png", *FILMS):
+        raise SettingsError(f"{from_}: --from needs a PNG file or a film made by dreamscripts")
     named = str(from_ or settings or "")
     changes = options.overrides(network, weights, size, seed, iterations, set_, guide)
     console = options.open_console(quiet)

@@ -43,9 +43,10 @@ def refuse_other_channels(settings: "Settings", written_for: str, source: str, o
 def with_equivalent_layers(settings: S, overrides: Mapping[str, Any]) -> S:
     """Replace the layers of another network by the corresponding layers of this network, with a warning for each.
 
-    The keyframes of a zoom are adapted, too. If several layers correspond to the same layer, their weights are added. If a layer was replaced,
-    `optimizer.max_score` is removed, because scores of two networks differ. Instead, `optimizer.clip` is set, and the
-    iterations are halved unless they are overridden. Raises SettingsError for a layer with channels.
+    The keyframes of a zoom are adapted, too. If several layers correspond to the same layer, their weights are added.
+    If a layer was replaced, `optimizer.max_score` is removed, because scores of two networks differ. Instead,
+    `optimizer.clip` is set, and the iterations are halved unless they are overridden. Raises SettingsError for a layer
+    with channels.
     """
     features = _equivalent_features(settings.features, settings.network)
     optimizer = settings.optimizer

@@ -68,8 +68,8 @@ class Zoom(Table):
 
     @model_validator(mode="after")
     def _check_loop(self) -> Self:
-        speeds = [self.factor, *(frame.factor for frame in self.keyframes or () if frame.factor is not None)]
-        if self.loop and min(speeds) <= 1:
+        speeds = [self.factor if frame.factor is None else frame.factor for frame in self.keyframes or ()]
+        if self.loop and min(speeds or [self.factor]) <= 1:
             raise ValueError("loop = true needs an enlargement: raise `factor` above 1")
         return self
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.film_files.kinds import KINDS as FILMS
 from dreamscripts.regular_files import open_regular
 from dreamscripts.settings.adapting import refuse_other_channels, with_equivalent_layers
 from dreamscripts.settings.explaining import explain
@@ -133,7 +134,10 @@ def named() -> dict[str, str]:
 
 
 def read_text(name: str | Path) -> str:
-    """Read the text of the settings called `name`, or in the file `name`: TOML, or a PNG that dreamscripts saved."""
+    """Read the text of the settings called `name`, or in the file `name`: TOML, or what dreamscripts saved.
+
+    This is a PNG or a film.
+    """
     path, shipped = Path(name), named_files()
     if str(name) in shipped:
         path = shipped[str(name)]
@@ -148,6 +152,12 @@ def read_text(name: str | Path) -> str:
         from dreamscripts.images.files import read_settings
 
         return read_settings(path)
+    if path.suffix.lower() in FILMS:
+        from dreamscripts.film_files.metadata import read_metadata
+
+        if (text := read_metadata(path)) is None:
+            raise SettingsError(f"{path}: contains no settings; use a film that dreamscripts made")
+        return text
     return read_file(path)
 
 

@@ -146,7 +146,7 @@ class Settings(Table):
 
     @classmethod
     def load(cls, name: str | Path, /, *, allow_files: bool = False, **overrides: Any) -> Self:
-        """Read the settings called `name`, or in the file `name`: a TOML file, or a PNG that dreamscripts saved.
+        """Read the settings called `name`, or in the file `name`: TOML, or a PNG or film of dreamscripts.
 
         `overrides` replace single values: `network="pocket"`, `**{"optimizer.iterations": 5}`. The settings in a file
         may name a model, weights or a guide picture only with `allow_files`, unless an override replaces it. A relative

@@ -34,6 +34,8 @@ class Dreamer:
         self._settings = settings.model_copy(update={"size": None, "start": "photograph"})
         network = open_network(self._settings)
         schedule, _ = plan_octaves(network, self._settings, np.zeros((height, width, 3), np.float32))
+        octaves = settings.octaves.model_copy(update={"count": len(schedule.sizes)})
+        self._settings = self._settings.model_copy(update={"octaves": octaves})  # `dream` need not skip them again
         self._sizes = schedule.sizes
         largest, choices = schedule.sizes[-1], choices or choose(network, self._settings, *schedule.sizes[-1])
         on_choices(choices)

@@ -39,7 +39,6 @@ class Journey:
         self._keyframes = (settings.zoom.keyframes if settings.zoom else None) or []
         self._losses = [_with_loss(settings, keyframe) for keyframe in self._keyframes] or [settings]
         self._check_layers(settings)
-        self._check_layers(settings)
         self._choices = choices
         self._on_choices, self._on_pass = on_choices, on_pass
         self._dreamers: dict[int, Dreamer] = {}

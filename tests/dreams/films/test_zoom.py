@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from dreamscripts.dreams.films import zoom as zooming
-from dreamscripts.dreams.films.zoom import View, dream_zoom
+from dreamscripts.dreams.films.camera import View
+from dreamscripts.dreams.films.zoom import dream_zoom
 from dreamscripts.errors import SettingsError
 from dreamscripts.settings.film_tables import Zoom
 
