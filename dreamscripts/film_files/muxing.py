@@ -15,9 +15,9 @@ from dreamscripts.atomic_files import open_atomically
 from dreamscripts.errors import OutputError, short
 
 EXACT = {"fflags": "+bitexact"}  # no versions, dates and random numbers: the same film is the same bytes
-FOR_PLAYERS = {
-    "movflags": "+faststart"
-}  # MP4 and QuickTime begin with their index, so that a browser can start at once
+# MP4 and QuickTime begin with their index, so that a browser can start before it has the whole file. The usual tags of
+# QuickTime hold only 65535 bytes.
+FLAGS = {"mp4": "+faststart", "mov": "+faststart+use_metadata_tags"}
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def muxer(path: str | Path, container: str, options: Mapping[str, str]) -> Itera
             file.flush()
             return Path(file.name).open("rb")  # FFmpeg reads what it wrote when it moves the index to the beginning
 
-        options = {**EXACT, **FOR_PLAYERS, **options}
+        options = {**EXACT, "movflags": FLAGS.get(container, ""), **options}  # others ignore movflags
         try:
             output = av.open(file, "w", format=container, container_options=options, io_open=reopen)
             yield output

@@ -1,0 +1,165 @@
+"""Copy packets to another file, at other times but otherwise unchanged: the pictures of segments, sound, subtitles."""
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from dreamscripts.film_files.decoding import origin
+from dreamscripts.film_files.kinds import KINDS, Kind
+from dreamscripts.film_files.opening import OpenFilm
+
+WORDS = {"audio": "sound", "subtitle": "subtitles"}
+TAGS = ("language", "title")  # what a player shows, when a person chooses a sound or subtitles
+NAMES = {"opus": "Opus", "vorbis": "Vorbis", "subrip": "SRT", "mov_text": "MOV text", "webvtt": "WebVTT"}
+NAMES |= {"hdmv_pgs_subtitle": "PGS", "dvd_subtitle": "VobSub"}
+USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+DISORDER = 30  # seconds after the end, up to which an earlier packet of another stream may follow
+
+
+class Timed(NamedTuple):
+    """A packet, and its times in the film that is written, in seconds."""
+
+    dts: Fraction
+    """When it is decoded: packets are written in this order."""
+    pts: Fraction
+    """When it is shown or heard."""
+    duration: Fraction
+    packet: Packet
+    track: "Track"
+
+
+class Track:
+    """A stream of a film that is written."""
+
+    def __init__(self, output: OutputContainer, template: Stream) -> None:
+        """Add a stream with the properties of another one, such as its codec, its language and its unit of time."""
+        self.stream = _add(output, template)
+        self.stream.time_base = template.time_base
+        self.stream.disposition = template.disposition
+        self.stream.metadata.update({tag: template.metadata[tag] for tag in TAGS if tag in template.metadata})
+        self.is_exact = True
+        """Whether all times until now were kept exactly, because they are multiples of the unit of this stream."""
+        self._output = output
+        self._last: int | None = None
+
+    def write(self, timed: Timed) -> None:
+        """Write a packet. If its decoding time is not later than the last one, it is made later."""
+        unit = unit_of(self.stream)
+        dts, pts = round(timed.dts / unit), round(timed.pts / unit)
+        self.is_exact = self.is_exact and pts * unit == timed.pts
+        if self._last is not None and dts <= self._last:
+            dts = self._last + 1
+        self._last = dts
+        packet = timed.packet
+        packet.dts, packet.pts, packet.duration = dts, max(pts, dts), round(timed.duration / unit)
+        packet.stream, packet.time_base = self.stream, unit
+        self._output.mux(packet)
+
+
+def _add(output: OutputContainer, template: Stream) -> Stream:
+    """Add a stream like another one. Raises ValueError or FFmpegError if the container cannot hold it."""
+    stream = output.add_stream_from_template(template, opaque=True)
+    context = stream.codec_context
+    if isinstance(context, AudioCodecContext) and context.layout.name.endswith(" channels"):  # it is not known which
+        channels = context.layout.nb_channels
+        if channels in USUAL_LAYOUTS:
+            context.layout = USUAL_LAYOUTS[channels]
+        elif output.format.name == "mp4" and context.name.startswith("pcm_"):
+            raise ValueError("FFmpeg refuses this at the end of the file")
+    return stream
+
+
+def unit_of(stream: Stream) -> Fraction:
+    """Return the unit of the times in a stream, in seconds."""
+    return Fraction(stream.time_base or 1)
+
+
+def copyable(film: OpenFilm, kind: Kind, notes: list[str]) -> list[Stream]:
+    """Return the streams of sound and subtitles that a film of this kind can contain. Add a note on each other one."""
+    streams: list[Stream] = []
+    for stream in (*film.container.streams.audio, *film.container.streams.subtitles):
+        if _can_hold(kind, stream):
+            streams.append(stream)
+        elif (note := _missing(stream, kind)) not in notes:
+            notes.append(note)
+    return streams
+
+
+def _missing(stream: Stream, kind: Kind) -> str:
+    word = WORDS[stream.type]
+    if stream.codec_context is None:
+        return f"the {word} of the film cannot be copied, because FFmpeg does not know the format"
+    codec = stream.codec_context.codec.canonical_name
+    name = NAMES.get(codec) or codec.partition("_")[0].upper()
+    endings = [ending for ending, other in KINDS.items() if not other.is_animation and _can_hold(other, stream)]
+    instead = f"; use a name that ends in {' or '.join(endings)}" if endings else ""
+    return f"{kind.name} cannot contain the {word} ({name}){instead}"
+
+
+def _can_hold(kind: Kind, stream: Stream) -> bool:
+    """Return whether FFmpeg begins a film of this kind with such a stream."""
+    if stream.codec_context is None:
+        return False
+    trial = av.open(io.BytesIO(), "w", format=kind.container)
+    try:
+        _add(trial, stream)
+        trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        with suppress(av.FFmpegError):  # it contains no packets
+            trial.close()
+    return True
+
+
+def packets(
+    film: OpenFilm, tracks: dict[Stream, Track], start: Fraction, end: Fraction | None, notes: list[str]
+) -> Iterator[Timed]:
+    """Yield the packets of the streams in `tracks` from `start` to `end`, in seconds of the film, in about their
+    order.
+
+    Their times are those of the file, less `start`, as are the times of `FilmSource.frames`. With `start` 0, no packet
+    is left out at the beginning. If the film is damaged, the packets before the damage are given, and a note is added.
+    """
+    clock = unit_of(film.stream)
+    shift = start // clock * clock  # a multiple of the unit of the pictures, whose times are integers
+    since = start + origin(film.container) if start else None
+    until = None if end is None else end + origin(film.container)
+    for packet in _readable(film, list(tracks), notes):
+        unit = unit_of(packet.stream)
+        dts, pts, duration = ((ticks or 0) * unit for ticks in (packet.dts, packet.pts, packet.duration))
+        if until is not None and pts >= until:
+            if dts >= until + DISORDER:
+                return
+            continue
+        if since is not None and pts < since:
+            if packet.stream.type != "subtitle" or pts + duration <= since:
+                continue
+            dts, pts, duration = since, since, pts + duration - since  # it is still shown
+        yield Timed(dts - shift, pts - shift, duration, packet, tracks[packet.stream])
+
+
+def _readable(film: OpenFilm, streams: list[Stream], notes: list[str]) -> Iterator[Packet]:
+    """Yield the packets of streams as far as the film can be read. Those without any time are given one."""
+    last: dict[int, int] = {}
+    try:
+        for packet in film.container.demux(streams):
+            if not packet.size or (packet.size == 2 and packet.stream.codec_context.name == "mov_text"):
+                continue  # the end of a stream, for a decoder, or of a subtitle, which is written by its duration
+            index = packet.stream.index
+            if packet.dts is None:
+                packet.dts = packet.pts if packet.pts is not None else last.get(index, 0)
+            if packet.pts is None:
+                packet.pts = packet.dts
+            last[index] = packet.dts + (packet.duration or 0)
+            yield packet
+    except (av.FFmpegError, OSError):
+        notes.append(f"{film.path}: is damaged or cut off, and so are its sound and subtitles")
