@@ -84,6 +84,7 @@ def main() -> None:
 def _run(output: Output) -> int:
     """Run the command, and print why it ended if it did not finish. Returns the exit code."""
     forget_impossible_sizes()
+    os.environ.setdefault("SVT_LOG", "1")  # errors only: the encoder of AV1 would print its version and its settings
     lines: tuple[str, ...] = ()
     try:
         if sys.argv[1:] and os.path.isfile(sys.argv[1]):  # noqa: PTH113 - Path.is_file raises errors for odd names
