@@ -498,7 +498,8 @@ def test_settings_that_an_evaluator_would_ignore_are_refused(change, picture, as
 
 
 def test_an_evaluator_is_built_from_all_settings_but_those_of_the_optimizer_and_the_sizes():
-    assert set(Settings.model_fields) - set(BUILT_FROM) == {"start", "size", "octaves", "optimizer", "instead"}
+    others = {"start", "size", "octaves", "optimizer", "instead", "zoom", "video"}
+    assert set(Settings.model_fields) - set(BUILT_FROM) == others
 
 
 def test_what_else_an_evaluator_would_ignore_is_refused(picture, ascent):
