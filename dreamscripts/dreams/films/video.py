@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GAIN = 2.0  # part of the missing strength that a step tries to add
 NEW = 4.0  # mean change in pixel values of a step where the film shows something new
 AGEING = 0.9  # of what is new, from frame to frame
+DARK = 12.0  # mean luma of a frame below which nothing is dreamt, as in fades to and from black
+FADING = 0.9  # of a dream over dark frames, from frame to frame
 LEAST_TRUST = 0.35  # share of a frame that must have been in the frame before; with less, it is another shot
 LARGEST_CHANGE = 48.0  # mean change of luma after the motion; with more, it is another shot
 
@@ -41,7 +43,8 @@ def dream_video(
 def _first(frame: np.ndarray, dreamer: "Dreamer", video: Video, number: int) -> VideoFrame:
     """Dream of the first frame of a shot, by the optimizer of the settings."""
     picture = frame.astype(np.float32)
-    pixels, added = _within(picture, video.strength * (dreamer.dream(picture) - picture))
+    dreamt = picture if luma_of(frame).mean() < DARK else dreamer.dream(picture)
+    pixels, added = _within(picture, video.strength * (dreamt - picture))
     new = np.zeros(frame.shape[:2], np.float32)
     return VideoFrame(number, number, float(np.abs(added).mean()), pixels, luma_of(frame), added, new)
 
@@ -50,12 +53,14 @@ def _next(frame: np.ndarray, dreamer: "Dreamer", video: Video, last: VideoFrame)
     """Move the dream to the next frame, and renew it. If the frame is of another shot, dream of it from the start."""
     number, luma = last.number + 1, luma_of(frame)
     motion = find_motion(luma, last.luma)
-    if is_cut(luma, last.luma, motion):
+    if not last.strength or is_cut(luma, last.luma, motion):
         return _first(frame, dreamer, video, number)
     picture = frame.astype(np.float32)
     added = motion.moved(last.added) * motion.trust[..., None]
     new = np.clip(np.maximum(1 - motion.trust, motion.moved(last.new)), 0, 1)
-    if (number - last.first) % video.every == 0:
+    if luma.mean() < DARK:
+        added *= FADING
+    elif (number - last.first) % video.every == 0:
         added *= video.persistence
         step = missing(added, last.strength, video.flicker) + NEW * video.strength * new
         added += step[..., None] * dreamer.direction(picture + added, number)
