@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # FFmpeg's numbers for the matrices of colours, by which YUV is converted to RGB, and for the ranges of YUV.
 BT709, BT601, UNSPECIFIED = 1, 6, (2, 3)
-MATRICES = {BT709: "BT.709", 4: "FCC", 5: "BT.601", BT601: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 10: "BT.2020"}
+MATRICES = {BT709, 4, 5, BT601, 7, 9, 10}  # also FCC, BT.601 for 625 lines, SMPTE 240M, and two of BT.2020
 LIMITED, FULL = 1, 2
 HIGH_DEFINITION = 720  # lines; without a tag, films with fewer have the colours of BT.601
 ACCURATE = "accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
@@ -99,7 +99,8 @@ class Converter:
     def _build(self, frame: "VideoFrame", found: _Input) -> "Graph":
         """Build the filters for frames like `frame`."""
         graph = pyav().filter.Graph()
-        source = graph.add_buffer(template=frame, time_base=frame.time_base or Fraction(1, 1000))
+        unit = frame.time_base or Fraction(1, 1000)  # the last frames of a decoder have none, and it does not matter
+        source = graph.add_buffer(template=frame, time_base=unit)
         nodes = [graph.add(name, options) for name, options in self._filters(frame, found)]
         graph.link_nodes(source, *nodes, graph.add("buffersink"))
         graph.configure()

@@ -21,6 +21,7 @@ TAGS = ("language", "title")  # what a player shows, when a person chooses a sou
 NAMES = {"opus": "Opus", "vorbis": "Vorbis", "subrip": "SRT", "mov_text": "MOV text", "webvtt": "WebVTT"}
 NAMES |= {"hdmv_pgs_subtitle": "PGS", "dvd_subtitle": "VobSub"}
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+LATEST = 1_000_000_000  # seconds: no film is so long, and FFmpeg cannot count more in every unit
 DISORDER = 30  # seconds after the end, up to which an earlier packet of another stream may follow
 
 
@@ -82,15 +83,64 @@ def unit_of(stream: Stream) -> Fraction:
     return Fraction(stream.time_base or 1)
 
 
-def copyable(film: OpenFilm, kind: Kind, notes: list[str]) -> list[Stream]:
-    """Return the streams of sound and subtitles that a film of this kind can contain. Add a note on each other one."""
-    streams: list[Stream] = []
-    for stream in (*film.container.streams.audio, *film.container.streams.subtitles):
-        if _can_hold(kind, stream):
-            streams.append(stream)
-        elif (note := _missing(stream, kind)) not in notes:
-            notes.append(note)
-    return streams
+class Sound:
+    """The sound and the subtitles of an open film, for a film of some kind."""
+
+    def __init__(self, film: OpenFilm, kind: Kind, start: Fraction, end: Fraction | None) -> None:
+        """Choose the streams that the kind can contain. `start` and `end` are in seconds from the film's beginning."""
+        self.notes: list[str] = []
+        """What is not copied, and why."""
+        self.streams: list[Stream] = []
+        self._film, self._start, self._end = film, start, end
+        for stream in (*film.container.streams.audio, *film.container.streams.subtitles):
+            if _can_hold(kind, stream):
+                self.streams.append(stream)
+            elif (note := _missing(stream, kind)) not in self.notes:
+                self.notes.append(note)
+
+    def packets(self, tracks: dict[Stream, Track]) -> Iterator[Timed]:
+        """Yield the packets for the tracks of all streams, from `start` to `end`, in about their order.
+
+        Their times are those of the file, less `start`, as are the times of `FilmSource.frames`. With `start` 0, no
+        packet is left out at the beginning. If the film is damaged, the packets before the damage are given.
+        """
+        clock, begins = unit_of(self._film.stream), origin(self._film.container)
+        shift = self._start // clock * clock  # a multiple of the unit of the pictures, whose times are integers
+        since = self._start + begins if self._start else None
+        until = None if self._end is None else self._end + begins
+        for packet in self._readable():
+            unit = unit_of(packet.stream)
+            dts, pts, duration = ((ticks or 0) * unit for ticks in (packet.dts, packet.pts, packet.duration))
+            if max(abs(dts), abs(pts), duration) > LATEST:
+                continue  # the time is damaged
+            if until is not None and pts >= until:
+                if dts >= until + DISORDER:
+                    return
+                continue
+            if since is not None and pts < since:
+                if packet.stream.type != "subtitle" or pts + duration <= since:
+                    continue
+                dts, pts, duration = since, since, pts + duration - since  # it is still shown
+            yield Timed(dts - shift, pts - shift, duration, packet, tracks[packet.stream])
+
+    def _readable(self) -> Iterator[Packet]:
+        """Yield the packets as far as the film can be read. Those without any time are given one."""
+        last: dict[int, int] = {}
+        try:
+            for packet in self._film.container.demux(self.streams):
+                if not packet.size or (packet.size == 2 and packet.stream.codec_context.name == "mov_text"):
+                    continue  # the end of a stream, for a decoder, or of a subtitle, which is written by its duration
+                index = packet.stream.index
+                if packet.dts is None:
+                    packet.dts = packet.pts if packet.pts is not None else last.get(index, 0)
+                if packet.pts is None:
+                    packet.pts = packet.dts
+                last[index] = packet.dts + (packet.duration or 0)
+                yield packet
+        except IndexError:
+            return  # PyAV, at the end of a film in which streams appeared that its header does not name
+        except (av.FFmpegError, OSError):
+            self.notes.append(f"{self._film.path}: is damaged or cut off, and so are its sound and subtitles")
 
 
 def _missing(stream: Stream, kind: Kind) -> str:
@@ -118,48 +168,3 @@ def _can_hold(kind: Kind, stream: Stream) -> bool:
         with suppress(av.FFmpegError):  # it contains no packets
             trial.close()
     return True
-
-
-def packets(
-    film: OpenFilm, tracks: dict[Stream, Track], start: Fraction, end: Fraction | None, notes: list[str]
-) -> Iterator[Timed]:
-    """Yield the packets of the streams in `tracks` from `start` to `end`, in seconds of the film, in about their
-    order.
-
-    Their times are those of the file, less `start`, as are the times of `FilmSource.frames`. With `start` 0, no packet
-    is left out at the beginning. If the film is damaged, the packets before the damage are given, and a note is added.
-    """
-    clock = unit_of(film.stream)
-    shift = start // clock * clock  # a multiple of the unit of the pictures, whose times are integers
-    since = start + origin(film.container) if start else None
-    until = None if end is None else end + origin(film.container)
-    for packet in _readable(film, list(tracks), notes):
-        unit = unit_of(packet.stream)
-        dts, pts, duration = ((ticks or 0) * unit for ticks in (packet.dts, packet.pts, packet.duration))
-        if until is not None and pts >= until:
-            if dts >= until + DISORDER:
-                return
-            continue
-        if since is not None and pts < since:
-            if packet.stream.type != "subtitle" or pts + duration <= since:
-                continue
-            dts, pts, duration = since, since, pts + duration - since  # it is still shown
-        yield Timed(dts - shift, pts - shift, duration, packet, tracks[packet.stream])
-
-
-def _readable(film: OpenFilm, streams: list[Stream], notes: list[str]) -> Iterator[Packet]:
-    """Yield the packets of streams as far as the film can be read. Those without any time are given one."""
-    last: dict[int, int] = {}
-    try:
-        for packet in film.container.demux(streams):
-            if not packet.size or (packet.size == 2 and packet.stream.codec_context.name == "mov_text"):
-                continue  # the end of a stream, for a decoder, or of a subtitle, which is written by its duration
-            index = packet.stream.index
-            if packet.dts is None:
-                packet.dts = packet.pts if packet.pts is not None else last.get(index, 0)
-            if packet.pts is None:
-                packet.pts = packet.dts
-            last[index] = packet.dts + (packet.duration or 0)
-            yield packet
-    except (av.FFmpegError, OSError):
-        notes.append(f"{film.path}: is damaged or cut off, and so are its sound and subtitles")

@@ -130,7 +130,7 @@ def _from_packets(film: OpenFilm, packets: "Iterator[Packet]", damage: Damage) -
 
 def _frames(film: OpenFilm, packets: "Iterator[Packet]", damage: Damage) -> "Iterator[VideoFrame]":
     """Decode packets as far as they can be read, and go on after damaged packets."""
-    for packet in chain(_readable(packets, damage), [None]):  # None asks for the frames that are left
+    for packet in chain(readable(packets, damage), [None]):  # None asks for the frames that are left
         try:
             frames = film.decoder.decode(packet)
         except MemoryError:
@@ -148,7 +148,8 @@ def _frames(film: OpenFilm, packets: "Iterator[Packet]", damage: Damage) -> "Ite
             yield frame
 
 
-def _readable(packets: "Iterator[Packet]", damage: Damage) -> "Iterator[Packet]":
+def readable(packets: "Iterator[Packet]", damage: Damage) -> "Iterator[Packet]":
+    """Yield packets until the file cannot be read any further. Write that into `damage`."""
     try:
         yield from packets
     except (pyav().FFmpegError, OSError):

@@ -1,12 +1,12 @@
 """What the header of a film says: its times, its streams, and what is unusual about its pictures."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamscripts.film_files.decoding import frame_ticks, origin, rate_of, seconds, time_base_of
+from dreamscripts.film_files.decoding import Damage, frame_ticks, origin, rate_of, readable, seconds, time_base_of
 from dreamscripts.film_files.opening import OpenFilm, opened, video_streams
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Facts:
     """The width of a pixel divided by its height."""
     has_sound: bool
     has_subtitles: bool
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
 def facts_of(path: Path) -> Facts:
@@ -54,7 +54,7 @@ def facts_of(path: Path) -> Facts:
             aspect=max(Fraction(stream.sample_aspect_ratio or 1), Fraction(0)) or Fraction(1),
             has_sound=bool(film.container.streams.audio),
             has_subtitles=bool(film.container.streams.subtitles),
-            notes=list(_notes(film)),
+            notes=_notes(film),
         )
 
 
@@ -73,11 +73,11 @@ def _end(film: OpenFilm) -> tuple[Fraction | None, Fraction]:
 
 def _end_by_packets(film: OpenFilm) -> Fraction:
     """Read a whole film, without decoding it, to estimate when its pictures end."""
-    packets = sum(1 for packet in film.container.demux(film.stream) if packet.size)
+    packets = sum(1 for packet in readable(film.container.demux(film.stream), Damage()) if packet.size)
     return packets * frame_ticks(film.stream) * time_base_of(film.stream)
 
 
-def _notes(film: OpenFilm) -> "list[str]":
+def _notes(film: OpenFilm) -> list[str]:
     """Return what is unusual about the pictures of a film."""
     notes = []
     streams = len(video_streams(film.container))

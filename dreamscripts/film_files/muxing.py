@@ -20,12 +20,16 @@ EXACT = {"fflags": "+bitexact"}  # no versions, dates and random numbers: the sa
 FLAGS = {"mp4": "+faststart", "mov": "+faststart+use_metadata_tags"}
 
 
+class Refused(OutputError):
+    """FFmpeg cannot write a packet or a stream to a container."""
+
+
 @contextmanager
 def muxer(path: str | Path, container: str, options: Mapping[str, str]) -> Iterator[OutputContainer]:
     """Yield a container for writing, which becomes the file `path` at the end of the `with` statement.
 
     `container` is FFmpeg's name of it, and `options` are FFmpeg's options. Raises OutputError if the file cannot be
-    written, also if PyAV refuses something in the `with` statement. An existing file is then unchanged.
+    written, and Refused if FFmpeg refuses something in the `with` statement. An existing file is then unchanged.
     """
     with open_atomically(path) as file:
 
@@ -39,7 +43,7 @@ def muxer(path: str | Path, container: str, options: Mapping[str, str]) -> Itera
             yield output
             output.close()
         except av.FFmpegError as error:
-            raise OutputError(f"{path}: cannot be written: {short(str(error.strerror))}") from None
+            raise Refused(f"{path}: cannot be written: {short(str(error.strerror))}") from None
 
 
 def exact_times(*clocks: Fraction) -> dict[str, str]:

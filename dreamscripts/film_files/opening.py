@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn
 
 from dreamscripts.backends.host import free_memory
 from dreamscripts.errors import FilmError, quoted
@@ -67,9 +66,10 @@ def opened(path: Path) -> Iterator[OpenFilm]:
 def _container(path: Path, file: BinaryIO, **options: str) -> "InputContainer":
     """Open a file with FFmpeg. Raises FilmError."""
     av = pyav()
+    # Without a protocol, FFmpeg cannot open any file by itself, whatever a film refers to.
     options |= {"format_whitelist": ",".join(FILMS + SOUNDS), "protocol_whitelist": ""}
     try:
-        return av.open(file, options=options, metadata_errors="replace", io_open=partial(_refuse_other_files, path))
+        return av.open(file, options=options, metadata_errors="replace")
     except MemoryError:
         raise FilmError(f"{path}: is damaged, or the memory is too small to open it") from None
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -89,10 +89,6 @@ def refuse_too_large(path: Path, width: int, height: int, result: int = 0) -> No
 def _most_pixels() -> str:
     """Return the number of pixels of the largest frame that fits in memory. FFmpeg does not decode larger frames."""
     return str(max(1, min(free_memory() // DECODING, 2**31 - 1)))
-
-
-def _refuse_other_files(path: Path, name: str, flags: int, options: dict[str, str]) -> Any:
-    raise FilmError(f"{path}: refers to another file, which is not opened; give the name of the film itself")
 
 
 def _refuse_pictures(path: Path, file: BinaryIO) -> None:

@@ -1,5 +1,6 @@
 """Colours, transparency, fields and changing sizes."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -75,26 +76,36 @@ def test_without_a_tag_the_matrix_follows_from_the_height(height, matrix, tmp_pa
 def test_more_bits_are_converted_and_this_is_said(bits, tmp_path):
     frame = frame_of_patches(BT709, False, bits)
     tags = {"pix_fmt": frame.format.name, "colorspace": 1, "color_range": 1}
-    path = write_film(
-        tmp_path / "a.mkv", [frame], codec="libx265", options={"x265-params": "lossless=1:log-level=0"}, **tags
-    )
-    (pixels,), source = read(path)
+    (pixels,), source = read(write_film(tmp_path / "a.mkv", [frame], codec="ffv1", **tags))
     assert np.abs(colours_read(pixels) - PATCHES).max() <= 3
     assert source.notes == [f"its {bits} bits per colour are converted to 8"]
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
 def test_high_dynamic_range_is_said(transfer, name, tmp_path):
-    tags = {"pix_fmt": "yuv420p10le", "color_trc": transfer, "colorspace": 9, "color_primaries": 9}
-    path = write_film(
-        tmp_path / "a.mkv",
-        [frame_of_patches(BT2020, False, 10)],
-        codec="libx265",
-        options={"x265-params": "log-level=0"},
-        **tags,
-    )
-    notes = read(path)[1].notes
-    assert f"it is in HDR ({name}): its colours will look pale; convert it to SDR first" in notes
+    tags = {"color_trc": transfer, "colorspace": 9, "color_primaries": 9, "color_range": 1}
+    frame = frame_of_patches(BT2020, False, 10)
+    (pixels,), source = read(write_film(tmp_path / "a.mkv", [frame], codec="ffv1", pix_fmt="yuv420p10le", **tags))
+    assert f"it is in HDR ({name}): its colours will look pale; convert it to SDR first" in source.notes
+    assert np.abs(colours_read(pixels) - PATCHES).max() <= 3
+
+
+def test_tags_without_a_meaning_change_nothing(tmp_path):
+    options = {"codec": "prores_ks", "pix_fmt": "yuv422p10le"}
+    path = write_film(tmp_path / "a.mov", pictures(2), **options)
+    expected, _ = read(path)
+    content = bytearray(path.read_bytes())
+    for header in re.finditer(b"icpf", content):
+        content[header.start() + 18 : header.start() + 20] = b"\3\3"  # primaries and transfer: reserved
+    path.write_bytes(content)
+    frames, source = read(path)
+    assert all(np.array_equal(a, b) for a, b in zip(frames, expected, strict=True))
+    assert source.notes == ["its 10 bits per colour are converted to 8"]
+
+
+def test_an_unknown_matrix_is_said(tmp_path):
+    path = write_film(tmp_path / "a.mkv", pictures(2), codec="ffv1", pix_fmt="yuv444p", colorspace=8)  # YCgCo
+    assert read(path)[1].notes == ["its colours are coded in a way that is not known here; they may be wrong"]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_decoding_begins_at_the_keyframe_before_a_part(tmp_path):
     frames, source = read(damaged(path, 0.2), start=4)
     assert source.notes == []
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(frames, expected, strict=True))
+    assert read(path, start=1.5)[1].notes == []  # the damage is after the keyframe, and before the part
     assert read(path, start=0.5)[1].notes != []
 
 
@@ -125,6 +126,16 @@ def test_a_keyframe_that_comes_too_late_is_not_used(tmp_path, monkeypatch):
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(part, whole[150:], strict=True))
 
 
+def test_a_keyframe_from_which_decoding_takes_too_long_is_not_used(tmp_path):
+    """A film whose pictures are refreshed column by column gives its first picture seconds after a keyframe."""
+    options = {"bf": "0", "x264-params": "intra-refresh=1:keyint=60:scenecut=0"}
+    path = write_film(tmp_path / "a.mkv", pictures(250, 64, 256), options=options)
+    whole, _ = read(path)
+    part, _ = read(path, start=6)
+    assert [frame.pts for frame in part] == [frame.pts - 6000 for frame in whole[150:]]
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(part, whole[150:], strict=True))
+
+
 def test_times_that_do_not_increase_are_changed_and_this_is_said(tmp_path):
     path = write_film(tmp_path / "a.mov", pictures(8), codec="png", pix_fmt="rgb24", times=[0, 1, 2, 4, 5, 6, 7, 8])
     content = path.read_bytes()
@@ -145,6 +156,7 @@ def contents(tmp_path_factory):
         "a.mkv": {**SHORT_GROUPS, "sound": True},
         "a.avi": {"codec": "mpeg4"},
         "a.ts": SHORT_GROUPS,
+        "a.h264": SHORT_GROUPS,
         "a.gif": {"codec": "gif", "pix_fmt": "rgb8"},
         "a.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime"}},
     }

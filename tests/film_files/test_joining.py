@@ -15,6 +15,7 @@ from dreamscripts.film_files.frame import Frame  # noqa: E402
 from dreamscripts.film_files.joining import join  # noqa: E402
 from dreamscripts.film_files.kinds import KINDS  # noqa: E402
 from dreamscripts.film_files.metadata import read_metadata  # noqa: E402
+from dreamscripts.film_files.reading import open_film  # noqa: E402
 
 CONTAINERS = [ending for ending, kind in KINDS.items() if not kind.is_animation]
 TOML = 'name = "Grüße, ∂ and 日本"  # <&>\n\n[table]\nlines = """\n\ta\\\\\n"""\n'
@@ -94,6 +95,19 @@ def test_the_time_between_two_segments_is_kept(tmp_path):
     assert [(packet.pts, packet.duration) for packet in packets[:3]] == [(0, 10), (10, 490), (500, 5)]
 
 
+@pytest.mark.parametrize("ending", CONTAINERS)
+def test_a_film_says_what_its_pictures_are(ending, tmp_path):
+    segments = make_segments(tmp_path, KINDS[ending], (20, 30))
+    join(tmp_path / f"film{ending}", segments, KINDS[ending])
+    with av.open(str(tmp_path / f"film{ending}")) as film:
+        context = film.streams.video[0].codec_context
+        assert (context.pix_fmt, context.width, context.height) == ("yuv420p", 64, 48)
+        assert (context.color_range, context.colorspace, context.color_primaries, context.color_trc) == (1, 1, 1, 1)
+    with open_film(tmp_path / f"film{ending}") as film:
+        assert (film.size, film.rate, film.count, film.notes) == ((48, 64), 25, 50, [])
+        assert [frame.pts * film.time_base for frame in film.frames()] == [Fraction(n, 25) for n in range(50)]
+
+
 @pytest.mark.parametrize("text", [TOML, "a", 'x = "' + "ä" * 200_000 + '"'])
 @pytest.mark.parametrize("ending", CONTAINERS)
 def test_the_settings_come_back_exactly(ending, text, tmp_path):
@@ -121,9 +135,6 @@ def test_players_find_what_they_need(tmp_path):
     assert 0 < content.index(b"moov") < content.index(b"mdat")  # the index before the pictures
     with av.open(str(tmp_path / "film.mp4")) as film:
         assert [stream.codec_context.codec_tag for stream in film.streams] == ["avc1", "mp4a"]
-        context = film.streams.video[0].codec_context
-        assert (context.pix_fmt, context.width, context.height) == ("yuv420p", 64, 48)
-        assert (context.color_range, context.colorspace, context.color_primaries, context.color_trc) == (1, 1, 1, 1)
 
 
 def write_source(path, codec="aac", *, picture_at=0, sound_at=0, texts=(), text_codec=None, sounds=1):
@@ -405,6 +416,52 @@ def test_decoding_times_that_do_not_increase_are_made_to(tmp_path, segments):
     before, after = packets_of(source), packets_of(tmp_path / "film.mp4")
     assert [heard.content for heard in after] == [heard.content for heard in before]
     assert all(a.start < b.start for a, b in pairwise(after))
+
+
+def test_sound_that_ffmpeg_refuses_is_left_out_and_said(tmp_path, segments, monkeypatch):
+    """A film that took hours is written in any case."""
+    source = write_source(tmp_path / "source.mp4")
+    write = Track.write
+
+    def refuse(track, timed):
+        if track.stream.type == "audio" and timed.dts > 1:
+            raise av.InvalidDataError(1, "Invalid data found")
+        write(track, timed)
+
+    monkeypatch.setattr(Track, "write", refuse)
+    notes = join(tmp_path / "film.mp4", segments(KINDS[".mp4"]), KINDS[".mp4"], sound_of=source)
+    assert notes == [
+        f"the sound and the subtitles of {source} are left out, because they cannot be copied"
+        f" ({tmp_path / 'film.mp4'}: cannot be written: Invalid data found)"
+    ]
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert [stream.type for stream in film.streams] == ["video"]
+    assert len(shown(tmp_path / "film.mp4")[0]) == 50
+
+
+def test_pictures_that_ffmpeg_refuses_are_an_error(tmp_path, segments, monkeypatch):
+    def refuse(track, timed):
+        raise av.InvalidDataError(1, "Invalid data found")
+
+    monkeypatch.setattr(Track, "write", refuse)
+    with pytest.raises(OutputError, match=r"film\.mp4: cannot be written: Invalid data found"):
+        join(tmp_path / "film.mp4", segments(KINDS[".mp4"]), KINDS[".mp4"])
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def test_packets_with_impossible_times_are_left_out(tmp_path, segments):
+    source, plain = tmp_path / "source.mkv", write_source(tmp_path / "plain.mkv")
+    with av.open(str(plain)) as film, av.open(str(source), "w") as output:
+        tracks = {stream: output.add_stream_from_template(stream, opaque=True) for stream in film.streams}
+        for packet in film.demux():
+            if packet.size:
+                if packet.stream.type == "audio" and packet.pts > 1500:
+                    packet.pts = packet.dts = packet.pts + 2**50  # milliseconds
+                packet.stream = tracks[packet.stream]
+                output.mux(packet)
+    join(tmp_path / "film.mp4", segments(KINDS[".mp4"]), KINDS[".mp4"], sound_of=source)
+    found = packets_of(tmp_path / "film.mp4")
+    assert found == [heard for heard in packets_of(plain) if heard.start <= 1.5]
 
 
 def test_segments_of_different_sizes_are_refused(tmp_path):

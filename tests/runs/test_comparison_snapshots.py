@@ -8,6 +8,7 @@ import pytest
 
 from dreamscripts.dreams.trial import Pass, Trial
 from dreamscripts.errors import OutputError
+from dreamscripts.runs import comparison_snapshots
 from dreamscripts.runs.comparison_folder import ComparisonFolder, ComparisonRecord
 from dreamscripts.runs.comparison_snapshots import read_comparison
 from dreamscripts.settings.schema import Settings
@@ -168,3 +169,27 @@ def test_a_comparison_that_is_discarded_leaves_no_snapshots(make):
     folder = make(TRIALS[0])
     ComparisonFolder.reopen(folder).discard()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_killed_between_any_two_files_the_trial_is_made_again(make, written, monkeypatch):
+    folder = make(TRIALS[0])
+    write, left = comparison_snapshots.write_atomically, iter(range(written))
+
+    def killed(*arguments, **options):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write(*arguments, **options)
+
+    monkeypatch.setattr(comparison_snapshots, "write_atomically", killed)
+    comparison = ComparisonFolder.reopen(folder)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.save(TRIALS[1])
+    comparison.release()
+    assert [trial.record.optimizer for trial in read_comparison(folder).trials] == ["lbfgs"]
+    monkeypatch.undo()
+    comparison = ComparisonFolder.reopen(folder)
+    assert len(comparison.finished) == 1
+    comparison.save(TRIALS[1])
+    assert [trial.record.optimizer for trial in read_comparison(folder).trials] == ["lbfgs", "adam"]
+    assert read_comparison(folder).notes == []
