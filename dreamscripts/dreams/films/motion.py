@@ -30,7 +30,7 @@ def find_motion(now: np.ndarray, before: np.ndarray) -> Motion:
     Inverse Search", as in OpenCV. Trust is that of Ruder, Dosovitskiy and Brox (2016), "Artistic style transfer for
     videos": the flow back must return to the same place, and its edges are not trusted.
     """
-    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     back, forth = search.calc(now, before, None), search.calc(before, now, None)
     height, width = now.shape
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
