@@ -85,9 +85,9 @@ class Video(Table):
     """Dream every Nth frame only, 1 to 1000. Between them, the last dream moves with the film."""
     strength: float = Field(1.0, gt=0, le=5)
     """How strong the dream is, above 0 and up to 5. 1 is the strength of a dream of a single frame."""
-    persistence: float = Field(0.97, ge=0, lt=1)
+    persistence: float = Field(0.985, ge=0, lt=1)
     """The share of a dream that is left in the next frame, 0 to below 1."""
-    flicker: Weight = Field(2.0, gt=0, le=50)
+    flicker: Weight = Field(1.5, gt=0, le=50)
     """How much a dream may change from frame to frame: the largest mean change, in pixel values, up to 50."""
 
     @model_validator(mode="after")
