@@ -23,7 +23,8 @@ AGEING = 0.9  # of what is new, from frame to frame
 DARK = 12.0  # mean luma of a frame below which nothing is dreamt, as in fades to and from black
 FADING = 0.9  # of a dream over dark frames, from frame to frame
 LEAST_TRUST = 0.35  # share of a frame that must have been in the frame before; with less, it is another shot
-LARGEST_CHANGE = 48.0  # mean change of luma after the motion; with more, it is another shot
+LEAST_LIKENESS = 0.5  # correlation of luma with that of the frame before, after the motion. With less, and a mean
+LARGEST_CHANGE = 16.0  # change of luma of more than this, it is another shot
 
 
 def dream_video(
@@ -81,6 +82,15 @@ def missing(added: np.ndarray, strength: float, most: float) -> np.ndarray:
 
 
 def is_cut(luma: np.ndarray, before: np.ndarray, motion: Motion) -> bool:
-    """Return whether a frame shows something else than the frame before: both luma, uint8 (H, W)."""
-    change = np.abs(luma - motion.moved(before.astype(np.float32))).mean()
-    return bool(motion.trust.mean() < LEAST_TRUST or change > LARGEST_CHANGE)
+    """Return whether a frame shows something else than the frame before: both luma, uint8 (H, W).
+
+    A flash is not a cut, because it changes the light only. A cut to black is, though black is trusted everywhere.
+    """
+    if motion.trust.mean() < LEAST_TRUST:
+        return True
+    moved = motion.moved(before.astype(np.float32))
+    if np.abs(luma - moved).mean() <= LARGEST_CHANGE:
+        return False
+    deviations = luma.std() * moved.std()
+    likeness = ((luma - luma.mean()) * (moved - moved.mean())).mean() / deviations if deviations else 0.0
+    return bool(likeness < LEAST_LIKENESS)
