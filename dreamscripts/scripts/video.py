@@ -28,11 +28,11 @@ Every = Annotated[
 ]
 Strength = Annotated[float | None, typer.Option(help="How strong the dream is. Default: 1.")]
 Persistence = Annotated[
-    float | None, typer.Option(help="The share of a dream that is left in the next frame. Default: 0.97.")
+    float | None, typer.Option(help="The share of a dream that is left in the next frame. Default: 0.985.")
 ]
 Flicker = Annotated[
     float | None,
-    typer.Option(help="How much the dream may change from frame to frame, in pixel values. Default: 2."),
+    typer.Option(help="How much the dream may change from frame to frame, in pixel values. Default: 1.5."),
 ]
 Preview = Annotated[
     bool,
