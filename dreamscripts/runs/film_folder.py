@@ -37,6 +37,8 @@ COMPRESSED, PACKED = (
     0.5,
     4.0,
 )  # most bytes per pixel of a frame that is encoded, and of one that waits for its animation
+FRAMES = ("frame_*.npy", "segment_*.mp4", "rest.mp4")
+FILES = ("film.json", "state.npz", "settings.toml", "start.npy", *FRAMES)
 ADVICE = "delete the folder and start again"
 
 
@@ -75,16 +77,16 @@ class FilmFolder:
         if (folder / "film.json").exists():
             raise OutputError(f"{film}: this film has been begun; go on with it (--resume), or choose another --output")
         make_folder(folder)
+        with output_errors(folder):
+            made = cls(film, settings, record, lock(folder))
         try:
             _check_room(folder, film, record)
-            with output_errors(folder):
-                made = cls(film, settings, record, lock(folder))
             write_atomically(folder / "settings.toml", settings.to_toml().encode())
             if start is not None:
                 write_atomically(folder / "start.npy", dump_array(start))
             made._write_record()
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            made.discard()
             raise
         return made
 
@@ -150,8 +152,12 @@ class FilmFolder:
             self.discard()
 
     def discard(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the files of the film in the making, and their folder if it is then empty."""
+        with suppress(OutputError):
+            remove_left_overs(self.folder)
+            _remove([path for pattern in FILES for path in self.folder.glob(pattern)])
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _write_film(self) -> list[str]:
         unit, rate = self.record.time_base.value, self.record.rate.value
@@ -214,7 +220,7 @@ class FilmFolder:
         for file in needed:
             if not file.is_file() or file.is_symlink():
                 raise Damaged(file, "it is missing, or not a plain file", ADVICE)
-        for pattern in ("frame_*.npy", "segment_*.mp4", "rest.mp4"):
+        for pattern in FRAMES:
             _remove([file for file in self.folder.glob(pattern) if file not in needed])
 
     def _frames(self) -> Iterator[Frame]:

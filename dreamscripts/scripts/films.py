@@ -101,12 +101,10 @@ def make(console: "CommandConsole", folder: "FilmFolder", how: str, most: int | 
         with FrameWatch(console, folder.film.name, facts.frames, done=before) as watch:
             if before < facts.frames:
                 start_keras(facts.choices.onednn if facts.choices else None)
-            frames = record(folder, on_pass=watch.on_pass)
-            with closing(frames):
-                for _ in watch.counted(islice(frames, None if most is None else max(0, most - before))):
+            more = None if most is None or most >= facts.frames else max(0, most - before)
+            with closing(record(folder, on_pass=watch.on_pass)) as frames:
+                for _ in watch.counted(islice(frames, more)):
                     pass
-                if most is not None and next(frames, None) is None:
-                    most = None  # the film has no more frames
     except KeyboardInterrupt:
         raise Stopped(*_stopped(folder)) from None
     for note in folder.notes[said:]:

@@ -76,6 +76,7 @@ def video(
     if resume:
         folder = films.reopen("video", film, output, changes)
         options.print_files(console, str(folder.film), folder.settings)
+        console.print(f"{folder.film} opens the film {folder.record.source}")
         how = "resumed with its own settings"
     else:
         if film is None:
