@@ -12,7 +12,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from dreamscripts.film_files.decoding import origin
+from dreamscripts.film_files.decoding import clock_of, origin
 from dreamscripts.film_files.kinds import KINDS, Kind
 from dreamscripts.film_files.opening import OpenFilm
 
@@ -101,11 +101,12 @@ class Sound:
     def packets(self, tracks: dict[Stream, Track]) -> Iterator[Timed]:
         """Yield the packets for the tracks of all streams, from `start` to `end`, in about their order.
 
-        Their times are those of the file, less `start`, as are the times of `FilmSource.frames`. With `start` 0, no
-        packet is left out at the beginning. If the film is damaged, the packets before the damage are given.
+        They are moved in time as the frames of `FilmSource` are. With `start` 0, no packet is left out at the
+        beginning. If the film is damaged, the packets before the damage are given.
         """
-        clock, begins = unit_of(self._film.stream), origin(self._film.container)
-        shift = self._start // clock * clock  # a multiple of the unit of the pictures, whose times are integers
+        container, step = self._film.container, unit_of(self._film.stream)
+        shift = (self._start + clock_of(container)) // step * step  # the pictures are moved by whole units
+        begins = origin(container)
         since = self._start + begins if self._start else None
         until = None if self._end is None else self._end + begins
         for packet in self._readable():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 USUAL_RATE = Fraction(25)  # frames per second, if a film does not say
+LATE = 1  # seconds: a shorter time before the first frame or sound can be meant
 EARLIER = (1, 10)  # seconds before the first wanted frame, at which a keyframe is looked for
 # Formats in which keyframes are marked and can be found by their times.
 INDEXED = {"mov", "matroska", "avi", "mpegts", "mpeg", "asf", "flv", "ogg", "mxf", "nut"}
@@ -167,6 +168,15 @@ def _count(damage: Damage, pts: int | None) -> None:
 def origin(container: "InputContainer") -> Fraction:
     """Return the time at which a film begins, on the clock of its file, in seconds."""
     return max(Fraction(container.start_time or 0, 1_000_000), Fraction(0))
+
+
+def clock_of(container: "InputContainer") -> Fraction:
+    """Return the time in the file that counts as 0, in seconds: 0, or the beginning of a film that begins late.
+
+    Such a film has the clock of a broadcast or a recorder. Players would wait, if a copy of it began as late.
+    """
+    begins = origin(container)
+    return begins if begins >= LATE else Fraction(0)
 
 
 def seconds(film: OpenFilm, pts: int) -> Fraction:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamscripts.film_files.decoding import Damage, frame_ticks, origin, rate_of, readable, seconds, time_base_of
+from dreamscripts.film_files.decoding import Damage, clock_of, frame_ticks, origin, rate_of, readable, seconds
 from dreamscripts.film_files.opening import OpenFilm, opened, video_streams
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Facts:
 
     time_base: Fraction
     """The unit of the times of frames, in seconds."""
+    clock: Fraction
+    """The time in the file that counts as 0, in seconds."""
     rate: Fraction
     """The mean number of frames per second."""
     frames: int
@@ -47,6 +49,7 @@ def facts_of(path: Path) -> Facts:
         ends, tolerance = _end(film)
         return Facts(
             time_base=time_base_of(stream),
+            clock=clock_of(film.container),
             rate=rate_of(stream),
             frames=stream.frames,
             ends=ends if ends is not None else _end_by_packets(film),

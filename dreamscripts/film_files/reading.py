@@ -68,20 +68,21 @@ class FilmSource:
         """What is changed or missing, in plain words. More notes may follow while frames are read."""
         self.iterators = ExitStack()
         """The iterators of `frames`. Closing the stack closes their files."""
-        self._shape, self._expected = shape, facts.expected
+        self._shape, self._expected, self._clock = shape, facts.expected, facts.clock
 
     def frames(self, first: int = 0) -> Iterator[Frame]:
         """Read the frames from number `first` on, counted from `start`. Only a few frames are in memory.
 
         A frame is the same whether or not it is the first one that is read: the frames before it are decoded, too.
-        Its time is that in the file, less `start`. Raises FilmError if the film can no longer be opened.
+        Its time is that in the file, less `start`, and less the beginning of a film that begins a second or more after
+        0. Raises FilmError if the film can no longer be opened.
         """
         frames = self._frames(first)
         self.iterators.callback(frames.close)
         return frames
 
     def _frames(self, first: int) -> Generator[Frame, None, None]:
-        damage, shift = Damage(), int(self.start // self.time_base)
+        damage, shift = Damage(), int((self.start + self._clock) // self.time_base)
         frames = self._converted(between(self.path, self.start, self.end, damage), first)
         for pixels, pts in islice(frames, min(first, NEIGHBOURS), None):
             yield Frame(pixels, pts - shift)

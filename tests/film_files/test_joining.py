@@ -260,13 +260,37 @@ def test_a_part_of_the_sound_moves_with_the_picture(ending, start, end, tmp_path
 def test_a_part_is_counted_from_the_beginning_of_the_film(tmp_path, segments):
     """The times in a transport stream do not begin at 0."""
     source = write_source(tmp_path / "source.ts", picture_at=10, sound_at=10)
-    with av.open(str(source)) as film:
-        origin = Fraction(film.start_time, 1_000_000)
+    origin = origin_of(source)
     assert origin > 9
     join(tmp_path / "film.mkv", segments(KINDS[".mkv"]), KINDS[".mkv"], sound_of=source, start=Fraction(1, 2))
     wanted = [heard.content[7:] for heard in packets_of(source) if heard.start >= origin + Fraction(1, 2)]
     found = packets_of(tmp_path / "film.mkv")
     assert [heard.content for heard in found] == wanted
+    assert 0 <= found[0].start < Fraction(1, 40)
+
+
+def test_a_film_with_the_clock_of_a_recorder_begins_at_0(tmp_path, segments):
+    """And its sound and pictures stay together."""
+    source, copy, kind = (
+        write_source(tmp_path / "source.ts", picture_at=5000, sound_at=5000),
+        tmp_path / "a.mp4",
+        KINDS[".mp4"],
+    )
+    with open_film(source) as film:
+        times = [frame.pts for frame in film.frames()]
+        unit = film.time_base
+    join(copy, segments(kind, first=times[0], step=3600, unit=unit), kind, sound_of=source)
+    assert shown(copy)[0] == [pts * unit for pts in times]
+    assert times[0] * unit < Fraction(1, 10)
+    for stream in ("video", "audio"):
+        before, after = (min(packet.start for packet in packets_of(path, stream)) for path in (source, copy))
+        assert after == before - origin_of(source)
+
+
+def origin_of(path):
+    with av.open(str(path)) as film:
+        unit = film.streams.video[0].time_base
+        return Fraction(film.start_time, 1_000_000) // unit * unit
 
 
 def test_all_sounds_keep_their_names(tmp_path, segments):
