@@ -43,7 +43,6 @@ class Track:
     def __init__(self, output: OutputContainer, template: Stream) -> None:
         """Add a stream with the properties of another one, such as its codec, its language and its unit of time."""
         self.stream = _add(output, template)
-        self.stream.time_base = template.time_base
         self.stream.disposition = template.disposition
         self.stream.metadata.update({tag: template.metadata[tag] for tag in TAGS if tag in template.metadata})
         self.is_exact = True

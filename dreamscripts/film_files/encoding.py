@@ -9,7 +9,6 @@ from typing import cast
 
 import av
 import numpy as np
-from av.codec.context import Flags
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
@@ -34,7 +33,7 @@ THREADS = 4  # on every machine, because the bytes can depend on it
 KEY_FRAMES = 250  # the largest distance between two frames that a player can jump to
 RATES = (1, 240)  # frames per second: the range that the encoder of AV1 accepts
 BT709 = 1  # FFmpeg's number of the colours of HD television, in primaries, transfer and matrix
-LIMITED, FULL = 1, 2  # FFmpeg's numbers of the ranges 16..235 and 0..255
+LIMITED = 1  # FFmpeg's number of the range 16..235
 # FFmpeg's flags SWS_BICUBIC, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND and SWS_BITEXACT: exact colours on every processor.
 CONVERSION = 0x4 | 0x4000 | 0x40000 | 0x80000
 
@@ -55,7 +54,6 @@ def encode(path: str | Path, frames: Iterable[Frame], time_base: Fraction, rate:
         steady = _steady(rate)
         stream = cast(VideoStream, output.add_stream(name, steady, options=OPTIONS[name]))
         _configure(stream.codec_context, first.pixels.shape, 1 / steady)
-        stream.time_base = time_base
         packets = _packets(stream, chain([first], frames), time_base)
         for packet in with_durations(packets, last=max(1, round(1 / (rate * time_base)))):
             output.mux(packet)
@@ -80,7 +78,6 @@ def _configure(context: VideoCodecContext, shape: tuple[int, ...], time_base: Fr
     context.time_base = time_base
     context.thread_count = THREADS
     context.gop_size = KEY_FRAMES
-    context.flags |= Flags.bitexact
     context.color_range = LIMITED
     context.colorspace = context.color_primaries = context.color_trc = BT709
 
@@ -113,7 +110,6 @@ def _pictures(stream: VideoStream, frames: Iterable[Frame], times: deque[int]) -
             picture,
             format="yuv420p",
             dst_colorspace=BT709,
-            src_color_range=FULL,
             dst_color_range=LIMITED,
             interpolation=CONVERSION,
         )

@@ -168,16 +168,18 @@ def test_the_colours_of_a_gif_follow_the_film(tmp_path, monkeypatch):
     """From grey noise to a picture, for example. As long as they fit, they are not chosen again."""
     grey = np.random.default_rng(0).integers(100, 140, (6, 48, 64, 1), np.uint8).repeat(3, axis=3)
     frames = [*grey, *pictures(6)]
-    own_colours = []
+    own_colours, palettes = [], set()
 
     def getdata(*args, getdata=GifImagePlugin.getdata, **settings):
         own_colours.append(settings["include_color_table"])
+        palettes.add(bytes(args[0].getpalette()))
         return getdata(*args, **settings)
 
     monkeypatch.setattr(GifImagePlugin, "getdata", getdata)
     write(tmp_path / "a.gif", [Frame(pixels, pts) for pts, pixels in enumerate(frames)])
     _, found = played(tmp_path / "a.gif")
     assert own_colours == [False] * 6 + [True] * 6
+    assert len(palettes) == 2
     for frame, pixels in zip(frames, found, strict=True):
         assert np.abs(pixels.astype(int) - frame).mean() < 8
 

@@ -150,6 +150,7 @@ def write_source(path, codec="aac", *, picture_at=0, sound_at=0, texts=(), text_
         subtitles = film.add_stream(text_codec) if text_codec else None
         if subtitles:
             subtitles.codec_context.subtitle_header = ASS_HEADER
+            subtitles.time_base = Fraction(1, 1000)
         for number, pixels in enumerate(pictures(50)):
             frame = av.VideoFrame.from_ndarray(pixels)
             frame.pts, frame.time_base = number + round(25 * picture_at), Fraction(1, 25)
@@ -309,6 +310,7 @@ def test_all_sounds_keep_their_names(tmp_path, segments):
         join(tmp_path / f"film{ending}", segments(KINDS[ending]), KINDS[ending], sound_of=source)
         with av.open(str(tmp_path / f"film{ending}")) as film:
             assert [stream.language for stream in film.streams.audio] == ["deu", "jpn"]
+            assert film.streams.audio[1].disposition == av.stream.Disposition.forced
         for number in (0, 1):
             before, after = (packets_of(path, number=number) for path in (source, tmp_path / f"film{ending}"))
             assert [heard.content for heard in after] == [heard.content for heard in before]
@@ -392,7 +394,15 @@ def test_sound_of_a_film_that_is_cut_off_is_copied_as_far_as_possible(tmp_path, 
     assert [heard.content for heard in found[:-1]] == [heard.content for heard in whole[: len(found) - 1]]
 
 
-def test_an_error_while_the_sound_is_read_is_said(tmp_path, segments, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "notes"),
+    [
+        (av.InvalidDataError(1, "damaged"), ["{}: is damaged or cut off, and so are its sound and subtitles"]),
+        (OSError(5, "Input/output error"), ["{}: is damaged or cut off, and so are its sound and subtitles"]),
+        (IndexError("list index out of range"), []),  # PyAV, after the last packet
+    ],
+)
+def test_an_error_while_the_sound_is_read_is_said(error, notes, tmp_path, segments, monkeypatch):
     source = write_source(tmp_path / "source.mp4")
     demux = av.container.InputContainer.demux
 
@@ -412,7 +422,7 @@ def test_an_error_while_the_sound_is_read_is_said(tmp_path, segments, monkeypatc
         def demux(self, streams):
             for number, packet in enumerate(demux(self._film, streams)):
                 if isinstance(streams, list) and number == 20:
-                    raise av.InvalidDataError(1, "damaged")
+                    raise error
                 yield packet
 
     def opened(file, mode="r", *args, open=av.open, **keys):
@@ -420,8 +430,8 @@ def test_an_error_while_the_sound_is_read_is_said(tmp_path, segments, monkeypatc
         return film if mode == "w" else Failing(film)
 
     monkeypatch.setattr(av, "open", opened)
-    notes = join(tmp_path / "film.mp4", segments(KINDS[".mp4"]), KINDS[".mp4"], sound_of=source)
-    assert notes == [f"{source}: is damaged or cut off, and so are its sound and subtitles"]
+    found = join(tmp_path / "film.mp4", segments(KINDS[".mp4"]), KINDS[".mp4"], sound_of=source)
+    assert found == [note.format(source) for note in notes]
     assert len(packets_of(tmp_path / "film.mp4")) == 20
 
 
