@@ -6,7 +6,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamscripts.film_files.decoding import Damage, clock_of, frame_ticks, origin, rate_of, readable, seconds
+from dreamscripts.film_files.decoding import (
+    Damage,
+    clock_of,
+    frame_ticks,
+    origin,
+    rate_of,
+    readable,
+    seconds,
+    time_base_of,
+)
 from dreamscripts.film_files.opening import OpenFilm, opened, video_streams
 
 if TYPE_CHECKING:

@@ -61,6 +61,7 @@ class FilmFolder:
         self._kind = kind_of(film)
         self._segments = 0
         self._times: list[int] = []  # of the frames after the last segment
+        self._last_time = 0  # of the last frame
         self._in_state: FilmFrame | None = None
         self._next_checkpoint = 0.0
 
@@ -136,7 +137,7 @@ class FilmFolder:
         """Write a frame, and make a segment when there are enough. Make a checkpoint, unless the last one is recent."""
         write_atomically(self._frame_file(frame.number), dump_array(frame.pixels), durable=False)
         self._times.append(time_of_frame)
-        self.last = frame
+        self.last, self._last_time = frame, time_of_frame
         if len(self._times) == SEGMENT and not self._kind.is_animation:
             self._make_segment()
         elif time.monotonic() >= self._next_checkpoint:
@@ -147,7 +148,7 @@ class FilmFolder:
         if self.last is not None:
             if not complete:
                 self._make_checkpoint()
-            self.notes += self._write_film()
+            self.notes += self._write_film(complete)
         if complete or self.last is None:
             self.discard()
 
@@ -159,7 +160,7 @@ class FilmFolder:
         with suppress(OSError):
             self.folder.rmdir()
 
-    def _write_film(self) -> list[str]:
+    def _write_film(self, complete: bool) -> list[str]:
         unit, rate = self.record.time_base.value, self.record.rate.value
         metadata = self.settings.to_toml()
         if self._kind.is_animation:
@@ -179,6 +180,8 @@ class FilmFolder:
         if video is not None and self.record.source is not None:
             source, start = Path(self.record.source), Fraction(video.start)
             end = None if video.end is None else Fraction(video.end)
+            if not complete:  # the sound ends with the pictures
+                end = start + self._last_time * unit + 1 / rate
         return join(self.film, segments, self._kind, metadata=metadata, sound_of=source, start=start, end=end)
 
     def _make_segment(self) -> None:
@@ -203,7 +206,8 @@ class FilmFolder:
             sync(path)
         self._write_record()
         sync(self.folder)
-        write_atomically(self.folder / "state.npz", dump_state(State(self.last, self._segments, tuple(self._times))))
+        state = State(self.last, self._last_time, self._segments, tuple(self._times))
+        write_atomically(self.folder / "state.npz", dump_state(state))
         sync(self.folder)
         self._in_state = self.last
         now = time.monotonic()
@@ -215,7 +219,7 @@ class FilmFolder:
         if os.path.lexists(path):
             state = read_state(path, self.record, ADVICE)
             self.last = self._in_state = state.frame
-            self._segments, self._times = state.segments, list(state.times)
+            self._last_time, self._segments, self._times = state.time, state.segments, list(state.times)
         needed = {*self._frame_files(), *map(self._segment_file, range(self._segments))}
         for file in needed:
             if not file.is_file() or file.is_symlink():

@@ -68,14 +68,16 @@ class State:
     """The last frame of a film, and where it and those before it are."""
 
     frame: FilmFrame
+    time: int  # of this frame, in the film's time base
     segments: int  # files with frames before `times`
-    times: tuple[int, ...]  # of the frames that are in no segment, in the film's time base; the last is `frame`'s
+    times: tuple[int, ...]  # of the frames that are in no segment, in the film's time base
 
 
 class Facts(Record):
     """A state without its arrays."""
 
     frame: dict[str, int | float]
+    time: int
     segments: int = Field(ge=0)
     times: list[int]
     checksum: int = 0
@@ -87,7 +89,7 @@ def dump_state(state: State) -> bytes:
     values = {field.name: getattr(state.frame, field.name) for field in fields(state.frame)}
     arrays = {name: value for name, value in values.items() if name in TYPES}
     numbers = {name: value for name, value in values.items() if name not in TYPES}
-    facts = Facts(frame=numbers, segments=state.segments, times=list(state.times))
+    facts = Facts(frame=numbers, time=state.time, segments=state.segments, times=list(state.times))
     facts.checksum = _checksum(facts, arrays)
     buffer = io.BytesIO()
     np.savez(buffer, facts=facts.model_dump_json(), **arrays)
@@ -108,7 +110,7 @@ def read_state(path: Path, record: FilmRecord, advice: str) -> State:
             raise Damaged(path, f"'{name}' has the shape {array.shape} and the type {array.dtype}", advice)
     if facts.checksum != _checksum(facts, arrays):
         raise Damaged(path, "its numbers are not those that the run wrote", advice)
-    return State(kind(**facts.frame, **arrays), facts.segments, tuple(facts.times))  # type: ignore[arg-type]
+    return State(kind(**facts.frame, **arrays), facts.time, facts.segments, tuple(facts.times))  # type: ignore[arg-type]
 
 
 def _checksum(facts: Facts, arrays: dict[str, np.ndarray]) -> int:

@@ -165,6 +165,16 @@ def test_a_film_that_is_complete_but_not_joined_needs_no_network(photo, settings
     assert film.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
+def test_the_sound_of_a_stopped_film_ends_with_its_pictures(source, settings, tmp_path):
+    film = tmp_path / "dream.mp4"
+    make(new_video(source, settings, film), 4)
+    for _ in range(2):  # the second time, no frame is added
+        with opened(film) as part:
+            ends = [float(packet.pts * packet.time_base) for packet in part.container.demux(audio=0) if packet.size]
+        assert 0.15 < max(ends) < 0.2
+        make(FilmFolder.reopen(film), 0)
+
+
 def test_a_film_that_has_changed_is_not_continued(source, settings, tmp_path):
     film = tmp_path / "dream.mp4"
     make(new_video(source, settings, film), 2)
