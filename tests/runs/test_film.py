@@ -172,7 +172,9 @@ def test_the_sound_of_a_stopped_film_ends_with_its_pictures(source, settings, tm
         with opened(film) as part:
             ends = [float(packet.pts * packet.time_base) for packet in part.container.demux(audio=0) if packet.size]
         assert 0.15 < max(ends) < 0.2
-        make(FilmFolder.reopen(film), 0)
+        folder = FilmFolder.reopen(film)
+        folder.finish(complete=False)
+        folder.release()
 
 
 def test_a_film_that_has_changed_is_not_continued(source, settings, tmp_path):
