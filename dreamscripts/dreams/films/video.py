@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dreamscripts.dreams.films.dreamer import Dreamer
 
 GAIN = 2.0  # part of the missing strength that a step tries to add
-NEW = 4.0  # mean change in pixel values of a step where the film shows something new
+NEW = 4.0  # pixel values by which the mean change of a step may be larger where the film shows something new
 AGEING = 0.9  # of what is new, from frame to frame
 DARK = 12.0  # mean luma of a frame below which nothing is dreamt, as in fades to and from black
 FADING = 0.9  # of a dream over dark frames, from frame to frame
@@ -63,7 +63,7 @@ def _next(frame: np.ndarray, dreamer: "Dreamer", video: Video, last: VideoFrame)
         added *= FADING
     elif (number - last.first) % video.every == 0:
         added *= video.persistence
-        step = missing(added, last.strength, video.flicker) + NEW * video.strength * new
+        step = missing(added, last.strength, video.flicker + NEW * video.strength * new)
         added += step[..., None] * dreamer.direction(picture + added, number)
         new *= AGEING
     pixels, added = _within(picture, added)
@@ -76,7 +76,7 @@ def _within(picture: np.ndarray, added: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.rint(dreamt).astype(np.uint8), dreamt - picture
 
 
-def missing(added: np.ndarray, strength: float, most: float) -> np.ndarray:
+def missing(added: np.ndarray, strength: float, most: float | np.ndarray) -> np.ndarray:
     """Return the step that each pixel needs for a dream of this strength: float32 (H, W), from 0 to `most`."""
     return np.clip(GAIN * (strength - around(added)), 0, most)
 
