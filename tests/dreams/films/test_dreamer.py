@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 from conftest import changed
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import ndimage
 
 from dreamscripts.backends import compiling
 from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.films import dreamer as dreamers
-from dreamscripts.dreams.films.dreamer import EVENNESS, Dreamer, even, unit
+from dreamscripts.dreams.films import evenness
+from dreamscripts.dreams.films.dreamer import Dreamer
 from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.images.resizing import resampled
 
@@ -38,7 +37,7 @@ def one(ascent):
 def plain(monkeypatch):
     """Let steps be gradients: without shifts, and without evening out strong and weak parts."""
     monkeypatch.setattr(dreamers, "SHIFT", 0)
-    monkeypatch.setattr(dreamers, "EVENNESS", 0.0)
+    monkeypatch.setattr(evenness, "EVENNESS", 0.0)
 
 
 def slope(evaluator, frame, towards) -> float:
@@ -76,7 +75,6 @@ def test_each_octave_has_the_same_weight_in_a_step(ascent, picture):
         gradient = resampled(-evaluator.gradient(x)[..., ::-1], *SIZE)  # caffe: BGR, in pixel values
         total = total + gradient / np.abs(gradient).mean()
     dreamer = Dreamer(settings, *SIZE)
-    assert dreamer.steps == 3
     np.testing.assert_allclose(dreamer.direction(picture, 1), total / np.abs(total).mean(), rtol=1e-3, atol=1e-3)
 
 
@@ -107,10 +105,27 @@ def test_frames_keep_their_size_whatever_the_settings(more, ascent, picture):
 
 
 def test_a_dream_of_a_frame_is_a_dream_of_a_photograph(ascent, picture, one):
-    told = []
     *_, last = dream(picture, ascent)
-    np.testing.assert_array_equal(one.dream(picture, lambda passes, loss: told.append(passes)), last.picture)
-    assert told == list(range(1, last.passes + 1))
+    np.testing.assert_array_equal(one.dream(picture), last.picture)
+
+
+def test_each_pass_of_dreams_and_steps_is_told(ascent, picture):
+    told = []
+    dreamer = Dreamer(changed(ascent, octaves={"count": 2}), *SIZE, on_pass=lambda passes, loss: told.append(passes))
+    dreamer.dream(picture)
+    assert told == list(range(1, 2 * (1 + 4) + 1))  # in each octave, the first picture and four steps
+    dreamer.direction(picture, 1)
+    assert len(told) == 10 + 2
+
+
+def test_skipped_octaves_are_said_once(ascent, picture, caplog):
+    dreamer = Dreamer(changed(ascent, octaves={"count": 9}), *SIZE)
+    said = [record.getMessage() for record in caplog.records if "is skipped" in record.getMessage()]
+    assert said
+    caplog.clear()
+    dreamer.dream(picture)
+    dreamer.direction(picture, 1)
+    assert not caplog.records
 
 
 def test_all_dreams_and_steps_use_one_compiled_pass(ascent, picture, monkeypatch):
@@ -148,27 +163,3 @@ def test_steps_raise_the_score(one, ascent, picture):
         losses.append(evaluator.loss(evaluator.network.preprocessing.normalise(frame).astype(np.float32)))
         frame = (frame + 2 * one.direction(frame, number)).clip(0, 255)
     assert losses == sorted(losses, reverse=True)
-
-
-@given(st.integers(0, 100), st.tuples(*[st.integers(1, 30)] * 2), st.floats(1e-6, 1e6))
-def test_unit_and_even_directions(seed, size, scale):
-    gradient = scale * np.random.default_rng(seed).normal(size=(*size, 3))
-    assert np.abs(unit(gradient)).mean() == pytest.approx(1)
-    np.testing.assert_allclose(unit(even(gradient)), unit(even(gradient / scale)), rtol=1e-6)
-    assert (np.sign(even(gradient)) == np.sign(gradient)).all()
-
-
-def test_a_gradient_of_0_has_no_direction():
-    nothing = np.zeros((5, 6, 3), np.float32)
-    np.testing.assert_array_equal(unit(even(unit(nothing))), nothing)
-
-
-@pytest.mark.parametrize("ratio", [2, 8])
-def test_strong_parts_are_weakened_and_weak_parts_strengthened(ratio):
-    gradient = np.random.default_rng(0).choice([-1.0, 1.0], (100, 200, 3))
-    gradient[:, 100:] *= ratio
-    evened = np.abs(even(gradient))
-    left, right = evened[:, :80].mean(), evened[:, 120:].mean()
-    assert right / left == pytest.approx(ratio ** (1 - EVENNESS))
-    assert left > 1
-    assert right < ratio

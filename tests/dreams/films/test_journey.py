@@ -1,15 +1,12 @@
 """Journeys, with dreamers whose direction is a constant."""
 
-from math import sqrt
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dreamscripts.dreams.films import journey as travelling
-from dreamscripts.dreams.films.journey import Journey, Speed, mixture
-from dreamscripts.errors import SettingsError
+from dreamscripts.dreams.films.journey import Journey
+from dreamscripts.dreams.prepare import open_network
+from dreamscripts.errors import NetworkError, SettingsError
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.settings.film_tables import Keyframe, Zoom
 from dreamscripts.settings.schema import Settings
@@ -20,10 +17,11 @@ FRAME = np.zeros((4, 6, 3), np.float32)
 class Constant:
     """Instead of a Dreamer: the direction has the weight of the only layer's name in one of three channels."""
 
-    made = ()
+    made, opened = (), []
 
-    def __init__(self, settings, height, width, *, choices, on_choices):
+    def __init__(self, settings, height, width, *, choices, on_choices, on_pass):
         self.settings, self.size, self.choices, self.asked = settings, (height, width), choices, []
+        self.on_pass = on_pass
         on_choices(choices or Choices(xla=True))
         Constant.made = *Constant.made, self
 
@@ -34,14 +32,15 @@ class Constant:
         direction[..., channel] = 3
         return direction
 
-    def dream(self, picture, on_pass=None):
+    def dream(self, picture):
         return picture + 1
 
 
 @pytest.fixture(autouse=True)
 def constant(monkeypatch):
     monkeypatch.setattr(travelling, "Dreamer", Constant)
-    Constant.made = ()
+    monkeypatch.setattr(travelling, "open_network", lambda settings: Constant.opened.append(settings))
+    Constant.made, Constant.opened = (), []
 
 
 def keyframe(at, layer=1, **more) -> Keyframe:
@@ -51,24 +50,6 @@ def keyframe(at, layer=1, **more) -> Keyframe:
 def journey(*keyframes, **options) -> Journey:
     zoom = Zoom(keyframes=[*keyframes]) if keyframes else None
     return Journey(Settings(features={"block1_conv1": 1.0}, zoom=zoom), 4, 6, **options)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0, {0: 1}), (1, {0: 0.75, 1: 0.25}), (3, {0: 0.25, 1: 0.75}), (4, {1: 1}), (4.5, {1: 0.5, 2: 0.5}), (9, {2: 1})],
-)
-def test_a_keyframe_fades_out_as_the_next_fades_in(seconds, expected):
-    assert mixture([keyframe(0), keyframe(4), keyframe(5)], seconds) == pytest.approx(expected)
-    assert mixture([], seconds) == {}
-
-
-@given(st.lists(st.floats(0.01, 100), max_size=5, unique=True), st.floats(0, 120))
-def test_shares_are_above_0_and_their_sum_is_1(moments, seconds):
-    keyframes = [keyframe(at) for at in [0, *sorted(moments)]]
-    shares = mixture(keyframes, seconds)
-    assert sum(shares.values()) == pytest.approx(1)
-    assert all(share > 0 for share in shares.values())
-    assert all(abs(a - b) == 1 for a in shares for b in shares if a != b)
 
 
 def test_a_direction_is_the_mixture_of_the_directions_of_two_keyframes_with_a_mean_of_1():
@@ -124,6 +105,12 @@ def test_a_keyframe_replaces_the_loss_and_nothing_else():
     assert dreamer.settings == expected
 
 
+def test_a_layer_that_the_network_lacks_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(travelling, "open_network", open_network)
+    with pytest.raises(NetworkError, match="block9_conv1"):
+        journey(keyframe(0, 1), keyframe(60, 9))
+
+
 def test_without_keyframes_the_loss_is_that_of_the_settings():
     made = journey()
     np.testing.assert_array_equal(made.dream(FRAME), FRAME + 1)
@@ -147,13 +134,3 @@ def test_a_loss_that_does_not_fit_is_refused_at_once_in_one_line(wrong, says):
         journey(keyframe(0), Keyframe.model_validate({"at": 2.5, "features": {"block1_conv1": 1.0}} | wrong))
     assert "\n" not in str(refused.value)
     assert not Constant.made
-
-
-def test_a_speed_is_mixed_evenly_too():
-    zoom = Zoom(factor=1.5, turn=10, keyframes=[keyframe(0), keyframe(2, factor=6.0, turn=-20.0), keyframe(4)])
-    assert Speed(zoom).at(0) == pytest.approx((1.5, 10))
-    assert Speed(zoom).at(1) == pytest.approx((sqrt(1.5 * 6), -5))  # the same enlargement in each frame
-    assert Speed(zoom).at(2) == pytest.approx((6, -20))
-    assert Speed(zoom).at(3.5) == pytest.approx((6**0.25 * 1.5**0.75, 2.5))
-    assert Speed(zoom).at(99) == pytest.approx((1.5, 10))
-    assert Speed(Zoom(factor=0.5, turn=3)).at(8) == (0.5, 3)
