@@ -124,6 +124,21 @@ def test_between_two_steps_the_dream_moves_without_fading():
     assert middle[8] == pytest.approx(middle[0] / 4, rel=0.07)
 
 
+def test_the_first_frame_after_a_cut_is_the_first_of_every_nth():
+    painter = Painter()
+    dreamt(pan(4) + pan(7, texture=1), Video(every=3), painter)
+    assert painter.stepped == [3, 7, 10]
+
+
+def test_a_step_begins_with_the_dream_of_the_last_frame():
+    painter, given = Idle(), []
+    painter.direction = lambda frame, number: given.append(frame) or np.zeros_like(frame)
+    frames = pan(3)
+    for frame, picture, start in zip(dreamt(frames, painter=painter)[1:], frames[1:], given, strict=True):
+        np.testing.assert_allclose((picture + frame.added), start.clip(0, 255), atol=1e-3)
+        assert np.abs(start - picture).mean() > 8
+
+
 def test_a_step_has_the_number_of_its_frame():
     painter = Painter()
     dreamt(pan(4), painter=painter)
@@ -259,10 +274,12 @@ def test_a_shot_that_fades_in_is_dreamt_of_when_it_can_be_seen():
 
 def test_a_dream_fades_with_a_film_that_fades_to_black():
     painter = Painter()
-    made = dreamt([seen(light=light) for light in [*np.linspace(1, 0, 13), *[0] * 40]], painter=painter)
+    frames = [seen(light=light) for light in [*np.linspace(1, 0, 13), *[0] * 40]]
+    made = dreamt(frames, painter=painter)
     assert {frame.first for frame in made} == {0}
     assert strength(made[-1]) < 0.1
-    assert painter.stepped == list(range(1, 11 + 1))  # none while nothing can be seen
+    visible = [number for number, frame in enumerate(frames) if luma_of(frame).mean() >= 12]
+    assert painter.stepped == visible[1:] == list(range(1, 11))
 
 
 FADE = np.linspace(1, 0, 13)
