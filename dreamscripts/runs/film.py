@@ -175,8 +175,12 @@ def _video_frames(folder: FilmFolder, video: Video, on_pass: OnPass | None) -> I
                     times.append(frame.pts)
                     yield frame.pixels
 
+            dark = 0
             for frame in dream_video(pixels(), dreamer, video, folder.last):  # type: ignore[arg-type]
                 yield frame, times.popleft()
+                dark += not frame.strength
+            if dark:
+                folder.notes.append(f"{dark} of {folder.frames} frames are nearly black, so nothing was dreamt of them")
         folder.notes += [note for note in opened.notes if note not in folder.notes]
 
 

@@ -185,6 +185,13 @@ def test_a_film_that_has_changed_is_not_continued(source, settings, tmp_path):
         make(FilmFolder.reopen(film))
 
 
+def test_frames_without_a_dream_are_said(settings, tmp_path):
+    frames = [np.full((48, 64, 3), 2, np.uint8), *pictures(2)]
+    folder = new_video(write_film(tmp_path / "s.mp4", frames), settings, tmp_path / "film.mp4")
+    make(folder)
+    assert folder.notes == ["1 of 3 frames are nearly black, so nothing was dreamt of them"]
+
+
 def test_the_film_itself_is_never_overwritten(source, settings):
     with pytest.raises(OutputError, match="is the film that is dreamt of"):
         new_video(source, settings, source)
