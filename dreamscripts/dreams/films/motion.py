@@ -1,5 +1,6 @@
 """The motion between two frames of a film, and where it can be trusted."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import cv2
@@ -30,8 +31,10 @@ def find_motion(now: np.ndarray, before: np.ndarray) -> Motion:
     Inverse Search", as in OpenCV. Trust is that of Ruder, Dosovitskiy and Brox (2016), "Artistic style transfer for
     videos": the flow back must return to the same place, and its edges are not trusted.
     """
-    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    back, forth = search.calc(now, before, None), search.calc(before, now, None)
+    with ThreadPoolExecutor(1) as other:  # both ways at once: much of each search is done by one thread
+        going = other.submit(_flow, before, now)
+        back = _flow(now, before)
+    forth = going.result()
     height, width = now.shape
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     x, y = columns + back[..., 0], rows + back[..., 1]
@@ -42,6 +45,12 @@ def find_motion(now: np.ndarray, before: np.ndarray) -> Motion:
     outside = (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
     trusted = 1 - (lost | edge | outside).astype(np.float32)
     return Motion(x, y, cv2.blur(cv2.erode(trusted, np.ones((3, 3))), (5, 5)))
+
+
+def _flow(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return where each pixel of a frame is in another one, as float32 (H, W, 2), less where it is now."""
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return search.calc(now, before, None)
 
 
 def _squared(vectors: np.ndarray) -> np.ndarray:
