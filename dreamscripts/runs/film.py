@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dreamscripts.dreams.films.camera import Camera
 from dreamscripts.errors import FilmError, OutputError
 from dreamscripts.images.files import Photo, open_photo
 from dreamscripts.images.resizing import fitted, resize
@@ -45,6 +46,7 @@ def new_zoom(photo: str | Path | Photo | None, settings: Settings, film: str | P
     """Open the photo and create the folder of a zoom into it, or into noise (None). Raises DreamError."""
     film = Path(film)
     zoom = _checked(settings).zoom or Zoom()
+    Camera(zoom)  # raises SettingsError for a loop that is too short
     size = settings.size or SIZE
     source: str | None = None
     notes: tuple[str, ...] = ()

@@ -43,14 +43,21 @@ def load(
     Named settings and files have a size for pictures, which is too large for most films. So without `--size`, only the
     size of another film is kept. Without `--settings` and `--network`, the network is inside the package.
     """
-    if not named and not changes.keys() & {"network", "weights"}:
-        console.print(
-            f"using {EMBEDDED}; --network pocket_large makes a more detailed film, and takes three times as long"
-        )
+    if _is_embedded(named, changes):
         changes = {"network": EMBEDDED, **changes}
     if not from_film:
         changes = {"size": "none", **changes}
     return options.load_settings(console, named or DEFAULT, {"start": "photograph", **changes}, allow_files)
+
+
+def say_network(console: "CommandConsole", named: str, changes: dict[str, Any]) -> None:
+    """Say which network is used if the person named none."""
+    if _is_embedded(named, changes):
+        console.print(f"using {EMBEDDED}; --network pocket_large dreams in more detail, and takes three times as long")
+
+
+def _is_embedded(named: str, changes: dict[str, Any]) -> bool:
+    return not named and not changes.keys() & {"network", "weights"}
 
 
 def new_name(source: Path | None, named: str, what: str) -> Path:

@@ -85,6 +85,7 @@ def video(
 
         chosen = films.load(console, named, bool(source_of_settings), changes, allow_files)
         folder = new_video(film, chosen, output or films.new_name(film, named, ""))
+        films.say_network(console, named, changes)
         how = named or films.DEFAULT
     if not preview:
         films.make(console, folder, how)

@@ -76,7 +76,9 @@ def zoom(
         chosen = with_journey(chosen, journey)
     opened = open_photo(photo, chosen.size or SIZE) if photo else None
     film = output or films.new_name(photo, journey or named, "-zoom")
-    films.make(console, new_zoom(opened, chosen, film), journey or named or films.DEFAULT)
+    folder = new_zoom(opened, chosen, film)
+    films.say_network(console, named, changes)
+    films.make(console, folder, journey or named or films.DEFAULT)
 
 
 def _table(**values: Any) -> dict[str, Any]:

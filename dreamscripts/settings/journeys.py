@@ -35,7 +35,7 @@ class JourneyFile(Table):
 
 def with_journey(settings: S, name: str) -> S:
     """Return the settings with the journey called `name`, or in the file `name`. Raises SettingsError."""
-    table = parse_toml(read_file(_path(name)), name)
+    table = parse_toml(read_file(_path(name), "journey"), name)
     try:
         stops = JourneyFile.model_validate(table).keyframe
     except ValidationError as error:

@@ -161,12 +161,12 @@ def read_text(name: str | Path) -> str:
     return read_file(path)
 
 
-def read_file(path: Path) -> str:
-    """Read a text file in UTF-8. Raises SettingsError."""
-    with open_regular(path, SettingsError, "settings file") as file:
+def read_file(path: Path, kind: str = "settings file") -> str:
+    """Read a text file in UTF-8, which messages call a `kind`. Raises SettingsError."""
+    with open_regular(path, SettingsError, kind) as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise SettingsError(f"{path}: is larger than 1 MB, so it is not a settings file")
+        raise SettingsError(f"{path}: is larger than 1 MB, so it is not a {kind}")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SettingsError(f"{path}: is in UTF-16; save it as UTF-8")
     try:

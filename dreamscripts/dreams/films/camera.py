@@ -8,8 +8,11 @@ import numpy as np
 from scipy import ndimage
 
 from dreamscripts.dreams.films.speed import speed_at
+from dreamscripts.errors import SettingsError
 from dreamscripts.images.resizing import Size
 from dreamscripts.settings.film_tables import Zoom
+
+LEAST_ENLARGEMENT = 3.0  # of a whole film that is a loop
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,21 @@ def transformed(
 
 
 class Camera:
-    """The way of the camera through a zoom, from frame to frame, and from the last frame to a copy of the first one."""
+    """The way of the camera through a zoom, from frame to frame, and from the last frame to a copy of the first one.
+
+    Raises SettingsError if a loop is too short for this copy to appear.
+    """
 
     def __init__(self, zoom: Zoom):
         self._point = zoom.x, zoom.y
         speeds = np.array([speed_at(zoom, number / zoom.fps) for number in range(zoom.frames)])
         self._steps = np.stack([np.log(speeds[:, 0]), speeds[:, 1]], axis=1) / zoom.fps  # (frames, 2)
         self._ahead = np.cumsum(self._steps[::-1], axis=0)[::-1]  # from each frame to the end
+        if zoom.loop and self.enlargement < LEAST_ENLARGEMENT:
+            raise SettingsError(
+                f"a loop must enlarge {LEAST_ENLARGEMENT:g} times in all, and this film enlarges "
+                f"{self.enlargement:.1f} times: use more seconds, or a larger zoom.factor"
+            )
 
     @property
     def enlargement(self) -> float:

@@ -14,7 +14,6 @@ import numpy as np
 from dreamscripts.dreams.films.camera import Camera, transformed
 from dreamscripts.dreams.films.frames import ZoomFrame
 from dreamscripts.dreams.films.tone import held, tone_of
-from dreamscripts.errors import SettingsError
 from dreamscripts.images.resizing import Size, resampled
 from dreamscripts.settings.film_tables import Zoom
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 STRENGTH = 60.0  # mean change of the dream in pixel values per second, at strength 1
 HOLD = 6.0  # how fast the tone returns: after a second, exp(−HOLD) of a difference is left
 SMALLEST = 1 / 12  # size of the first frame when it comes back in a loop; larger if the film enlarges less
-LEAST_ENLARGEMENT = 3.0  # of a whole film that is a loop
 
 
 def dream_zoom(
@@ -36,11 +34,6 @@ def dream_zoom(
     Raises SettingsError if a loop is too short.
     """
     camera = Camera(zoom)
-    if zoom.loop and camera.enlargement < LEAST_ENLARGEMENT:
-        raise SettingsError(
-            f"a loop must enlarge {LEAST_ENLARGEMENT:g} times in all, and this film enlarges "
-            f"{camera.enlargement:.1f} times: use more seconds, or a larger zoom.factor"
-        )
     if after is None:
         first = journey.dream(picture)
         after = ZoomFrame(0, first, first)
