@@ -59,10 +59,10 @@ class Journey:
         return unit(np.sum(directions, axis=0))
 
     def _check_layers(self, settings: Settings) -> None:
-        """Raise NetworkError now, not after minutes, if the network lacks a layer of a keyframe."""
+        """Raise DreamError now, not after minutes, if a layer of a keyframe is missing or needs larger frames."""
         features = {layer: feature for loss in self._losses for layer, feature in loss.features.items()}
         if len(self._losses) > 1:
-            open_network(settings.model_copy(update={"features": features}))
+            open_network(settings.model_copy(update={"features": features})).check_size(*self._size)
 
     def _dreamer(self, index: int) -> Dreamer:
         if index not in self._dreamers:
