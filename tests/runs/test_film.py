@@ -109,7 +109,7 @@ def test_a_part_of_a_film_begins_at_zero(source, settings, tmp_path):
     assert [float(frame.pts * frame.time_base) for frame in decode(film)] == pytest.approx([0, 0.05, 0.1])
 
 
-@pytest.mark.parametrize("stop", [1, 3, 4, 5, 9])
+@pytest.mark.parametrize("stop", [1, 4, 9])
 @pytest.mark.parametrize("kind", ["zoom", "video"])
 def test_stopped_and_resumed_a_film_has_the_same_bytes(kind, stop, photo, source, settings, tmp_path):
     def begin(film):
@@ -132,7 +132,7 @@ def test_a_killed_film_goes_on_from_its_last_checkpoint(photo, settings, tmp_pat
     """As after kill -9 between any two files, nothing is done at the end."""
     make(new_zoom(photo, changed(settings, **ZOOM), tmp_path / "whole.mp4"))
     real = film_folder.write_atomically
-    for number in range(0, 40, 5):
+    for number in range(0, 40, 8):
         film = tmp_path / f"killed{number}.mp4"
         folder = new_zoom(photo, changed(settings, **ZOOM), film)
         writes = itertools.count()

@@ -1,12 +1,14 @@
 """Journeys, with dreamers whose direction is a constant."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from dreamscripts.dreams.films import journey as travelling
 from dreamscripts.dreams.films.journey import Journey
 from dreamscripts.dreams.prepare import open_network
-from dreamscripts.errors import NetworkError, SettingsError
+from dreamscripts.errors import NetworkError, PictureError, SettingsError
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.settings.film_tables import Keyframe, Zoom
 from dreamscripts.settings.schema import Settings
@@ -39,7 +41,12 @@ class Constant:
 @pytest.fixture(autouse=True)
 def constant(monkeypatch):
     monkeypatch.setattr(travelling, "Dreamer", Constant)
-    monkeypatch.setattr(travelling, "open_network", lambda settings: Constant.opened.append(settings))
+
+    def opened(settings):
+        Constant.opened.append(settings)
+        return SimpleNamespace(check_size=lambda height, width: None)
+
+    monkeypatch.setattr(travelling, "open_network", opened)
     Constant.made, Constant.opened = (), []
 
 
@@ -103,6 +110,12 @@ def test_a_keyframe_replaces_the_loss_and_nothing_else():
         features={"block2_conv1": 1.0}, measure="mean", penalties={"continuity": 0.5}, seed=3, zoom=zoom
     )
     assert dreamer.settings == expected
+
+
+def test_frames_that_are_too_small_for_a_later_keyframe_are_refused_at_once(monkeypatch):
+    monkeypatch.setattr(travelling, "open_network", open_network)
+    with pytest.raises(PictureError, match="too small for pocket"):
+        journey(keyframe(0, 1), keyframe(60, 5))
 
 
 def test_a_layer_that_the_network_lacks_is_refused_at_once(monkeypatch):
