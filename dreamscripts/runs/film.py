@@ -125,7 +125,8 @@ def record(folder: FilmFolder, *, on_pass: OnPass | None = None) -> Generator[Fi
 def samples(folder: FilmFolder, *, on_pass: OnPass | None = None) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """Dream of SAMPLES frames from all parts of the film under a video, each by itself.
 
-    Yields the seconds from the start, the frame, and the dream: uint8 (H, W, 3). Raises DreamError.
+    Yields the seconds from the start, the frame, and the dream: uint8 (H, W, 3). If the film was cut off, later frames
+    are left out. Raises DreamError, also if all frames are left out.
     """
     from dreamscripts.dreams.films.dreamer import Dreamer
     from dreamscripts.film_files.reading import open_film
@@ -133,6 +134,7 @@ def samples(folder: FilmFolder, *, on_pass: OnPass | None = None) -> Iterator[tu
     record, settings = folder.record, folder.settings
     source, video = Path(record.source or ""), settings.video or Video()
     dreamer = Dreamer(settings, record.height, record.width, on_pass=on_pass, **_choices(folder))
+    found = False
     for number in range(SAMPLES):
         seconds = float(record.frames / record.rate.value) * (number + 0.5) / SAMPLES
         with suppress(FilmError), open_film(source, size=settings.size, start=video.start + seconds) as opened:
@@ -140,6 +142,9 @@ def samples(folder: FilmFolder, *, on_pass: OnPass | None = None) -> Iterator[tu
             picture = frame.astype(np.float32)
             dreamt = picture + video.strength * (dreamer.dream(picture) - picture)
             yield seconds, frame, np.rint(np.clip(dreamt, 0, 255)).astype(np.uint8)
+            found = True
+    if not found:
+        raise FilmError(f"{source}: ends too early for a preview; make the film without --preview")
 
 
 def _frames(folder: FilmFolder, on_pass: OnPass | None) -> Iterator[tuple[FilmFrame, int]]:

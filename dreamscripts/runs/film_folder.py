@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -118,6 +119,15 @@ class FilmFolder:
             made.release()
             raise
         return made
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Unlock the folder, and delete it if no frame has been made."""
+        if self.last is None:
+            self.discard()
+        self.release()
 
     @property
     def start(self) -> np.ndarray:

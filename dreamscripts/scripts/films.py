@@ -69,8 +69,13 @@ def new_name(source: Path | None, named: str, what: str) -> Path:
     return new_film(fitting_name(stem, what), ENDING)
 
 
-def reopen(kind: str, source: Path | None, output: Path | None, changes: dict[str, Any]) -> "FilmFolder":
-    """Open the interrupted film. Raises OutputError, and SettingsError if the command line would change the film."""
+def reopen(
+    kind: str, source: Path | None, output: Path | None, changes: dict[str, Any], expected: "Settings | None"
+) -> "FilmFolder":
+    """Open the interrupted film. Raises OutputError, and SettingsError if the command line would change the film.
+
+    `expected` are the settings that the command line names, if it names any.
+    """
     from dreamscripts.runs.film_folder import FilmFolder, interrupted_film
     from dreamscripts.runs.run_record import path_text
 
@@ -86,7 +91,15 @@ def reopen(kind: str, source: Path | None, output: Path | None, changes: dict[st
                 f"{folder.film}: this film was begun with {key} = {folder.settings.value(key)}; remove the option, or "
                 "begin a new film"
             )
+    if expected is not None and not _is_of(folder.settings, expected):
+        raise SettingsError(f"{folder.film}: this film was begun with other settings; remove --settings and --from")
     return folder
+
+
+def _is_of(settings: "Settings", named: "Settings") -> bool:
+    """Return whether the settings of a film are the named ones. A film has a size and a table of its own."""
+    own = {key: getattr(settings, key) for key in ("size", "zoom", "video") if getattr(named, key) is None}
+    return named.model_copy(update=own) == settings
 
 
 def make(console: "CommandConsole", folder: "FilmFolder", how: str, most: int | None = None) -> None:

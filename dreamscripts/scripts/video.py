@@ -74,7 +74,8 @@ def video(
         start=start, end=to, every=every, strength=strength, persistence=persistence, flicker=flicker
     )
     if resume:
-        folder = films.reopen("video", film, output, changes)
+        expected = films.load(console, named, bool(source_of_settings), changes, allow_files) if named else None
+        folder = films.reopen("video", film, output, changes, expected)
         options.print_files(console, str(folder.film), folder.settings)
         console.print(f"{folder.film} opens the film {folder.record.source}")
         how = "resumed with its own settings"
@@ -87,13 +88,14 @@ def video(
         folder = new_video(film, chosen, output or films.new_name(film, named, ""))
         films.say_network(console, named, changes)
         how = named or films.DEFAULT
-    if not preview:
-        films.make(console, folder, how)
-        return
-    _draw_sheet(console, folder)
-    films.make(console, folder, how, most=math.ceil(folder.record.rate.value))
-    if folder.frames < folder.record.frames:
-        console.print(f"To make the whole film: {films.resume_command(folder)}")
+    with folder:
+        if not preview:
+            films.make(console, folder, how)
+            return
+        _draw_sheet(console, folder)
+        films.make(console, folder, how, most=math.ceil(folder.record.rate.value))
+        if folder.frames < folder.record.frames:
+            console.print(f"To make the whole film: {films.resume_command(folder)}")
 
 
 def _draw_sheet(console: "CommandConsole", folder: "FilmFolder") -> None:

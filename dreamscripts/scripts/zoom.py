@@ -1,12 +1,16 @@
 """`dreamscripts zoom [PHOTO]`: an endless zoom into a photograph, or out of noise."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dreamscripts.errors import SettingsError
 from dreamscripts.scripts import films, options
+
+if TYPE_CHECKING:
+    from dreamscripts.scripts.console import CommandConsole
+    from dreamscripts.settings.schema import Settings
 
 Photo = Annotated[Path | None, typer.Argument(help="The picture to start with. Default: noise.")]
 From = Annotated[
@@ -62,23 +66,37 @@ def zoom(
         seconds=seconds, fps=fps, factor=factor, turn=turn, strength=strength, loop=loop or None, **_point(point)
     )
     if resume:
-        folder = films.reopen("zoom", photo, output, changes)
-        options.print_files(console, str(folder.film), folder.settings)
-        films.make(console, folder, "resumed with its own settings")
+        expected = _load(console, named, from_ is not None, changes, allow_files, journey) if named or journey else None
+        with films.reopen("zoom", photo, output, changes, expected) as folder:
+            options.print_files(console, str(folder.film), folder.settings)
+            films.make(console, folder, "resumed with its own settings")
         return
     from dreamscripts.images.files import open_photo
     from dreamscripts.runs.film import SIZE, new_zoom
 
-    chosen = films.load(console, named, from_ is not None, changes, allow_files)
-    if journey:
-        from dreamscripts.settings.journeys import with_journey
-
-        chosen = with_journey(chosen, journey)
+    chosen = _load(console, named, from_ is not None, changes, allow_files, journey)
     opened = open_photo(photo, chosen.size or SIZE) if photo else None
     film = output or films.new_name(photo, journey or named, "-zoom")
-    folder = new_zoom(opened, chosen, film)
-    films.say_network(console, named, changes)
-    films.make(console, folder, journey or named or films.DEFAULT)
+    with new_zoom(opened, chosen, film) as folder:
+        films.say_network(console, named, changes)
+        films.make(console, folder, journey or named or films.DEFAULT)
+
+
+def _load(
+    console: "CommandConsole",
+    named: str,
+    from_film: bool,
+    changes: dict[str, Any],
+    allow_files: bool,
+    journey: str | None,
+) -> "Settings":
+    """Load the settings of the film, with its journey if it has one. Raises SettingsError."""
+    chosen = films.load(console, named, from_film, changes, allow_files)
+    if journey is None:
+        return chosen
+    from dreamscripts.settings.journeys import with_journey
+
+    return with_journey(chosen, journey)
 
 
 def _table(**values: Any) -> dict[str, Any]:

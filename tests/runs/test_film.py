@@ -247,6 +247,13 @@ def test_samples_are_spread_over_the_film(source, settings, tmp_path, monkeypatc
         assert np.abs(dream.astype(float) - frame).mean() > 3
 
 
+def test_a_film_that_ends_too_early_for_a_preview_is_refused(source, settings, tmp_path):
+    folder = new_video(source, settings, tmp_path / "film.mp4")
+    folder.record.frames = 100_000  # as the header of a film that was cut off says
+    with pytest.raises(FilmError, match=r"source\.mp4: ends too early for a preview"):
+        list(films.samples(folder))
+
+
 def test_a_stop_before_the_first_frame_leaves_nothing(photo, settings, tmp_path, monkeypatch):
     def stopped(*arguments, **named):
         raise KeyboardInterrupt

@@ -10,6 +10,7 @@ pytest.importorskip("cv2")
 
 from small_films import decode, pictures, write_film
 
+from dreamscripts.runs import film as films
 from dreamscripts.settings.film_tables import Video
 from dreamscripts.settings.schema import Settings
 
@@ -68,6 +69,16 @@ def test_a_preview_of_a_short_film_is_the_whole_film(command_here, film):
     done = command_here("video", film, *FAST, "--to", 0.5, "--preview", check=0)
     assert "--resume" not in done.stdout
     assert not list(command_here.folder.glob("*.parts"))
+
+
+def test_a_preview_that_is_stopped_leaves_nothing(command_here, film, monkeypatch):
+    def stopped(*arguments, **named):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(films, "samples", stopped)
+    assert command_here("video", film, *FAST, "--preview").returncode == 130
+    assert {path.name for path in command_here.folder.iterdir()} == {"fast.toml", "film.mp4"}
 
 
 def test_notes_on_the_film_are_said(command_here, film):

@@ -109,8 +109,16 @@ def test_resumed_with_other_settings_it_is_refused(command_here, photo):
     assert "this film was begun with zoom.turn = 0.0; remove the option, or begin a new film" in refused
     assert "was begun with" in mistake(command_here("zoom", "other.jpg", "--resume", "-o", film))
     assert "go on with it by `dreamscripts zoom`" in mistake(command_here("video", "--resume", "-o", film))
-    command_here("zoom", photo, "--resume", check=0)  # found by its photograph
+    other = mistake(command_here("zoom", photo, "-s", "bad_trip", "-n", "pocket", "--resume", "-o", film))
+    assert "this film was begun with other settings; remove --settings and --from" in other
+    # The same command finds the film by its photograph.
+    command_here("zoom", photo, *FAST, "--seconds", 0.2, "--resume", check=0)
     assert film.read_bytes() == (command_here.folder / "a.gif").read_bytes()
+
+
+def test_if_the_network_cannot_be_used_nothing_is_left(command_here, photo):
+    assert "too small for pocket" in mistake(command_here("zoom", photo, "-s", "dreamy", *FAST[2:], "-o", "z.gif"))
+    assert not list(command_here.folder.glob("z.gif*"))
 
 
 @pytest.mark.parametrize(
