@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -16,7 +17,6 @@ import numpy as np
 from dreamscripts.atomic_files import (
     lock,
     make_folder,
-    numbered,
     output_errors,
     remove_left_overs,
     sync,
@@ -27,9 +27,10 @@ from dreamscripts.film_files.frame import Frame
 from dreamscripts.film_files.kinds import kind_of
 from dreamscripts.runs.array_files import dump_array, load_array
 from dreamscripts.runs.film_record import FilmFrame, FilmRecord, State, dump_state, read_state
-from dreamscripts.runs.records import Damaged, read_array, read_file, read_record
+from dreamscripts.runs.find_film import parts_of
+from dreamscripts.runs.records import Damaged, check_plain_file, read_array, read_file, read_record
 from dreamscripts.runs.run_folder import COST, RAREST
-from dreamscripts.runs.run_record import check_unchanged, path_text, read_settings
+from dreamscripts.runs.run_record import check_unchanged, read_settings
 from dreamscripts.runs.run_state import checksum
 from dreamscripts.settings.schema import Settings
 
@@ -60,8 +61,9 @@ class FilmFolder:
         self.last: FilmFrame | None = None
         self.notes: list[str] = []  # on the film, for the person
         self._kind = kind_of(film)
-        self._segments = 0
+        self._segments: list[int] = []  # the checksum of each
         self._times: list[int] = []  # of the frames after the last segment
+        self._checksums: list[int] = []  # of their files
         self._last_time = 0  # of the last frame
         self._in_state: FilmFrame | None = None
         self._next_checkpoint = 0.0
@@ -145,8 +147,10 @@ class FilmFolder:
 
     def save(self, frame: FilmFrame, time_of_frame: int) -> None:
         """Write a frame, and make a segment when there are enough. Make a checkpoint, unless the last one is recent."""
-        write_atomically(self._frame_file(frame.number), dump_array(frame.pixels), durable=False)
+        content = dump_array(frame.pixels)
+        write_atomically(self._frame_file(frame.number), content, durable=False)
         self._times.append(time_of_frame)
+        self._checksums.append(zlib.crc32(content))
         self.last, self._last_time = frame, time_of_frame
         if len(self._times) == SEGMENT and not self._kind.is_animation:
             self._make_segment()
@@ -180,7 +184,7 @@ class FilmFolder:
         from dreamscripts.film_files.encoding import encode
         from dreamscripts.film_files.joining import join
 
-        segments = [self._segment_file(number) for number in range(self._segments)]
+        segments = [self._segment_file(number) for number in range(len(self._segments))]
         rest = self.folder / "rest.mp4"
         if self._times:
             encode(rest, self._frames(), unit, rate, self._kind)
@@ -199,11 +203,11 @@ class FilmFolder:
         from dreamscripts.film_files.encoding import encode
 
         record, made = self.record, list(self._frame_files())
-        encode(
-            self._segment_file(self._segments), self._frames(), record.time_base.value, record.rate.value, self._kind
-        )
-        self._segments += 1
+        segment = self._segment_file(len(self._segments))
+        encode(segment, self._frames(), record.time_base.value, record.rate.value, self._kind)
+        self._segments.append(_checksum_of(segment))
         self._times.clear()
+        self._checksums.clear()
         self._make_checkpoint()
         _remove(made)
 
@@ -216,7 +220,7 @@ class FilmFolder:
             sync(path)
         self._write_record()
         sync(self.folder)
-        state = State(self.last, self._last_time, self._segments, tuple(self._times))
+        state = State(self.last, self._last_time, tuple(self._segments), tuple(self._times), tuple(self._checksums))
         write_atomically(self.folder / "state.npz", dump_state(state))
         sync(self.folder)
         self._in_state = self.last
@@ -229,11 +233,14 @@ class FilmFolder:
         if os.path.lexists(path):
             state = read_state(path, self.record, ADVICE)
             self.last = self._in_state = state.frame
-            self._last_time, self._segments, self._times = state.time, state.segments, list(state.times)
-        needed = {*self._frame_files(), *map(self._segment_file, range(self._segments))}
-        for file in needed:
-            if not file.is_file() or file.is_symlink():
-                raise Damaged(file, "it is missing, or not a plain file", ADVICE)
+            self._last_time, self._segments = state.time, list(state.segments)
+            self._times, self._checksums = list(state.times), list(state.checksums)
+        files = [*map(self._segment_file, range(len(self._segments))), *self._frame_files()]
+        needed = dict(zip(files, [*self._segments, *self._checksums], strict=True))
+        for file, expected in needed.items():
+            check_plain_file(file, ADVICE)
+            if _checksum_of(file) != expected:
+                raise Damaged(file, "its content is not what was written", ADVICE)
         for pattern in FRAMES:
             _remove([file for file in self.folder.glob(pattern) if file not in needed])
 
@@ -258,33 +265,13 @@ class FilmFolder:
         write_atomically(self.folder / "film.json", self.record.model_dump_json(indent=1).encode())
 
 
-def parts_of(film: Path) -> Path:
-    """Return the folder of a film in the making."""
-    return film.with_name(f"{film.name}.parts")
-
-
-def new_film(name: str, ending: str) -> Path:
-    """Return the first of name, name-2, name-3, … with this ending that is no film, begun or finished."""
-    films = (path.with_name(path.name + ending) for path in numbered(name))
-    return next(film for film in films if not os.path.lexists(film) and not parts_of(film).exists())
-
-
-def interrupted_film(kind: str, source: Path | None) -> Path:
-    """Return the last interrupted film in the working directory that was made of `source`, or of noise (None).
-
-    Raises OutputError if there is none.
-    """
-    found = []
-    for path in Path().glob("*.parts/film.json"):
-        with suppress(OutputError, OSError):
-            record = read_record(path, FilmRecord, "")
-            if record.kind == kind and record.source == (path_text(source) if source else None):
-                found.append((path.stat().st_mtime_ns, path.parent.with_name(path.parent.name.removesuffix(".parts"))))
-    if not found:
-        raise OutputError(
-            f"{source or 'noise'}: there is no interrupted {kind} of it in this folder; use --output FILM"
-        )
-    return max(found)[1]
+def _checksum_of(path: Path) -> int:
+    """Return the CRC-32 of a file."""
+    found = 0
+    with output_errors(path), path.open("rb") as file:
+        while part := file.read(1 << 20):
+            found = zlib.crc32(part, found)
+    return found
 
 
 def _check_room(folder: Path, film: Path, record: FilmRecord) -> None:

@@ -69,8 +69,9 @@ class State:
 
     frame: FilmFrame
     time: int  # of this frame, in the film's time base
-    segments: int  # files with frames before `times`
+    segments: tuple[int, ...]  # the CRC-32 of each file with frames before `times`
     times: tuple[int, ...]  # of the frames that are in no segment, in the film's time base
+    checksums: tuple[int, ...]  # the CRC-32 of the files of these frames
 
 
 class Facts(Record):
@@ -78,8 +79,9 @@ class Facts(Record):
 
     frame: dict[str, int | float]
     time: int
-    segments: int = Field(ge=0)
+    segments: list[int]
     times: list[int]
+    checksums: list[int]
     checksum: int = 0
     """The CRC-32 of the arrays and the other facts."""
 
@@ -89,7 +91,13 @@ def dump_state(state: State) -> bytes:
     values = {field.name: getattr(state.frame, field.name) for field in fields(state.frame)}
     arrays = {name: value for name, value in values.items() if name in TYPES}
     numbers = {name: value for name, value in values.items() if name not in TYPES}
-    facts = Facts(frame=numbers, time=state.time, segments=state.segments, times=list(state.times))
+    facts = Facts(
+        frame=numbers,
+        time=state.time,
+        segments=list(state.segments),
+        times=list(state.times),
+        checksums=list(state.checksums),
+    )
     facts.checksum = _checksum(facts, arrays)
     buffer = io.BytesIO()
     np.savez(buffer, facts=facts.model_dump_json(), **arrays)
@@ -110,7 +118,10 @@ def read_state(path: Path, record: FilmRecord, advice: str) -> State:
             raise Damaged(path, f"'{name}' has the shape {array.shape} and the type {array.dtype}", advice)
     if facts.checksum != _checksum(facts, arrays):
         raise Damaged(path, "its numbers are not those that the run wrote", advice)
-    return State(kind(**facts.frame, **arrays), facts.time, facts.segments, tuple(facts.times))  # type: ignore[arg-type]
+    if len(facts.times) != len(facts.checksums) or len(facts.times) > facts.frame["number"] + 1:
+        raise Damaged(path, "it names other frames than there are", advice)
+    frame = kind(**facts.frame, **arrays)  # type: ignore[arg-type]
+    return State(frame, facts.time, tuple(facts.segments), tuple(facts.times), tuple(facts.checksums))
 
 
 def _checksum(facts: Facts, arrays: dict[str, np.ndarray]) -> int:

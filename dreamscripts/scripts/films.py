@@ -63,7 +63,7 @@ def _is_embedded(named: str, changes: dict[str, Any]) -> bool:
 def new_name(source: Path | None, named: str, what: str) -> Path:
     """Return the name of a new film of a photograph or film (None: of noise), in the current folder."""
     from dreamscripts.atomic_files import fitting_name
-    from dreamscripts.runs.film_folder import new_film
+    from dreamscripts.runs.find_film import new_film
 
     stem = f"{source.stem if source else NOISE}-{Path(named or DEFAULT).stem}"
     return new_film(fitting_name(stem, what), ENDING)
@@ -76,7 +76,8 @@ def reopen(
 
     `expected` are the settings that the command line names, if it names any.
     """
-    from dreamscripts.runs.film_folder import FilmFolder, interrupted_film
+    from dreamscripts.runs.film_folder import FilmFolder
+    from dreamscripts.runs.find_film import interrupted_film
     from dreamscripts.runs.run_record import path_text
 
     folder = FilmFolder.reopen(output or interrupted_film(kind, source))

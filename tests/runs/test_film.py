@@ -18,7 +18,8 @@ from dreamscripts.film_files.opening import opened
 from dreamscripts.runs import film as films
 from dreamscripts.runs import film_folder
 from dreamscripts.runs.film import new_video, new_zoom, record
-from dreamscripts.runs.film_folder import FilmFolder, new_film, parts_of
+from dreamscripts.runs.film_folder import FilmFolder
+from dreamscripts.runs.find_film import new_film, parts_of
 from dreamscripts.settings.film_tables import Video, Zoom
 from dreamscripts.settings.schema import Settings
 
@@ -273,6 +274,17 @@ def test_a_damaged_file_is_named(name, photo, settings, tmp_path):
     with pytest.raises(DreamError, match=name) as error:
         make(FilmFolder.reopen(film))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "other"), [("frame_000005.npy", "frame_000004.npy"), ("segment_0000.mp4", None)])
+def test_frames_that_the_run_did_not_write_are_refused(name, other, photo, settings, tmp_path):
+    film = tmp_path / "film.mp4"
+    make(new_zoom(photo, changed(settings, **ZOOM), film), 6)
+    content = bytearray((parts_of(film) / (other or name)).read_bytes())
+    content[-100] ^= not other
+    (parts_of(film) / name).write_bytes(content)
+    with pytest.raises(OutputError, match=f"{name}: is damaged: its content is not what was written"):
+        FilmFolder.reopen(film)
 
 
 def test_a_state_with_other_numbers_is_refused(photo, settings, tmp_path):

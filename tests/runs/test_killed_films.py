@@ -21,6 +21,7 @@ pytest.importorskip("cv2")
 from small_films import pictures, write_film
 
 from dreamscripts.runs import film_folder
+from dreamscripts.runs.find_film import parts_of
 
 KILLS = int(os.environ.get("DREAMSCRIPTS_KILLS", "1"))
 FRAMES = film_folder.SEGMENT + 20  # a film with a segment, and more
@@ -56,7 +57,7 @@ class Setup:
         time.sleep(moment)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        again = ("--resume",) if film_folder.parts_of(film).exists() else ()
+        again = ("--resume",) if parts_of(film).exists() else ()
         if again or not film.exists():
             arguments = (self._kind, *again, "--quiet") if again else (*self._arguments,)
             done = self._command(*arguments, "--output", film.name)

@@ -9,7 +9,8 @@ import pytest
 from conftest import mistake
 from PIL import Image
 
-from dreamscripts.runs.film_folder import FilmFolder, parts_of
+from dreamscripts.runs.film_folder import FilmFolder
+from dreamscripts.runs.find_film import parts_of
 from dreamscripts.settings.schema import Settings
 
 FAST = ("--settings", "fast.toml", "--network", "pocket", "--size", 64, "--fps", 10)
