@@ -17,7 +17,7 @@ FRAME = np.zeros((4, 6, 3), np.float32)
 
 
 class Constant:
-    """Instead of a Dreamer: the direction has the weight of the only layer's name in one of three channels."""
+    """Instead of a Dreamer: its direction is a constant, which depends on the layer."""
 
     made, opened = (), []
 
@@ -29,10 +29,9 @@ class Constant:
 
     def direction(self, frame, number):
         self.asked.append(number)
-        channel = ["block1_conv1", "block2_conv1", "block3_conv1"].index(*self.settings.features)
-        direction = np.zeros_like(frame)
-        direction[..., channel] = 3
-        return direction
+        directions = {"block1_conv1": [3, 0, 0], "block2_conv1": [0, 3, 0], "block3_conv1": [-3, 0, 0]}
+        (layer,) = self.settings.features
+        return frame * 0 + np.array(directions[layer], np.float32)
 
     def dream(self, picture):
         return picture + 1
@@ -68,6 +67,11 @@ def test_a_direction_is_the_mixture_of_the_directions_of_two_keyframes_with_a_me
     np.testing.assert_allclose(made.direction(FRAME, 9, 50), first[..., [1, 0, 2]])
     assert [dreamer.asked for dreamer in Constant.made] == [[7, 8], [8, 9]]
     assert [dreamer.size for dreamer in Constant.made] == [(4, 6)] * 2
+
+
+def test_a_mixture_of_opposite_directions_is_as_long_as_each():
+    mixed = journey(keyframe(0, 1), keyframe(4, 3)).direction(FRAME, 1, 1)
+    np.testing.assert_allclose(mixed, np.broadcast_to([3, 0, 0], FRAME.shape), rtol=1e-5)
 
 
 def test_the_same_loss_is_compiled_and_computed_once():

@@ -248,6 +248,11 @@ def test_a_cut_is_found_and_dreamt_from_the_start(after):
     np.testing.assert_array_equal(made[4].pixels, dreamt(after)[0].pixels)
 
 
+def test_a_cut_between_two_dark_shots_is_found():
+    made = dreamt(pan(3, light=0.2) + pan(3, light=0.2, texture=1))
+    assert [frame.first for frame in made] == [0, 0, 0, 3, 3, 3]
+
+
 def black(count):
     return [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * count
 

@@ -120,6 +120,15 @@ def test_outside_of_a_picture_is_its_mirror_image(rng):
     np.testing.assert_allclose(seen[24:][::-1], seen[:24], atol=1)
 
 
+@pytest.mark.usefixtures("unheld")
+def test_a_frame_is_seen_at_the_speed_of_the_moment_before_it():
+    moments = [(0, 1.0), (0.1, 2.0), (0.2, 3.0)]
+    keyframes = [{"at": at, "factor": factor, "features": {"block1_conv1": 1.0}} for at, factor in moments]
+    made = frames(dot(0.6, 0.5), Zoom.model_validate({"seconds": 0.3, "fps": 10, "keyframes": keyframes}))
+    distances = [place(frame.picture)[0] - WIDTH / 2 for frame in made]
+    assert distances == pytest.approx([8, 8, 8 * 2**0.1], abs=0.02)
+
+
 def test_frames_are_numbered_and_as_many_as_the_film_is_long(smooth):
     made = frames(smooth, Zoom(seconds=0.5, fps=15))
     assert [frame.number for frame in made] == list(range(8))
