@@ -1,0 +1,1 @@
+"""Jobs: dreams and films in a queue on the disk, and the worker process that makes them."""

@@ -1,0 +1,1 @@
+"""Events of the studio: from the worker to every open page."""

@@ -1,0 +1,1 @@
+"""What the studio keeps in its folder: photographs, looks, the history, the trash."""

@@ -1,0 +1,1 @@
+"""The page of the studio: HTML, CSS and JavaScript modules."""

@@ -1,0 +1,1 @@
+"""The routes of the studio: requests in, JSON and pictures out."""
