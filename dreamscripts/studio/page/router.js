@@ -7,7 +7,8 @@ const PLACES = [
   { pattern: /^\/history$/, title: "History", load: () => import("./history.js") },
   { pattern: /^\/run\/([^/]+)$/, title: "A dream", load: () => import("./run.js") },
   { pattern: /^\/compare\/([^/]+)\/([^/]+)$/, title: "Compare", load: () => import("./compare.js") },
-  { pattern: /^\/sheet\/([^/]+)$/, title: "Sheet", load: () => import("./sheet.js") },
+  { pattern: /^\/sheet$/, title: "A sheet", load: () => import("./sheet.js") },
+  { pattern: /^\/sheet\/([^/]+)$/, title: "A sheet", load: () => import("./sheet.js") },
   { pattern: /^\/trash$/, title: "Trash", load: () => import("./trash.js") },
 ];
 
@@ -46,7 +47,7 @@ export function startRouter(main, store, api) {
 }
 
 function mark(path) {
-  const root = path.startsWith("/history") || path.startsWith("/run") || path.startsWith("/compare") || path.startsWith("/trash") ? "#/history" : "#/";
+  const root = path === "/" ? "#/" : "#/history";
   for (const link of document.querySelectorAll(".places a")) {
     if (link.getAttribute("href") === root) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
