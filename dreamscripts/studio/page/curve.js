@@ -6,7 +6,7 @@
  */
 
 import { lossScale, roundTicks } from "./axes.js";
-import { drawing, element } from "./elements.js";
+import { el, svg } from "./dom.js";
 import { thinned } from "./thinning.js";
 import { short } from "./words.js";
 
@@ -33,10 +33,10 @@ class Curve {
   #frame = 0;
 
   constructor() {
-    this.summary = element("figcaption", { class: "curve-summary" }, "The loss appears after the first iteration.");
-    this.drawing = drawing("svg", { class: "curve-drawing", height: HEIGHT, role: "img" });
-    this.legend = element("ul", { class: "curve-legend", role: "list" });
-    this.element = element("figure", { class: "curve" }, this.drawing, this.legend, this.summary);
+    this.summary = el("figcaption", { class: "curve-summary" }, "The loss appears after the first iteration.");
+    this.drawing = svg("svg", { class: "curve-drawing", height: HEIGHT, role: "img" });
+    this.legend = el("ul", { class: "curve-legend", role: "list" });
+    this.element = el("figure", { class: "curve" }, this.drawing, this.legend, this.summary);
     this.drawing.addEventListener("pointermove", (event) => this.#point(event));
     this.drawing.addEventListener("pointerleave", () => this.#showValues(this.#marked));
     this.resizing = new ResizeObserver(() => this.#resize());
@@ -84,7 +84,7 @@ class Curve {
     if (this.#rows.length === 0) return;
     const scales = this.#scales();
     this.drawing.append(...this.#axes(scales), ...this.#octaves(scales), ...this.#lines(scales));
-    this.marker = drawing("line", { class: "curve-marker", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: "hidden" });
+    this.marker = svg("line", { class: "curve-marker", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: "hidden" });
     this.drawing.append(this.marker);
     this.scales = scales;
     this.#showValues(this.#marked);
@@ -110,13 +110,13 @@ class Curve {
     const right = this.#width - MARGIN.right;
     const bottom = HEIGHT - MARGIN.bottom;
     const made = yTicks.flatMap((tick) => [
-      drawing("line", { class: tick === 0 ? "curve-zero" : "curve-grid", x1: MARGIN.left, x2: right, y1: y(tick), y2: y(tick) }),
-      drawing("text", { class: "curve-number", x: MARGIN.left - 8, y: y(tick), dy: "0.32em", "text-anchor": "end" }, short(tick)),
+      svg("line", { class: tick === 0 ? "curve-zero" : "curve-grid", x1: MARGIN.left, x2: right, y1: y(tick), y2: y(tick) }),
+      svg("text", { class: "curve-number", x: MARGIN.left - 8, y: y(tick), dy: "0.32em", "text-anchor": "end" }, short(tick)),
     ]);
     const anchor = (tick) => (x(tick) > right - 8 ? "end" : "middle");
     for (const tick of xTicks)
-      made.push(drawing("text", { class: "curve-number", x: x(tick), y: bottom + 17, "text-anchor": anchor(tick) }, String(tick)));
-    return [...made, drawing("text", { class: "curve-number", x: 0, y: bottom + 17 }, "iteration")];
+      made.push(svg("text", { class: "curve-number", x: x(tick), y: bottom + 17, "text-anchor": anchor(tick) }, String(tick)));
+    return [...made, svg("text", { class: "curve-number", x: 0, y: bottom + 17 }, "iteration")];
   }
 
   /** A thin line where a new octave begins: losses at different sizes cannot be compared. */
@@ -124,7 +124,7 @@ class Curve {
     const starts = this.#rows.filter((row, number) => number > 0 && row.octave !== this.#rows[number - 1].octave);
     return starts.map((row) => {
       const at = x(row.iteration - 0.5);
-      return drawing("line", { class: "curve-octave", x1: at, x2: at, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+      return svg("line", { class: "curve-octave", x1: at, x2: at, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
     });
   }
 
@@ -137,7 +137,7 @@ class Curve {
         return `${begins ? "M" : "L"}${x(this.#rows[row].iteration).toFixed(1)} ${y(values[row]).toFixed(1)}`;
       });
       const alone = this.#rows.length === 1 ? "h0.01" : ""; // a single point: a dot, by the round ends of the line
-      return drawing("path", { class: `curve-line curve-line-${number}`, d: path.join("") + alone });
+      return svg("path", { class: `curve-line curve-line-${number}`, d: path.join("") + alone });
     });
     return lines.reverse(); // the loss lies above its terms
   }
@@ -146,11 +146,11 @@ class Curve {
     const names = this.#series.map((line) => line.name).join("\n");
     if (names === this.names) return;
     this.names = names;
-    this.values = this.#series.map(() => element("span", { class: "curve-value" }));
+    this.values = this.#series.map(() => el("span", { class: "curve-value" }));
     const entries = this.#series.map(({ name }, number) => {
-      const sample = drawing("path", { class: `curve-line curve-line-${number}`, d: "M1 6H27" });
-      const swatch = drawing("svg", { class: "curve-swatch", viewBox: "0 0 28 12", "aria-hidden": "true" }, sample);
-      return element("li", {}, swatch, element("span", { class: "curve-name" }, name), this.values[number]);
+      const sample = svg("path", { class: `curve-line curve-line-${number}`, d: "M1 6H27" });
+      const swatch = svg("svg", { class: "curve-swatch", viewBox: "0 0 28 12", "aria-hidden": "true" }, sample);
+      return el("li", {}, swatch, el("span", { class: "curve-name" }, name), this.values[number]);
     });
     this.legend.replaceChildren(...entries);
   }

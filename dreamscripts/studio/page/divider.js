@@ -1,6 +1,6 @@
 /** The divider between before and after: a line that a mouse, a finger and the keys move. */
 
-import { element, icon } from "./elements.js";
+import { el, icon } from "./dom.js";
 
 const STEPS = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, PageDown: -0.1, PageUp: 0.1 };
 const LARGE = 5; // with Shift, a step is this much larger
@@ -10,11 +10,8 @@ export class Divider {
   constructor(share, moved) {
     this.moved = moved;
     this.names = ["before", "after"];
-    this.element = element(
-      "div",
-      { class: "viewer-divider", role: "slider", tabindex: 0, "aria-orientation": "horizontal", "aria-valuemin": 0, "aria-valuemax": 100 },
-      element("span", { class: "viewer-knob" }, icon("divider")),
-    );
+    this.element = el("div", { class: "viewer-divider", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": 100 },
+      el("span", { class: "viewer-knob" }, icon("divider")));
     this.#listen();
     this.move(share);
   }

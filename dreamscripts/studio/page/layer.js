@@ -1,6 +1,6 @@
 /** A picture that is replaced without a flash: the next one is decoded before it takes the place of the old one. */
 
-import { element } from "./elements.js";
+import { el } from "./dom.js";
 
 export class Layer {
   #wanted = null;
@@ -10,7 +10,7 @@ export class Layer {
 
   /** `changed(layer)` is called after each new picture, and after one that could not be opened. */
   constructor(changed) {
-    this.element = element("div", { class: "viewer-layer" });
+    this.element = el("div", { class: "viewer-layer" });
     this.image = null;
     this.failed = false;
     this.changed = changed;

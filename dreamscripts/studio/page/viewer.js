@@ -6,7 +6,7 @@
  */
 
 import { Divider } from "./divider.js";
-import { button, element, icon } from "./elements.js";
+import { button, el, setText } from "./dom.js";
 import { listenToGestures, obeyKey } from "./gestures.js";
 import { Layer } from "./layer.js";
 import { Zoom } from "./zoom.js";
@@ -29,12 +29,12 @@ class Viewer {
     this.after = new Layer(() => this.#changed());
     this.before.element.classList.add("viewer-before");
     this.divider = new Divider(divide, (share) => this.before.element.style.setProperty("--divide", `${share * 100}%`));
-    this.labels = [this.before, this.after].map((layer) => layer.element.appendChild(element("span", { class: "viewer-label" })));
-    this.note = element("p", { class: "viewer-note" }, empty);
+    this.labels = [this.before, this.after].map((layer) => layer.element.appendChild(el("span", { class: "viewer-label" })));
+    this.note = el("p", { class: "viewer-note" }, empty);
     this.empty = empty;
     this.place = this.#makePlace();
     this.bar = this.#makeBar();
-    this.element = element("div", { class: "viewer" }, this.place, this.bar);
+    this.element = el("div", { class: "viewer" }, this.place, this.bar);
     this.#listen();
     if (width && height) this.#setShape(width, height);
     this.show({ beforeLabel: "before", afterLabel: "after", beforeAlt: "Before", afterAlt: "After", ...pictures });
@@ -62,7 +62,7 @@ class Viewer {
   #makePlace() {
     const label = "Picture. Plus and minus zoom, 0 shows all of it, 1 its pixels, the arrow keys move it.";
     const place = { class: "viewer-place", role: "group", tabindex: 0, "aria-label": label };
-    return element("div", place, this.after.element, this.before.element, this.divider.element, this.note);
+    return el("div", place, this.after.element, this.before.element, this.divider.element, this.note);
   }
 
   #makeBar() {
@@ -70,18 +70,15 @@ class Viewer {
       change();
       this.#paint();
     };
-    this.percent = button("", act(() => this.#zoom.magnify(1)), { class: "viewer-percent", title: "Show its pixels (1)" });
-    const full = button(icon("full"), () => this.#toggleFull(), { "aria-label": "Full screen", title: "Full screen" });
-    full.hidden = !document.fullscreenEnabled;
-    return element(
-      "div",
-      { class: "viewer-bar", role: "group", "aria-label": "Zoom" },
-      button(icon("minus"), act(() => this.#zoom.zoom(1 / 1.25)), { "aria-label": "Zoom out", title: "Zoom out (−)" }),
+    this.percent = el("button", { type: "button", class: "button quiet viewer-percent", title: "Show its pixels (1)" });
+    this.percent.addEventListener("click", act(() => this.#zoom.magnify(1)));
+    const tool = (words, name, change) => button(words, change, { icon: name, only: true, class: "quiet" });
+    return el("div", { class: "viewer-bar", role: "group", "aria-label": "Zoom" },
+      tool("Zoom out", "minus", act(() => this.#zoom.zoom(1 / 1.25))),
       this.percent,
-      button(icon("plus"), act(() => this.#zoom.zoom(1.25)), { "aria-label": "Zoom in", title: "Zoom in (+)" }),
-      button(icon("fit"), act(() => this.#zoom.fit()), { "aria-label": "Show the whole picture", title: "Whole picture (0)" }),
-      full,
-    );
+      tool("Zoom in", "add", act(() => this.#zoom.zoom(1.25))),
+      tool("Show the whole picture", "fit", act(() => this.#zoom.fit())),
+      document.fullscreenEnabled ? tool("Full screen", "full", () => this.#toggleFull()) : null);
   }
 
   #listen() {
@@ -144,7 +141,7 @@ class Viewer {
     }
     this.place.classList.toggle("is-zoomed", !this.#zoom.fits);
     const percent = `${Math.round(this.#zoom.magnification * 100)} %`;
-    if (this.percent.textContent !== percent) this.percent.textContent = percent;
+    setText(this.percent, percent);
     this.percent.setAttribute("aria-label", `Zoom ${percent}. Show its pixels.`);
   }
 }

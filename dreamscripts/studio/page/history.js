@@ -1,0 +1,148 @@
+// The history: a wall of all pictures and films, by date, with filters; two can be compared, and any moved to the trash.
+
+import { button, el, newId, setText } from "./dom.js";
+import { announce } from "./notice.js";
+import { actionButton, attempt, emptyState, toTrash } from "./runs.js";
+import { sheetList } from "./sheet_list.js";
+import { Tiles } from "./tiles.js";
+import { count } from "./words.js";
+
+const PAGE = 60;
+const remembered = { look: "", photo: "" }; // while the page is open: back from a picture, the wall is as it was
+
+export function view(root, store, api) {
+  const made = new History(root, store, api);
+  return { destroy: () => made.destroy() };
+}
+
+class History {
+  #next = null;
+  #turn = 0;
+
+  constructor(root, store, api) {
+    this.api = api;
+    this.tiles = new Tiles({ chosen: () => this.#showChosen(), trash: (run) => this.#trash([run]), goOn: (run) => this.#goOn(run) });
+    this.sheets = sheetList(store);
+    this.nothing = el("div", { hidden: true });
+    this.filters = { look: this.#filter("look", "Look", "all looks"), photo: this.#filter("photo", "Photograph", "all photographs") };
+    this.more = actionButton("Show more", () => this.#load(), { hidden: true, class: "wide" });
+    this.chosen = el("div", { class: "chosen", role: "group", "aria-label": "Chosen pictures", hidden: true });
+    root.append(this.#head(), this.sheets.element, this.nothing, this.tiles.element, this.more, this.chosen);
+    this.ends = [store.on("run", (run) => this.#changed(run)), store.on("run-gone", ({ id }) => this.#gone(id))];
+    this.seeing = new IntersectionObserver(([entry]) => entry.isIntersecting && this.more.click(), { rootMargin: "600px" });
+    this.seeing.observe(this.more);
+    this.#reload();
+  }
+
+  destroy() {
+    this.#turn += 1;
+    for (const end of this.ends) end();
+    this.seeing.disconnect();
+    this.sheets.destroy();
+  }
+
+  #head() {
+    return el("div", { class: "wall-head" },
+      el("h1", {}, "History"),
+      el("div", { class: "filters" }, this.filters.look.element, this.filters.photo.element),
+      el("div", { class: "buttons" },
+        el("a", { class: "button quiet", href: "#/sheet" }, "New sheet"),
+        el("a", { class: "button quiet", href: "#/trash" }, "Trash")));
+  }
+
+  #filter(key, words, all) {
+    const select = el("select", { id: newId("filter") });
+    select.addEventListener("change", () => {
+      remembered[key] = select.value;
+      this.#reload();
+    });
+    const fill = (names) => {
+      if (remembered[key] && !names.includes(remembered[key])) names = [...names, remembered[key]];
+      select.replaceChildren(el("option", { value: "" }, all), ...names.map((name) => el("option", { value: name }, name)));
+      select.value = remembered[key];
+    };
+    fill([]);
+    return { element: el("div", { class: "filter" }, el("label", { htmlFor: select.id }, words), select), fill };
+  }
+
+  // Begin the wall anew. The old one stays until the new one is there.
+  async #reload() {
+    this.#next = null;
+    await attempt(() => this.#load(true));
+  }
+
+  async #load(anew = false) {
+    const turn = anew ? ++this.#turn : this.#turn;
+    const query = new URLSearchParams({ limit: PAGE, look: remembered.look, photo: remembered.photo });
+    if (!anew && this.#next) query.set("before", this.#next);
+    const { runs, next, looks, photos } = await this.api.get(`/api/runs?${query}`);
+    if (turn !== this.#turn) return;
+    if (anew) this.tiles.clear();
+    this.tiles.add(runs);
+    this.#next = next;
+    this.filters.look.fill(looks);
+    this.filters.photo.fill(photos);
+    this.#showNumber();
+    this.seeing.unobserve(this.more); // it may still be in sight: look again
+    this.seeing.observe(this.more);
+    if (anew && (remembered.look || remembered.photo)) announce(next ? "The newest pictures are shown." : `${count(this.tiles.size, "picture")} found.`);
+  }
+
+  #showNumber() {
+    const filtered = Boolean(remembered.look || remembered.photo);
+    this.more.hidden = this.#next === null;
+    this.nothing.hidden = this.tiles.size > 0;
+    if (this.tiles.size > 0) return;
+    const all = button("Show everything", () => {
+      remembered.look = remembered.photo = "";
+      this.#reload();
+    });
+    this.nothing.replaceChildren(filtered
+      ? emptyState("picture", "Nothing here", "No picture has this look and this photograph.", all)
+      : emptyState("picture", "Nothing dreamt yet", "What you make appears here, and what the command makes in this folder, too.",
+        el("a", { class: "button primary", href: "#/" }, "Begin a dream")));
+  }
+
+  #changed(run) {
+    const shown = this.tiles.has(run.id);
+    const fits = (!remembered.look || remembered.look === run.look) && (!remembered.photo || remembered.photo === run.photo_name);
+    if (shown || (fits && (this.#next === null || this.tiles.isNewest(run)))) this.tiles.add([run]);
+    this.#showNumber();
+  }
+
+  #gone(id) {
+    this.tiles.remove(id);
+    this.#showNumber();
+  }
+
+  // What can be done with the chosen pictures, at the lower edge of the window.
+  #showChosen() {
+    const runs = this.tiles.chosen;
+    this.chosen.hidden = runs.length === 0;
+    if (runs.length === 0) return;
+    const pictures = runs.filter((run) => run.picture && run.kind !== "film");
+    const two = runs.length === 2 && pictures.length === 2;
+    const compare = button("Compare", () => two && (location.hash = `#/compare/${runs[0].id}/${runs[1].id}`), { icon: "compare", class: "primary" });
+    if (!two) compare.setAttribute("aria-disabled", "true");
+    const words = el("p", {}, runs.length === 1 ? "1 chosen. Choose another one to compare." : `${runs.length} chosen`);
+    const focused = [...this.chosen.querySelectorAll("button")].indexOf(document.activeElement);
+    this.chosen.replaceChildren(words, compare,
+      actionButton("Move to trash", () => this.#trash(runs), { icon: "bin" }),
+      button("Choose none", () => this.tiles.chooseNone(), { icon: "close", only: true, class: "quiet" }));
+    if (focused >= 0) this.chosen.querySelectorAll("button")[focused]?.focus();
+    setText(words, words.textContent);
+  }
+
+  async #trash(runs) {
+    for (const run of runs) {
+      if (!(await toTrash(this.api, run))) continue;
+      this.tiles.remove(run.id, true);
+    }
+    this.#showNumber();
+  }
+
+  async #goOn(run) {
+    await this.api.post(`/api/runs/${run.id}/go-on`);
+    location.hash = "#/";
+  }
+}

@@ -1,0 +1,64 @@
+// What can be done with a run: go on, dream on from it, make films of it, take its files, delete it.
+
+import { el, icon } from "./dom.js";
+import { notice } from "./notice.js";
+import { actionButton, altOf, toTrash } from "./runs.js";
+
+const PHOTOGRAPH = "dreamscripts-photo"; // where the page keeps which photograph is chosen
+
+// The buttons that make sense for a run now. `leaves()` is called before one of them takes it away.
+export function runActions(run, store, api, leaves) {
+  const video = store.state.has_video;
+  const film = run.kind === "film";
+  const ready = !film && run.picture && run.state !== "running";
+  const buttons = [];
+  const add = (when, words, act, properties) => when && buttons.push(actionButton(words, act, properties));
+  add(run.job, "Stop", () => api.post(`/api/jobs/${run.job}/stop`), { icon: "stop", class: "primary" });
+  add(run.resumable && !run.job, "Go on", () => goOn(run, api), { icon: "go", class: "primary" });
+  add(ready, "Dream on from here", () => dreamOn(run, api), { icon: "picture", class: run.resumable ? "" : "primary" });
+  add(ready && video, "Film of its growth", () => makeFilm(api, { kind: "movie", run: run.id }), { icon: "film" });
+  add(ready && video, "Zoom into it", () => zoomInto(run, api), { icon: "full" });
+  add(!run.job, "Move to trash", () => remove(run, api, leaves), { icon: "bin", class: "quiet push" });
+  return buttons;
+}
+
+async function goOn(run, api) {
+  await api.post(`/api/runs/${run.id}/go-on`);
+  notice("It goes on.");
+}
+
+// Take the picture as a photograph, and go where a dream begins.
+async function dreamOn(run, api) {
+  const photo = await api.post(`/api/runs/${run.id}/use`);
+  sessionStorage.setItem(PHOTOGRAPH, photo.id);
+  location.hash = "#/";
+}
+
+async function makeFilm(api, job) {
+  await api.post("/api/jobs", job);
+  notice("The film is in the queue. It will be in the history.", { action: "See the queue", act: () => (location.hash = "#/") });
+}
+
+async function zoomInto(run, api) {
+  const photo = await api.post(`/api/runs/${run.id}/use`);
+  await makeFilm(api, { kind: "zoom", photo: photo.id, look: run.look, toml: run.settings });
+}
+
+async function remove(run, api, leaves) {
+  leaves();
+  if (await toTrash(api, run)) location.hash = "#/history";
+}
+
+// Links to the files of a run.
+export function downloads(run) {
+  const words = { picture: "Picture", film: "Film", settings: "Settings", losses: "Losses" };
+  const links = Object.entries(words).filter(([key]) => run.downloads?.[key]);
+  return links.map(([key, name]) => el("a", { href: run.downloads[key], download: "" }, icon("down"), name));
+}
+
+export function filmPlayer(run) {
+  if (!run.downloads?.film) return el("p", { class: "empty" }, run.message || "This film has no picture yet.");
+  const video = el("video", { class: "film", controls: true, loop: true, playsInline: true, preload: "metadata", "aria-label": altOf(run), src: run.downloads.film });
+  if (run.picture) video.poster = run.picture;
+  return video;
+}
