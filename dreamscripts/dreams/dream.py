@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.schema import Settings
 
+if TYPE_CHECKING:
+    from dreamscripts.dreams.kept_evaluators import KeptEvaluators
+
 
 def dream(
     picture: np.ndarray,
@@ -30,6 +34,7 @@ def dream(
     evaluator: Evaluator | None = None,
     choices: Choices | None = None,
     on_choices: Callable[[Choices], None] = lambda choices: None,
+    kept: "KeptEvaluators | None" = None,
 ) -> Generator[Iterate]:
     """Turn a picture (an array (H, W, 3), RGB in 0..255) into iterates, from the start picture to the last iteration.
 
@@ -50,11 +55,12 @@ def dream(
     choices: the algorithms that an earlier run used (XLA, Winograd's), to get the same bytes as that run. With None, a
         long run measures which algorithms are fastest.
     on_choices: called with the choices before the first pass.
+    kept: where to find the compiled code of earlier dreams in this process, and to keep that of this one.
 
     Raises DreamError if the settings do not fit the network or the picture. Raises Diverged if the loss becomes NaN,
     infinite or much larger than at the start.
     """
-    prepared = prepare(picture, settings, loss, start, evaluator, choices, on_choices)
+    prepared = prepare(picture, settings, loss, start, evaluator, choices, on_choices, kept)
     del picture, start  # the schedule has its own copies
     previous = prepared.evaluator.on_pass
     prepared.evaluator.on_pass = on_pass or previous

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.registry import MEASURES, SCHEDULES
 from dreamscripts.settings.schema import Settings, check_type
 from dreamscripts.settings.tables import Tiles
+
+if TYPE_CHECKING:
+    from dreamscripts.dreams.kept_evaluators import KeptEvaluators
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ def prepare(
     evaluator: Evaluator | None,
     choices: Choices | None,
     on_choices: Callable[[Choices], None],
+    kept: "KeptEvaluators | None" = None,
 ) -> Prepared:
     """Prepare a dream. The arguments are those of `dream`. Raises DreamError."""
     check_type(settings)
@@ -65,7 +69,9 @@ def prepare(
             )
         refuse_other_settings(evaluator, settings)
         evaluator.reset()
-    network = evaluator.network if evaluator else open_network(settings, loss)
+    if kept and (evaluator or loss is not None):
+        raise SettingsError("`kept` cannot be given together with `evaluator` or `loss`")
+    network = evaluator.network if evaluator else kept.open_network(settings) if kept else open_network(settings, loss)
     base = network.preprocessing.normalise(picture if settings.start == "noise" else fit(picture, settings.size))
     base = base.astype(np.float32)  # half the memory of float64
     schedule, skipped = plan_octaves(network, settings, base)
@@ -79,7 +85,11 @@ def prepare(
         (height, width), pictures = schedule.sizes[-1], math.prod(base.shape[:-3])
         choices = choices or choose(network, settings, height, width, pictures)
         on_choices(choices)
-        evaluator = build_evaluator(network, settings, height, width, pictures=pictures, loss=loss, choices=choices)
+        size = height, width
+        if kept:
+            evaluator = kept.build_evaluator(network, settings, *size, pictures=pictures, choices=choices)
+        else:
+            evaluator = build_evaluator(network, settings, *size, pictures=pictures, loss=loss, choices=choices)
     return Prepared(evaluator, schedule, skipped, start)
 
 

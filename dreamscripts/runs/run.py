@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import Diverged
@@ -20,6 +21,9 @@ from dreamscripts.objective.protocol import OnPass
 from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.runs.run_record import ChoicesRecord, Status, path_text
 from dreamscripts.settings.schema import Settings, check_type
+
+if TYPE_CHECKING:
+    from dreamscripts.dreams.kept_evaluators import KeptEvaluators
 
 log = logging.getLogger(__name__)
 
@@ -98,13 +102,20 @@ def new_run(
 
 
 def record(
-    folder: RunFolder, *, on_pass: OnPass | None = None, on_end: OnEnd = lambda folder: None
+    folder: RunFolder,
+    *,
+    on_pass: OnPass | None = None,
+    on_end: OnEnd = lambda folder: None,
+    kept: "KeptEvaluators | None" = None,
 ) -> Generator[Iterate]:
-    """Start or continue the run in `folder`, and yield each iterate after it is saved."""
+    """Start or continue the run in `folder`, and yield each iterate after it is saved.
+
+    kept: for a process that makes several runs: where the compiled code of earlier runs is kept.
+    """
     status: Status = "stopped"
     try:
         if not folder.has_ended:
-            for iterate in _iterates(folder, on_pass):
+            for iterate in _iterates(folder, on_pass, kept):
                 folder.save(iterate)
                 yield iterate
         status = "complete"
@@ -123,7 +134,7 @@ def record(
             folder.release()
 
 
-def _iterates(folder: RunFolder, on_pass: OnPass | None) -> Generator[Iterate]:
+def _iterates(folder: RunFolder, on_pass: OnPass | None, kept: "KeptEvaluators | None") -> Generator[Iterate]:
     """Dream of the folder's picture, with the folder's choices if it has any, and yield each new iterate."""
     from dreamscripts.backends import compiling, host
     from dreamscripts.dreams.dream import dream
@@ -139,7 +150,13 @@ def _iterates(folder: RunFolder, on_pass: OnPass | None) -> Generator[Iterate]:
 
     chosen = None if record.choices is None else Choices.read(record.choices.model_dump())
     return dream(
-        folder.picture, folder.settings, after=folder.last, on_pass=on_pass, choices=chosen, on_choices=on_choices
+        folder.picture,
+        folder.settings,
+        after=folder.last,
+        on_pass=on_pass,
+        choices=chosen,
+        on_choices=on_choices,
+        kept=kept,
     )
 
 
