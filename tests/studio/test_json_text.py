@@ -1,0 +1,34 @@
+"""JSON that a browser reads."""
+
+import json
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamscripts.studio.json_text import to_json
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+def without_infinity(value):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [without_infinity(inner) for inner in value]
+    return {key: without_infinity(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+@given(values)
+def test_everything_comes_back_and_infinity_is_null(value):
+    text = to_json(value)
+    assert text.isascii()
+    assert b"\n" not in text
+    assert json.loads(text) == without_infinity(value)
+
+
+def test_a_name_that_is_not_utf_8_is_no_error():
+    assert json.loads(to_json({"name": "caf\udce9", "loss": math.nan})) == {"name": "caf\udce9", "loss": None}
