@@ -1,10 +1,10 @@
-/** The axes of a plot: scales from values to shares of 0..1, with few ticks at round numbers. */
+// The axes of a plot: scales from values to shares of 0..1, with few ticks at round numbers.
 
 const ROUND = [1, 2, 2.5, 5, 10];
 const WIDE = 30; // where the largest loss is this much larger than a small one, the axis is logarithmic
 const FEWEST = 1e-12; // losses below this part of the largest one look like 0
 
-/** Return round numbers within lowest..highest, about `count` of them. */
+// Return round numbers within lowest..highest, about `count` of them.
 export function roundTicks(lowest, highest, count) {
   const range = highest - lowest;
   if (!(range > 0)) return [lowest];
@@ -16,12 +16,10 @@ export function roundTicks(lowest, highest, count) {
   return ticks;
 }
 
-/**
- * Return the scale of a loss and its terms: `{share(value), ticks}`.
- *
- * Losses of different octaves differ by orders of magnitude and can be negative. Where they do, the scale is logarithmic
- * on both sides of 0 and linear up to a power of ten below `small`, the size of a small loss, as in the command's plots.
- */
+// Return the scale of a loss and its terms: `{share(value), ticks}`.
+//
+// Losses of different octaves differ by orders of magnitude and can be negative. Where they do, the scale is logarithmic
+// on both sides of 0 and linear up to a power of ten below `small`, the size of a small loss, as in the command's plots.
 export function lossScale(values, small, count) {
   let lowest = Infinity;
   let highest = -Infinity;

@@ -19,7 +19,7 @@ export function view(root, store, api, one, other) {
     if (runs.some((run) => !run.picture)) return void root.append(emptyState("picture", "Nothing to compare", "One of these two has no picture."));
     made = viewer({ before: runs[0].picture, after: runs[1].picture, beforeAlt: names[0], afterAlt: names[1], beforeLabel: names[0], afterLabel: names[1],
       width: runs[1].width, height: runs[1].height });
-    root.append(made.element, differences(runs, names, settings));
+    root.append(el("div", { class: "compare" }, made.element), differences(runs, names, settings));
   }
 
   load().catch((error) => {

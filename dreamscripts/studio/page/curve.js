@@ -1,9 +1,7 @@
-/**
- * The curve of a loss and its weighted terms, drawn as SVG.
- *
- * `curve()` returns `{element, show(rows), mark(iteration), destroy()}`. Each row has octave, iteration, loss and terms
- * (null where they are not known). The legend shows the values at the marked iteration, else at the newest one.
- */
+// The curve of a loss and its weighted terms, drawn as SVG.
+//
+// `curve()` returns `{element, show(rows), mark(iteration), destroy()}`. Each row has octave, iteration, loss and terms
+// (null where they are not known). The legend shows the values at the marked iteration, else at the newest one.
 
 import { lossScale, roundTicks } from "./axes.js";
 import { el, svg } from "./dom.js";
@@ -52,7 +50,7 @@ class Curve {
     this.#drawSoon();
   }
 
-  /** Mark an iteration on the curve; null marks none. */
+  // Mark an iteration on the curve; null marks none.
   mark(iteration) {
     const found = iteration === null ? -1 : this.#rows.findIndex((row) => row.iteration === iteration);
     this.#marked = found < 0 ? null : found;
@@ -101,7 +99,7 @@ class Curve {
     return {
       x: (iteration) => MARGIN.left + ((iteration - first) / (last - first)) * wide,
       y: (value) => HEIGHT - MARGIN.bottom - share(value) * high,
-      xTicks: roundTicks(first, last, Math.max(wide / 110, 2)).filter(Number.isInteger),
+      xTicks: roundTicks(first, last, Math.max(wide / 90, 3)).filter((tick) => Number.isInteger(tick) && tick > first),
       yTicks: ticks,
     };
   }
@@ -119,7 +117,7 @@ class Curve {
     return [...made, svg("text", { class: "curve-number", x: 0, y: bottom + 17 }, "iteration")];
   }
 
-  /** A thin line where a new octave begins: losses at different sizes cannot be compared. */
+  // A thin line where a new octave begins: losses at different sizes cannot be compared.
   #octaves({ x }) {
     const starts = this.#rows.filter((row, number) => number > 0 && row.octave !== this.#rows[number - 1].octave);
     return starts.map((row) => {
@@ -165,7 +163,7 @@ class Curve {
     this.#showValues(nearest);
   }
 
-  /** Show the values of a row in the legend, and mark it; null: those of the newest, without a mark. */
+  // Show the values of a row in the legend, and mark it; null: those of the newest, without a mark.
   #showValues(number) {
     if (!this.scales) return;
     const row = number ?? this.#rows.length - 1;
@@ -177,7 +175,7 @@ class Curve {
   }
 }
 
-/** Return the lines to draw: the loss, its largest terms, and the sum of the others. */
+// Return the lines to draw: the loss, its largest terms, and the sum of the others.
 function seriesOf(rows) {
   const loss = { name: "loss", values: rows.map((row) => row.loss) };
   const terms = new Map();

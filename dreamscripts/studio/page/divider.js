@@ -1,4 +1,4 @@
-/** The divider between before and after: a line that a mouse, a finger and the keys move. */
+// The divider between before and after: a line that a mouse, a finger and the keys move.
 
 import { el, icon } from "./dom.js";
 
@@ -6,7 +6,7 @@ const STEPS = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0
 const LARGE = 5; // with Shift, a step is this much larger
 
 export class Divider {
-  /** `moved(share)` is called when the person moves it; `share` is the part of the width that shows before. */
+  // `moved(share)` is called when the person moves it; `share` is the part of the width that shows before.
   constructor(share, moved) {
     this.moved = moved;
     this.names = ["before", "after"];
@@ -16,7 +16,7 @@ export class Divider {
     this.move(share);
   }
 
-  /** Say what lies left and right of it. */
+  // Say what lies left and right of it.
   name(before, after) {
     this.names = [before, after];
     this.element.setAttribute("aria-label", `Divider between ${before} and ${after}`);

@@ -1,4 +1,4 @@
-/** Wheel, pinch, drag, double tap and keys over a picture, as zoom and pan. */
+// Wheel, pinch, drag, double tap and keys over a picture, as zoom and pan.
 
 const KEY_STEP = 1.25;
 const WHEEL_SPEED = 0.0016;
@@ -8,13 +8,13 @@ const DOUBLE_TAP = { milliseconds: 320, pixels: 24 };
 const AFTER_SCROLLING = 350; // milliseconds in which the wheel goes on scrolling the page that it had been scrolling
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
-/** Let gestures on `place` change `zoom`; call `changed()` after each. They end with the signal. */
+// Let gestures on `place` change `zoom`; call `changed()` after each. They end with the signal.
 export function listenToGestures(place, zoom, changed, signal) {
   listenToWheel(place, zoom, changed, signal);
   listenToPointers(place, zoom, changed, signal);
 }
 
-/** Obey a key. Return whether it was one of ours. */
+// Obey a key. Return whether it was one of ours.
 export function obeyKey(event, zoom, pans) {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   if (event.key === "+" || event.key === "=") zoom.zoom(KEY_STEP);
@@ -78,14 +78,14 @@ function listenToPointers(place, zoom, changed, signal) {
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) place.addEventListener(end, up, { signal });
 }
 
-/** Return the middle of one or two fingers, and how far they are apart. */
+// Return the middle of one or two fingers, and how far they are apart.
 function middle(pointers) {
   const [first, second = first] = pointers.values();
   const apart = Math.hypot(first.x - second.x, first.y - second.y);
   return { x: (first.x + second.x) / 2, y: (first.y + second.y) / 2, apart };
 }
 
-/** A double tap shows the pixels under it, and the next one the whole picture. */
+// A double tap shows the pixels under it, and the next one the whole picture.
 function doubleTaps(place, zoom, changed) {
   let pressed = null;
   let last = null;

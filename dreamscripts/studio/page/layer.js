@@ -1,4 +1,4 @@
-/** A picture that is replaced without a flash: the next one is decoded before it takes the place of the old one. */
+// A picture that is replaced without a flash: the next one is decoded before it takes the place of the old one.
 
 import { el } from "./dom.js";
 
@@ -8,7 +8,7 @@ export class Layer {
   #loading = false;
   #ended = false;
 
-  /** `changed(layer)` is called after each new picture, and after one that could not be opened. */
+  // `changed(layer)` is called after each new picture, and after one that could not be opened.
   constructor(changed) {
     this.element = el("div", { class: "viewer-layer" });
     this.image = null;
@@ -22,7 +22,7 @@ export class Layer {
     if (this.image) this.image.alt = alt;
   }
 
-  /** Show the picture at this address; null shows none. While one is on its way, only the newest waits behind it. */
+  // Show the picture at this address; null shows none. While one is on its way, only the newest waits behind it.
   show(address) {
     this.#wanted = address;
     if (!this.#loading) this.#load();
@@ -63,7 +63,7 @@ export class Layer {
   }
 }
 
-/** Return the picture at an address once it can be painted, or undefined. */
+// Return the picture at an address once it can be painted, or undefined.
 async function decoded(address) {
   const image = new Image();
   image.draggable = false;

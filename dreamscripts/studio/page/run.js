@@ -95,7 +95,7 @@ class RunView {
       run.seconds ? duration(run.seconds) : "", run.network, dayAndTime(run.created)];
     setText(this.facts, facts.filter(Boolean).join(" · "));
     setText(this.message, run.message ?? "");
-    this.message.hidden = !run.message;
+    this.message.hidden = !run.message || !run.picture; // without a picture, the words are in its place
     const focused = [...this.actions.children].indexOf(document.activeElement);
     this.actions.replaceChildren(...runActions(run, this.store, this.api, () => (this.leaving = true)));
     if (focused >= 0) (this.actions.children[focused] ?? this.actions.firstElementChild)?.focus();

@@ -16,8 +16,8 @@ export function runActions(run, store, api, leaves) {
   add(run.job, "Stop", () => api.post(`/api/jobs/${run.job}/stop`), { icon: "stop", class: "primary" });
   add(run.resumable && !run.job, "Go on", () => goOn(run, api), { icon: "go", class: "primary" });
   add(ready, "Dream on from here", () => dreamOn(run, api), { icon: "picture", class: run.resumable ? "" : "primary" });
-  add(ready && video, "Film of its growth", () => makeFilm(api, { kind: "movie", run: run.id }), { icon: "film" });
-  add(ready && video, "Zoom into it", () => zoomInto(run, api), { icon: "full" });
+  add(ready && video, "Make a film", () => makeFilm(api, { kind: "movie", run: run.id }), { icon: "film" });
+  add(ready && video, "Film of a zoom", () => zoomInto(run, api), { icon: "full" });
   add(!run.job, "Move to trash", () => remove(run, api, leaves), { icon: "bin", class: "quiet push" });
   return buttons;
 }

@@ -1,10 +1,9 @@
 // An X/Y sheet: nine pictures by two settings with three values each. Without an identifier, the form that makes one.
 
-import { confirmed } from "./dialog.js";
+import { confirmed, openDialog } from "./dialog.js";
 import { button, el, icon, setText } from "./dom.js";
 import { notice } from "./notice.js";
 import { actionButton, emptyState } from "./runs.js";
-import { openDialog } from "./dialog.js";
 import { sheetForm } from "./sheet_form.js";
 import { viewer } from "./viewer.js";
 import { dayAndTime } from "./words.js";
@@ -59,11 +58,12 @@ class SheetView {
     const photo = this.store.photo(sheet.photo);
     this.status = el("p", { class: "quiet-text", role: "status" });
     this.download = el("a", { class: "button", download: "" }, icon("down"), "Download");
-    this.axes = { x: el("th", { colSpan: 3, scope: "colgroup", class: "axis" }), y: el("p", { class: "axis axis-y" }) };
+    this.axes = { x: el("span", {}), y: el("span", {}) };
     const heads = sheet.x.values.map((value) => el("th", { scope: "col" }, String(value)));
     this.cells = sheet.cells.flat().map((_, number) => this.#makeCell(number));
     const rows = sheet.y.values.map((value, row) => el("tr", {}, el("th", { scope: "row" }, String(value)), this.cells.slice(3 * row, 3 * row + 3).map((cell) => el("td", {}, cell))));
-    this.table = el("table", { class: "sheet" }, el("thead", {}, el("tr", {}, el("td", { rowSpan: 2 }, this.axes.y), this.axes.x), el("tr", {}, heads)), el("tbody", {}, rows));
+    this.table = el("table", { class: "sheet" }, el("caption", {}, this.axes.y, this.axes.x),
+      el("thead", {}, el("tr", {}, el("td"), heads)), el("tbody", {}, rows));
     this.root.replaceChildren(
       el("div", { class: "wall-head" }, el("h1", {}, `Sheet: ${sheet.look}`, photo ? el("span", {}, ` on ${photo.name}`) : null), this.status,
         el("div", { class: "buttons" }, this.download, actionButton("Move to trash", () => this.#trash(), { icon: "bin", class: "quiet" }))),

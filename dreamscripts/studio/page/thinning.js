@@ -1,10 +1,8 @@
-/** Fewer points for the same curve. */
+// Fewer points for the same curve.
 
-/**
- * Return the numbers of the rows to draw: at most about `most`, the least and the greatest value of each stretch.
- *
- * A curve through them looks like the curve through all, peaks included. `values` may have gaps (null).
- */
+// Return the numbers of the rows to draw: at most about `most`, the least and the greatest value of each stretch.
+//
+// A curve through them looks like the curve through all, peaks included. `values` may have gaps (null).
 export function thinned(values, most) {
   if (values.length <= most) return values.map((_, number) => number);
   const kept = new Set([0, values.length - 1]);

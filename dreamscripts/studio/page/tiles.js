@@ -103,9 +103,9 @@ export class Tiles {
     const link = el("a", { href: `#/run/${run.id}` });
     const state = el("span", { class: "tile-state" });
     const name = el("span", { class: "tile-name" });
-    const caption = el("p", { class: "tile-caption" }, name, state);
-    const element = el("li", { class: "tile", dataset: { id: run.id } }, link, el("label", { class: "tile-box" }, box), caption);
-    const tile = { run, element, box, link, name, state, caption };
+    const frame = el("div", { class: "tile-frame" }, link, el("label", { class: "tile-box" }, box));
+    const element = el("li", { class: "tile", dataset: { id: run.id } }, frame, el("p", { class: "tile-caption" }, name, state));
+    const tile = { run, element, frame, box, link, name, state };
     box.addEventListener("change", () => this.#choose(tile));
     this.#renew(tile, run, true);
     return tile;
@@ -125,7 +125,7 @@ export class Tiles {
     tile.state.classList.toggle("is-growing", run.state === "running");
     tile.goOn?.remove();
     tile.goOn = run.resumable ? actionButton("Go on", () => this.does.goOn(run), { class: "small" }) : null;
-    if (tile.goOn) tile.caption.append(tile.goOn);
+    if (tile.goOn) tile.frame.append(tile.goOn);
   }
 
   #choose({ run, box, element }) {
@@ -138,11 +138,11 @@ export class Tiles {
 
   // Arrow keys go from picture to picture, Delete moves one to the trash.
   #key(event) {
-    const links = [...this.element.querySelectorAll(".tile > a")];
+    const links = [...this.element.querySelectorAll(".tile-frame > a")];
     const at = links.indexOf(event.target);
     if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = { ArrowLeft: -1, ArrowRight: 1 };
-    const id = event.target.parentElement.dataset.id;
+    const id = event.target.closest(".tile").dataset.id;
     if (event.key in steps) links[at + steps[event.key]]?.focus();
     else if (event.key === "Delete") this.does.trash(this.#tiles.get(id).run);
     else if (event.key === "x" || event.key === " ") this.#tiles.get(id).box.click();

@@ -1,9 +1,7 @@
-/**
- * A picture that fills its place, with zoom and pan to the pixel, before and after under one divider.
- *
- * `viewer({before, after, beforeAlt, afterAlt})` takes addresses of pictures and their alternative texts; all may be left
- * out. `show()` replaces what it names and leaves the rest; null removes a picture. Zoom, place and divider stay.
- */
+// A picture that fills its place, with zoom and pan to the pixel, before and after under one divider.
+//
+// `viewer({before, after, beforeAlt, afterAlt})` takes addresses of pictures and their alternative texts; all may be left
+// out. `show()` replaces what it names and leaves the rest; null removes a picture. Zoom, place and divider stay.
 
 import { Divider } from "./divider.js";
 import { button, el, setText } from "./dom.js";
@@ -112,7 +110,7 @@ class Viewer {
     this.#zoom.setPicture(width, height);
   }
 
-  /** Note what is shown now. A picture of another shape is another picture, and is shown as a whole. */
+  // Note what is shown now. A picture of another shape is another picture, and is shown as a whole.
   #changed() {
     const { image } = this.after.image ? this.after : this.before;
     const both = this.before.image !== null && this.after.image !== null;

@@ -1,11 +1,11 @@
-/** Numbers, times and sizes as words. */
+// Numbers, times and sizes as words.
 
 const DAY = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" });
 const DAY_AND_YEAR = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", year: "numeric" });
 const TIME = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
 
-/** Return a number in few characters. */
+// Return a number in few characters.
 export function short(value) {
   const size = Math.abs(value);
   if (size === 0) return "0";
@@ -18,7 +18,7 @@ function scientific(value) {
   return `${number.replace(".0", "")}e${exponent.replace("+", "")}`;
 }
 
-/** Return a number of things with their name: "1 picture", "2 pictures". */
+// Return a number of things with their name: "1 picture", "2 pictures".
 export function count(number, name, plural = `${name}s`) {
   return `${number} ${number === 1 ? name : plural}`;
 }
@@ -35,12 +35,12 @@ export function bytes(size) {
   return `${Number((size / 1000 ** unit).toPrecision(2))} ${UNITS[unit]}`;
 }
 
-/** Return a time of the server, seconds since 1970 or ISO 8601, as a Date. */
+// Return a time of the server, seconds since 1970 or ISO 8601, as a Date.
 export function date(time) {
   return new Date(typeof time === "number" ? time * 1000 : time);
 }
 
-/** Return the day of a time: "Today", "Yesterday", or its date. */
+// Return the day of a time: "Today", "Yesterday", or its date.
 export function day(time, now = new Date()) {
   const moment = date(time);
   const days = Math.round((midnight(now) - midnight(moment)) / 86_400_000);
