@@ -8,8 +8,8 @@ import { el, svg } from "./dom.js";
 import { thinned } from "./thinning.js";
 import { short } from "./words.js";
 
-const HEIGHT = 200;
-const MARGIN = { top: 10, right: 8, bottom: 24, left: 52 };
+const HEIGHT = 12.5; // in rem, as the margins, so that they grow with the letters
+const MARGIN = { top: 0.6, right: 0.5, bottom: 1.5, left: 3.3 };
 const NARROWEST = 160;
 const MOST_TERMS = 6; // as many as colours and dashes can be told apart; the smaller ones are drawn as their sum
 
@@ -32,7 +32,7 @@ class Curve {
 
   constructor() {
     this.summary = el("figcaption", { class: "curve-summary" }, "The loss appears after the first iteration.");
-    this.drawing = svg("svg", { class: "curve-drawing", height: HEIGHT, role: "img" });
+    this.drawing = svg("svg", { class: "curve-drawing", role: "img" });
     this.legend = el("ul", { class: "curve-legend", role: "list" });
     this.element = el("figure", { class: "curve" }, this.drawing, this.legend, this.summary);
     this.drawing.addEventListener("pointermove", (event) => this.#point(event));
@@ -64,9 +64,7 @@ class Curve {
   }
 
   #resize() {
-    const width = Math.max(Math.round(this.element.clientWidth), NARROWEST);
-    if (width === this.#width) return;
-    this.#width = width;
+    this.#width = Math.max(Math.round(this.element.clientWidth), NARROWEST);
     this.#drawSoon();
   }
 
@@ -76,13 +74,17 @@ class Curve {
   }
 
   #draw() {
-    this.drawing.setAttribute("width", this.#width);
-    this.drawing.setAttribute("viewBox", `0 0 ${this.#width} ${HEIGHT}`);
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const [width, height] = [this.#width, HEIGHT * rem];
+    this.drawing.setAttribute("width", width);
+    this.drawing.setAttribute("height", height);
+    this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.drawing.replaceChildren();
     if (this.#rows.length === 0) return;
+    this.field = { left: MARGIN.left * rem, right: width - MARGIN.right * rem, top: MARGIN.top * rem, bottom: height - MARGIN.bottom * rem, rem };
     const scales = this.#scales();
     this.drawing.append(...this.#axes(scales), ...this.#octaves(scales), ...this.#lines(scales));
-    this.marker = svg("line", { class: "curve-marker", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: "hidden" });
+    this.marker = svg("line", { class: "curve-marker", y1: this.field.top, y2: this.field.bottom, visibility: "hidden" });
     this.drawing.append(this.marker);
     this.scales = scales;
     this.#showValues(this.#marked);
@@ -94,27 +96,26 @@ class Curve {
     const losses = this.#series[0].values;
     const sizes = losses.map(Math.abs).sort((one, other) => one - other);
     const { share, ticks } = lossScale(this.#series.flatMap((line) => line.values.filter(Number.isFinite)), sizes[sizes.length >> 2], 4);
-    const wide = this.#width - MARGIN.left - MARGIN.right;
-    const high = HEIGHT - MARGIN.top - MARGIN.bottom;
+    const { left, right, top, bottom, rem } = this.field;
     return {
-      x: (iteration) => MARGIN.left + ((iteration - first) / (last - first)) * wide,
-      y: (value) => HEIGHT - MARGIN.bottom - share(value) * high,
-      xTicks: roundTicks(first, last, Math.max(wide / 90, 3)).filter((tick) => Number.isInteger(tick) && tick > first),
+      x: (iteration) => left + ((iteration - first) / (last - first)) * (right - left),
+      y: (value) => bottom - share(value) * (bottom - top),
+      xTicks: roundTicks(first, last, Math.max((right - left) / (5.5 * rem), 3)).filter((tick) => Number.isInteger(tick) && tick > first),
       yTicks: ticks,
     };
   }
 
   #axes({ x, y, xTicks, yTicks }) {
-    const right = this.#width - MARGIN.right;
-    const bottom = HEIGHT - MARGIN.bottom;
-    const made = yTicks.flatMap((tick) => [
-      svg("line", { class: tick === 0 ? "curve-zero" : "curve-grid", x1: MARGIN.left, x2: right, y1: y(tick), y2: y(tick) }),
-      svg("text", { class: "curve-number", x: MARGIN.left - 8, y: y(tick), dy: "0.32em", "text-anchor": "end" }, short(tick)),
+    const { left, right, bottom, rem } = this.field;
+    const number = (text, attributes) => svg("text", { class: "curve-number", ...attributes }, text);
+    const rows = yTicks.flatMap((tick) => [
+      svg("line", { class: tick === 0 ? "curve-zero" : "curve-grid", x1: left, x2: right, y1: y(tick), y2: y(tick) }),
+      number(short(tick), { x: left - rem / 2, y: y(tick), dy: "0.32em", "text-anchor": "end" }),
     ]);
-    const anchor = (tick) => (x(tick) > right - 8 ? "end" : "middle");
-    for (const tick of xTicks)
-      made.push(svg("text", { class: "curve-number", x: x(tick), y: bottom + 17, "text-anchor": anchor(tick) }, String(tick)));
-    return [...made, svg("text", { class: "curve-number", x: 0, y: bottom + 17 }, "iteration")];
+    const below = bottom + 1.1 * rem;
+    const anchor = (tick) => (x(tick) > right - rem / 2 ? "end" : "middle");
+    const columns = xTicks.map((tick) => number(String(tick), { x: x(tick), y: below, "text-anchor": anchor(tick) }));
+    return [...rows, ...columns, number("iteration", { x: 0, y: below })];
   }
 
   // A thin line where a new octave begins: losses at different sizes cannot be compared.
@@ -122,7 +123,7 @@ class Curve {
     const starts = this.#rows.filter((row, number) => number > 0 && row.octave !== this.#rows[number - 1].octave);
     return starts.map((row) => {
       const at = x(row.iteration - 0.5);
-      return svg("line", { class: "curve-octave", x1: at, x2: at, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+      return svg("line", { class: "curve-octave", x1: at, x2: at, y1: this.field.top, y2: this.field.bottom });
     });
   }
 

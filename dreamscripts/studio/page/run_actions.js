@@ -18,7 +18,7 @@ export function runActions(run, store, api, leaves) {
   add(ready, "Dream on from here", () => dreamOn(run, api), { icon: "picture", class: run.resumable ? "" : "primary" });
   add(ready && video, "Make a film", () => makeFilm(api, { kind: "movie", run: run.id }), { icon: "film" });
   add(ready && video, "Film of a zoom", () => zoomInto(run, api), { icon: "full" });
-  add(!run.job, "Move to trash", () => remove(run, api, leaves), { icon: "bin", class: "quiet push" });
+  add(!run.job, "Move to trash", () => remove(run, api, leaves), { icon: "bin", class: "quiet" });
   return buttons;
 }
 
