@@ -1,8 +1,131 @@
-// The place where a dream begins.
+// The place where a dream begins: a photograph, a look, the settings, and the dream as it grows.
 
 import { el } from "./dom.js";
+import { createDraft } from "./draft.js";
+import { createIntake } from "./intake.js";
+import { complain } from "./notice.js";
+import { createPanel } from "./panel.js";
+import { createQueue } from "./queue.js";
+import { createSettings } from "./settings.js";
+import { shortcut } from "./shortcuts.js";
+import { createStage } from "./stage.js";
+import { createStart } from "./start.js";
+import { beginning, usable } from "./beginning.js";
+import { offerSettings } from "./carried.js";
 
-export function view(root) {
-  root.append(el("h1", {}, "Dream"));
-  return { destroy() {} };
+const PHOTO = "dreamscripts-photo";
+
+export function view(root, store, api) {
+  const draft = createDraft(api);
+  const ui = { photo: sessionStorage.getItem(PHOTO), noise: false, job: null, coming: 0 };
+  const intake = createIntake(store, api, arrived, (coming) => (ui.coming = coming, show()));
+  const start = createStart(intake, beginNoise);
+  const titleOf = (look) => store.look(look)?.title ?? look;
+  const stage = createStage(store, api, { onUse: (photo) => choose(photo.id), onForget: forgetPhoto });
+  const panel = createPanel({ store, api, draft, intake, onPhoto: choose, onDream: dream, onSettings: () => settings.open() });
+  const settings = createSettings(draft);
+  const queue = createQueue(api, titleOf, watch);
+  const work = el("div", { class: "dream" }, stage.element, panel.element, el("div", { class: "lower" }, queue.element, settings.element));
+  const heading = el("h1", { class: "visually-hidden" }, "Dream");
+  root.append(intake.element, heading, start, work);
+
+  const endings = [
+    store.subscribe(show), draft.subscribe(show), intake.destroy, stage.destroy,
+    store.on("state", previews), // of a server that was started again
+    shortcut("o", "Choose a photograph", intake.choose),
+    shortcut("d", "Dream with these settings", dream),
+    shortcut("Ctrl+Enter", "Dream, also while you type", dream),
+    shortcut("s", "Stop the dream that you watch", () => stage.stop()),
+    shortcut("a", "All settings", () => settings.open()),
+  ];
+  const running = store.state.jobs.find(({ state }) => state === "running");
+  if (running) watch(running.id);
+  beginning(draft, store).catch(complain);
+  api.get("/api/form").then((form) => (panel.build(form.sliders), settings.build(form.keys), show())).catch(complain);
+  previews();
+  show();
+
+  function chosen() {
+    if (ui.noise) return null;
+    return store.photo(ui.photo) ?? store.state.photos.at(-1) ?? null;
+  }
+
+  function choose(id) {
+    if (ui.noise) draft.change({ start: null }).catch(complain);
+    Object.assign(ui, { photo: id, noise: false });
+    sessionStorage.setItem(PHOTO, id);
+    stage.showPhoto();
+    previews();
+    show();
+  }
+
+  function arrived(photo, first) {
+    store.receive("photo", photo);
+    if (photo.settings) offerSettings(photo, chosen(), draft, store, choose);
+    else if (first) choose(photo.id);
+  }
+
+  function beginNoise() {
+    ui.noise = true;
+    const size = draft.values.size ?? 512;
+    draft.change({ start: "noise", size }).catch(complain);
+    show();
+  }
+
+  async function forgetPhoto(photo) {
+    try {
+      await api.del(`/api/photos/${photo.id}`);
+      store.receive("photo-gone", { id: photo.id });
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  // Ask for the previews of the looks that have none yet.
+  function previews() {
+    const photo = chosen();
+    if (!photo || store.state.looks.every((look) => look.preview_rank === null || photo.previews[look.name])) return;
+    api.post(`/api/photos/${photo.id}/previews`).catch(complain);
+  }
+
+  function watch(id) {
+    ui.job = id;
+    stage.watch(id);
+    show();
+  }
+
+  async function dream() {
+    if (!usable(draft) || !(chosen() || ui.noise) || panel.busy) return;
+    panel.busy = true;
+    try {
+      await draft.settle();
+      if (draft.problem) return;
+      const job = await api.post("/api/jobs", { kind: "dream", photo: chosen()?.id ?? null, look: draft.look, toml: draft.toml });
+      store.receive("job", job);
+      const others = store.state.jobs.filter((one) => one.id !== job.id && ["running", "waiting"].includes(one.state));
+      panel.said(others.length);
+      if (!others.length) watch(job.id);
+    } catch (error) {
+      complain(error);
+    } finally {
+      panel.busy = false;
+      show();
+    }
+  }
+
+  function show() {
+    const photo = chosen();
+    const empty = !photo && !ui.noise && !store.state.jobs.length && !ui.coming;
+    start.hidden = !empty;
+    work.hidden = empty;
+    heading.hidden = empty;
+    if (empty) return;
+    stage.show(photo);
+    panel.show(photo, ui.noise, ui.coming);
+    settings.show();
+    queue.show(store.state.jobs);
+    document.title = `${stage.percent()}Dream · dreamscripts studio`;
+  }
+
+  return { destroy: () => endings.forEach((end) => end()) };
 }

@@ -1,0 +1,32 @@
+// The look to begin with, and what a look needs so that it runs here at once.
+
+import { keptDraft } from "./draft.js";
+
+export const usable = (draft) => draft.look !== null && !draft.problem;
+
+// A look may name a network whose weights are not here yet: then begin with one that is. Returns changes, or null.
+export function withReadyNetwork(networks) {
+  return ({ network }) => {
+    const ready = networks.filter((one) => one.ready);
+    if (!ready.length || networks.find(({ name }) => name === network)?.ready !== false) return null;
+    return { network: (ready.find(({ name }) => name === "pocket") ?? ready[0]).name };
+  };
+}
+
+export function chooseLook(draft, store, look) {
+  return draft.choose(look.name, look.title, withReadyNetwork(store.state.networks));
+}
+
+// Go on with what the page was left with, or with the first look.
+export async function beginning(draft, store) {
+  const { look, toml } = keptDraft();
+  const found = store.look(look);
+  if (found) await chooseLook(draft, store, found);
+  else if (toml) return draft.take(look, look, toml);
+  else if (store.state.looks.length) await chooseLook(draft, store, store.state.looks[0]);
+  if (found && toml) {
+    draft.edit(toml);
+    await draft.settle();
+  }
+  return undefined;
+}

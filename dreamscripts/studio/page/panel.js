@@ -1,0 +1,53 @@
+// The panel beside the picture: photographs, looks, sliders, and the button that begins the dream.
+
+import { button, el, setText } from "./dom.js";
+import { confirmed } from "./dialog.js";
+import { chooseLook, usable } from "./beginning.js";
+import { createLooks } from "./looks.js";
+import { complain, notice } from "./notice.js";
+import { createPhotographs } from "./photographs.js";
+import { openSaving } from "./saving.js";
+import { createSliders } from "./sliders.js";
+
+export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSettings }) {
+  const photographs = createPhotographs(intake, onPhoto);
+  const looks = createLooks(api, (look) => chooseLook(draft, store, look).catch(complain), forgetLook);
+  const sliders = createSliders(draft);
+  const reset = button("Reset", () => draft.reset().catch(complain), { icon: "reset", class: "quiet" });
+  const save = button("Save as a look", () => openSaving(draft, store, api), { icon: "save", class: "quiet" });
+  const all = button("All settings", onSettings, { icon: "sliders", class: "quiet" });
+  const adjust = el("section", { class: "adjust" }, el("div", { class: "panel-heading" }, el("h2", {}, "Adjust"), reset), sliders.element,
+    el("div", { class: "buttons" }, all, save));
+  const problem = el("p", { class: "error-text" });
+  const begin = button("Dream", onDream, { class: "primary wide dream-button" });
+  const foot = el("div", { class: "panel-foot" }, problem, begin);
+  const element = el("section", { class: "panel", "aria-label": "What to dream" }, el("div", { class: "panel-parts" }, photographs.element, looks.element, adjust), foot);
+
+  async function forgetLook(look) {
+    if (!(await confirmed("Delete this look?", `The file ${look.name}.toml is deleted. Dreams that were made with it stay.`, "Delete", { danger: true }))) return;
+    try {
+      await api.del(`/api/looks/${look.name}`);
+      const next = store.state.looks.find(({ name }) => name !== look.name);
+      if (next) await chooseLook(draft, store, next);
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  return {
+    element,
+    busy: false,
+    build: (given) => sliders.build(given),
+    said(others) {
+      if (others) notice(others === 1 ? "It is in the queue, after the dream before it." : `It is in the queue, after ${others} others.`);
+    },
+    show(photo, noise, coming) {
+      photographs.show(store.state.photos, photo?.id ?? null, coming);
+      looks.show(store.state.looks, photo, draft.look, store.state.workers.previews);
+      sliders.show(store.state.networks);
+      reset.disabled = !draft.changed;
+      setText(problem, draft.problem ? (draft.problem.line ? `Line ${draft.problem.line} of the settings: ${draft.problem.message}` : draft.problem.message) : "");
+      begin.disabled = !usable(draft) || !(photo || noise);
+    },
+  };
+}

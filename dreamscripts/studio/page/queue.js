@@ -1,0 +1,69 @@
+// The queue: what dreams now, what waits, and what stopped.
+
+import { button, el, icon, keyed, setText } from "./dom.js";
+import { complain } from "./notice.js";
+import { wordsLeft, wordsOf } from "./watch.js";
+
+const KINDS = { dream: "", zoom: "Zoom film: ", movie: "Film: " };
+
+// `titleOf(look)` gives the words for a look; `onWatch(id)` when a person wants to watch a job.
+export function createQueue(api, titleOf, onWatch) {
+  const title = el("h2", {}, "Queue");
+  const clear = button("Remove what stopped", () => clearStopped(), { class: "quiet push", hidden: true });
+  const list = el("ul", { class: "queue-list" });
+  const element = el("section", { class: "queue", hidden: true }, el("div", { class: "panel-heading" }, title, clear), list);
+  let jobs = [];
+
+  const ask = (method, path, body) => api[method](path, body).catch(complain);
+  const clearStopped = () => jobs.filter(over).forEach(({ id }) => ask("del", `/api/jobs/${id}`));
+
+  function make(job) {
+    const act = (method, tail, body) => () => ask(method, `/api/jobs/${job.id}${tail}`, body);
+    const buttons = {
+      first: button("Move to the front", () => ask("post", `/api/jobs/${job.id}/move`, { before: firstWaiting()?.id ?? null }), { icon: "first", only: true, class: "quiet" }),
+      stop: button("Stop", act("post", "/stop"), { icon: "stop", only: true, class: "quiet" }),
+      go: button("Go on", act("post", "/go-on"), { icon: "go", only: true, class: "quiet" }),
+      remove: button("Remove from the queue", act("del", ""), { icon: "close", only: true, class: "quiet" }),
+    };
+    const picture = job.photo ? el("img", { src: job.photo.thumb, alt: "", width: 48, height: 48 }) : icon("picture");
+    const item = el("li", { class: "queue-item" },
+      el("button", { type: "button", class: "queue-open", on: { click: () => onWatch(job.id) } },
+        el("span", { class: "queue-picture" }, picture),
+        el("span", { class: "queue-words" }, el("span", { class: "queue-name" }), el("span", { class: "queue-state numbers" }))),
+      el("div", { class: "queue-buttons" }, Object.values(buttons)),
+      el("progress", { max: 1, value: 0, "aria-hidden": "true" }));
+    item.parts = buttons;
+    return item;
+  }
+
+  const firstWaiting = () => jobs.find(({ state }) => state === "waiting");
+
+  function update(item, job) {
+    const { first, stop, go, remove } = item.parts;
+    setText(item.querySelector(".queue-name"), `${KINDS[job.kind] ?? ""}${titleOf(job.look)}${job.photo ? `, ${job.photo.name}` : ""}`);
+    const left = job.state === "running" && job.progress ? wordsLeft(job.progress) : "";
+    setText(item.querySelector(".queue-state"), [wordsOf(job, jobs.filter((one) => !over(one)).indexOf(job)), left].filter(Boolean).join(", "));
+    item.classList.toggle("bad", job.state === "failed");
+    const bar = item.querySelector("progress");
+    bar.hidden = job.state !== "running";
+    bar.value = job.progress?.share ?? 0;
+    first.hidden = job.state !== "waiting" || job === firstWaiting();
+    stop.hidden = job.state !== "running";
+    go.hidden = !over(job);
+    remove.hidden = job.state === "running";
+  }
+
+  return {
+    element,
+    show(all) {
+      const open = all.filter(({ state }) => state !== "done");
+      jobs = [...open.filter(({ state }) => state === "running"), ...open.filter(({ state }) => state === "waiting"), ...open.filter(over)];
+      element.hidden = jobs.length === 0;
+      clear.hidden = jobs.filter(over).length < 2;
+      setText(title, `Queue (${jobs.length})`);
+      keyed(list, jobs, ({ id }) => id, make, update);
+    },
+  };
+}
+
+const over = ({ state }) => state === "stopped" || state === "failed";

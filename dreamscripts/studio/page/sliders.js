@@ -1,0 +1,82 @@
+// The settings that matter most, as sliders with plain names.
+
+import { el, field, keyed, newId, setText } from "./dom.js";
+import { complain } from "./notice.js";
+
+const FINE = 1000; // places of a slider whose scale is logarithmic
+
+export function createSliders(draft) {
+  const network = el("select", { on: { change: () => set("network", network.value) } });
+  const networkField = field("Network", network, " ");
+  const list = el("div", { class: "sliders-list" });
+  const element = el("div", { class: "sliders" }, networkField, list);
+  let sliders = [];
+
+  const set = (key, value) => draft.change({ [key]: value }).catch(complain);
+
+  function make(slider) {
+    const id = newId("slider");
+    const curved = slider.scale === "log" && slider.low > 0;
+    const range = curved ? { min: 0, max: FINE, step: 1 } : { min: slider.low, max: slider.high, step: slider.step };
+    const input = el("input", { type: "range", id, "aria-describedby": `${id}-help`, ...range });
+    input.addEventListener("input", () => {
+      const value = valueAt(slider, curved, Number(input.value));
+      showValue(row, slider, curved, value);
+      set(slider.key, value);
+    });
+    const row = el("div", { class: "slider" }, el("label", { htmlFor: id }, slider.title), el("output", { htmlFor: id }), input,
+      el("p", { class: "help", id: `${id}-help` }, slider.about));
+    return row;
+  }
+
+  function update(row, slider) {
+    const value = draft.values[slider.key];
+    row.hidden = value === undefined;
+    row.querySelector("input").disabled = Boolean(draft.problem) && draft.checked;
+    if (document.activeElement !== row.querySelector("input") || draft.checked) showValue(row, slider, slider.scale === "log" && slider.low > 0, value);
+  }
+
+  return {
+    element,
+    build(given) {
+      sliders = given;
+    },
+    show(networks) {
+      showNetworks(network, networkField, networks, draft.network);
+      keyed(list, sliders, (slider) => slider.key, make, update);
+    },
+  };
+}
+
+function showNetworks(select, row, networks, current) {
+  const known = networks.some(({ name }) => name === current) || !current ? networks : [...networks, { name: current, title: current, ready: true }];
+  keyed(select, known, ({ name }) => name, ({ name }) => el("option", { value: name }), (option, { title, ready }) => setText(option, ready ? title : `${title} (to be fetched)`));
+  if (current && select.value !== current) select.value = current;
+  const chosen = known.find(({ name }) => name === current);
+  const fetched = chosen && !chosen.ready ? " It is fetched from the internet when the first dream needs it." : "";
+  setText(row.querySelector(".help"), `${chosen?.about ?? ""}${fetched}`);
+}
+
+function showValue(row, slider, curved, value) {
+  const input = row.querySelector("input");
+  const known = value !== null && value !== undefined;
+  const text = known ? words(slider, value) : "automatic";
+  const place = String(placeOf(slider, curved, known ? value : slider.low));
+  if (input.value !== place) input.value = place;
+  input.setAttribute("aria-valuetext", text);
+  setText(row.querySelector("output"), text);
+}
+
+// The value at a place of the slider, rounded to its step.
+export function valueAt({ low, high, step, kind }, curved, place) {
+  const raw = curved ? low * (high / low) ** (place / FINE) : place;
+  const rounded = Math.min(high, Math.max(low, low + Math.round((raw - low) / step) * step));
+  return kind === "integer" ? Math.round(rounded) : Number(rounded.toPrecision(6));
+}
+
+export function placeOf({ low, high }, curved, value) {
+  const within = Math.min(high, Math.max(low, value));
+  return curved ? Math.round((FINE * Math.log(within / low)) / Math.log(high / low)) : within;
+}
+
+const words = ({ kind }, value) => (kind === "integer" ? String(value) : String(Number(Number(value).toPrecision(3))));

@@ -1,0 +1,130 @@
+// Watching a dream: the picture as it grows, how far it is, and its curve.
+
+import { curve } from "./curve.js";
+import { button, el, icon, setText } from "./dom.js";
+import { announce, complain } from "./notice.js";
+import { duration } from "./words.js";
+import { viewer } from "./viewer.js";
+
+const QUARTERS = ["", "A quarter is done", "Half is done", "Three quarters are done"];
+
+// show(job) as often as the job changes. `onUse(photo)`: dream on from the picture.
+export function createWatch(store, api, job, { onUse }) {
+  const photo = job.photo && store.photo(job.photo.id);
+  const picture = viewer({
+    before: photo?.url, after: null, divide: 0, beforeAlt: photo ? `Before: ${photo.name}` : "", afterAlt: "The dream as it grows",
+    width: photo?.width, height: photo?.height, empty: "The picture appears after the first step.",
+  });
+  const line = el("p", { class: "watch-line numbers" });
+  const left = el("p", { class: "watch-left numbers" });
+  const bar = el("progress", { max: 1, value: 0, "aria-label": "How far the dream is" });
+  const actions = el("div", { class: "buttons watch-actions" });
+  const graph = curve();
+  const details = el("details", { class: "watch-curve" }, el("summary", {}, "How it is going"), graph.element);
+  const element = el("div", { class: "watch" }, picture.element, bar, el("div", { class: "watch-row" }, el("div", { class: "watch-words" }, line, left), actions), details);
+  const rows = [];
+  let shown = null; // the address of the picture
+  let kind = ""; // which buttons there are
+  let quarter = 0;
+  let asked = null; // the run whose earlier rows were asked for
+  details.addEventListener("toggle", () => details.open && graph.show([...rows]));
+
+  const ask = (path) => api.post(path).catch(complain);
+  const stop = button("Stop", () => ask(`/api/jobs/${job.id}/stop`), { icon: "stop" });
+  const goOn = button("Go on", () => ask(`/api/jobs/${job.id}/go-on`), { icon: "go", class: "primary" });
+  const again = button("Try again", () => ask(`/api/jobs/${job.id}/go-on`), { icon: "reset" });
+  const open = el("a", { class: "button primary" }, icon("picture"), "Open it");
+  const use = button("Dream on from it", useIt, { icon: "go" });
+  const BUTTONS = { waiting: [stop], running: [stop], stopped: [goOn, open], failed: [again], done: [open, use] };
+
+  async function useIt() {
+    try {
+      onUse(await api.post(`/api/runs/${job.run}/use`));
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  // The rows of before the page was opened.
+  async function fetchRows(run) {
+    asked = run;
+    try {
+      const answer = await api.get(`/api/runs/${run}`);
+      const known = new Set(rows.map((row) => row.iteration));
+      rows.unshift(...answer.rows.filter((row) => !known.has(row.iteration)));
+      rows.sort((a, b) => a.iteration - b.iteration);
+      if (answer.start && !photo) picture.show({ before: answer.start });
+      if (!shown && answer.iterations) picture.show({ after: (shown = answer.picture) });
+      if (details.open) graph.show([...rows]);
+    } catch {
+      // It has no rows yet, or the studio is away: the events go on.
+    }
+  }
+
+  function addRow(progress) {
+    if (progress.loss === null || progress.loss === undefined || !progress.iteration) return;
+    const last = rows.at(-1);
+    if (last && last.iteration >= progress.iteration) return;
+    rows.push(progress);
+    if (details.open) graph.show([...rows]);
+  }
+
+  function speak(progress) {
+    const now = Math.min(3, Math.floor(4 * (progress.share ?? 0)));
+    if (now > quarter) announce([QUARTERS[now], wordsLeft(progress)].filter(Boolean).join(", "));
+    quarter = Math.max(quarter, now);
+  }
+
+  function showButtons({ state, run }) {
+    const wanted = `${state} ${run}`;
+    if (wanted === kind) return;
+    kind = wanted;
+    const held = actions.contains(document.activeElement);
+    if (run) open.href = `#/run/${run}`;
+    actions.replaceChildren(...(BUTTONS[state] ?? []).filter((one) => run || ![open, use].includes(one)));
+    if (held) actions.firstElementChild?.focus();
+  }
+
+  return {
+    element,
+    show(now, before) {
+      job = now;
+      const progress = now.progress;
+      if (progress?.picture && progress.picture !== shown) picture.show({ after: (shown = progress.picture) });
+      if (progress) addRow(progress);
+      if (progress && now.state === "running") speak(progress);
+      if (now.run && now.run !== asked && now.kind !== "movie") fetchRows(now.run);
+      showButtons(now);
+      setText(line, wordsOf(now, before));
+      line.classList.toggle("error-text", now.state === "failed");
+      setText(left, now.state === "running" && progress ? wordsLeft(progress) : "");
+      const share = now.state === "done" ? 1 : progress?.share ?? 0;
+      if (bar.value !== share) bar.value = share;
+      details.hidden = now.kind !== "dream";
+    },
+    destroy() {
+      picture.destroy();
+      graph.destroy();
+    },
+  };
+}
+
+export function wordsOf(job, before = 0) {
+  const { state, message, progress } = job;
+  if (state === "waiting") return before ? `Waiting for ${before === 1 ? "the dream" : `${before} dreams`} before it` : "Waiting for its turn";
+  if (state === "running" && !progress) return "Getting ready…";
+  if (state === "running") return stepOf(progress);
+  if (state === "stopped") return message || (progress?.iteration ? `Stopped after iteration ${progress.iteration} of ${progress.iterations}` : "Stopped");
+  if (state === "failed") return message || "It failed.";
+  return message || "Done";
+}
+
+function stepOf({ octave, octaves, iteration, iterations, frame, frames }) {
+  if (frames) return `Picture ${frame ?? 0} of ${frames}`;
+  const size = octaves > 1 ? `Octave ${octave + 1} of ${octaves}, ` : "";
+  return `${size}${size ? "iteration" : "Iteration"} ${iteration} of ${iterations}`;
+}
+
+export function wordsLeft({ left }) {
+  return left === null || left === undefined ? "" : left < 1 ? "almost done" : `about ${duration(left)} left`;
+}
