@@ -1,0 +1,29 @@
+"""What a person does on the page: drop a file, choose one, go somewhere."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+
+def drop(page: Page, *files: Path) -> None:
+    """Drag files from outside onto the middle of the page, as the system does, and let them go."""
+    size = page.viewport_size
+    data = {"items": [], "files": [str(file.resolve()) for file in files], "dragOperationsMask": 1}
+    debugger = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"type": kind, "x": size["width"] / 2, "y": size["height"] / 2, "data": data}
+        debugger.send("Input.dispatchDragEvent", place)
+    debugger.detach()
+
+
+def choose(page: Page, name: str, *files: Path) -> None:
+    """Press the button `name`, and choose files in the dialog that it opens."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name=name).click()
+    chooser.value.set_files(files)
+
+
+def go(page: Page, path: str) -> None:
+    """Go to another place of the page, without loading it again, and wait for its heading."""
+    page.evaluate("path => { location.hash = path; }", path)
+    page.locator("main h1").first.wait_for()
