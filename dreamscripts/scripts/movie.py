@@ -1,6 +1,7 @@
 """`dreamscripts movie FOLDER`: show how a dream grew, as a film of its snapshots."""
 
 import os
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,15 +11,13 @@ import typer
 from dreamscripts.atomic_files import fitting_name, numbered
 from dreamscripts.errors import OutputError, SettingsError, quoted
 from dreamscripts.film_files.kinds import kind_of
-from dreamscripts.scripts import options
+from dreamscripts.scripts import options, signals
 from dreamscripts.scripts.streams import Stopped
 
 if TYPE_CHECKING:
+    from dreamscripts.reports.movies import Movie, Wishes
     from dreamscripts.scripts.console import CommandConsole
-    from dreamscripts.scripts.movie_plans import Movie
 
-# Frames per second, and most pixels of the longest side of a picture. The files of animations are many times as large.
-FILM, ANIMATION = (30.0, 1920), (15.0, 480)
 RECORDS = {
     "run.json": "run",
     "gallery.json": "gallery",
@@ -93,19 +92,17 @@ def movie(
             raise SettingsError(f"{folder}: is the folder of a {kind}; {option} is for the folder of a {needs}")
     console = options.open_console(quiet)
     file = _file(output, folder)
-    usual, largest = ANIMATION if kind_of(file).is_animation else FILM
-    rate = Fraction(fps or usual).limit_denominator(1001)
-    from dreamscripts.scripts import movie_plans  # imports NumPy
+    from dreamscripts.reports import movies  # imports NumPy
 
-    wishes = movie_plans.Wishes(rate, seconds, hold, size, largest)
+    wishes = movies.Wishes.of(file, fps, seconds, hold, size)
     try:
         if kind == "run":
-            planned = movie_plans.of_run(console, folder, wishes, compare)
+            planned = movies.of_run(console.print, folder, wishes, compare)
         elif channel:
-            planned = movie_plans.of_channel(console, folder, wishes, channel, allow_files)
+            planned = _of_channel(console, folder, wishes, channel, allow_files)
         else:
-            planned = movie_plans.of_comparison(console, folder, wishes, best)
-        _write(console, planned, file, rate)
+            planned = movies.of_comparison(console.print, folder, wishes, best)
+        _write(console, planned, file, wishes.rate)
     except KeyboardInterrupt:
         raise Stopped("stopped; no film was written") from None
 
@@ -134,6 +131,24 @@ def _file(output: Path | None, folder: Path) -> Path:
         raise OutputError(f"{output}: the folder '{output.parent}' does not exist; create it first")
     kind_of(output)  # an ending that is unknown
     return output
+
+
+def _of_channel(console: "CommandConsole", folder: Path, wishes: "Wishes", name: str, allow_files: bool) -> "Movie":
+    """Dream a channel of a gallery again, and plan its movie. Raises DreamError."""
+    from dreamscripts.backends.startup import start_keras
+    from dreamscripts.reports.movies import of_channel
+    from dreamscripts.runs.gallery_channel import open_channel
+    from dreamscripts.scripts.frame_progress import FrameWatch
+
+    channel = open_channel(folder, name, allow_files)
+    wishes.timing(channel.expected)  # find errors before Keras is imported, which takes seconds
+    start_keras()
+    with (
+        FrameWatch(console, f"dreaming {name}", channel.expected, channel.unit) as watch,
+        closing(channel.growth(lambda passes, loss: signals.check())) as growth,
+    ):
+        dreamt = channel.pictures(watch.counted(growth))
+    return of_channel(console.print, folder, wishes, name, channel, dreamt)
 
 
 def _write(console: "CommandConsole", planned: "Movie", file: Path, rate: Fraction) -> None:
