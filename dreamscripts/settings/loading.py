@@ -34,10 +34,27 @@ LONG_KEY = re.compile(rf"""(?<![\w"'-])(?:("[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ 
 
 def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any], allow_files: bool) -> S:
     """Read settings of the type `model` as `Settings.load` does. Raises SettingsError."""
-    table, source = read_table(name), str(name)
-    written = _by_user(table, name, overrides)
+    return _from_table(model, read_table(name), str(name), Path(name).parent, overrides, allow_files)
+
+
+def parse_settings(model: type[S], text: str, source: str, overrides: Mapping[str, Any], allow_files: bool) -> S:
+    """Parse settings of the type `model` as `Settings.from_toml` does. Raises SettingsError."""
+    return _from_table(model, parse_table(text, source), source, None, overrides, allow_files)
+
+
+def _from_table(
+    model: type[S],
+    table: dict[str, Any],
+    source: str,
+    folder: Path | None,
+    overrides: Mapping[str, Any],
+    allow_files: bool,
+) -> S:
+    """Make settings from a table. Relative paths in it are relative to `folder`. Raises SettingsError."""
+    written = _by_user(table, source, overrides)
     written_for = choose_features(table, overrides.get("network"), model.model_fields["network"].default)
-    make_absolute(table, Path(name).parent)
+    if folder is not None:
+        make_absolute(table, folder)
     _override_optimizer(table, overrides, source)
     for key, value in overrides.items():
         assign(table, key, value)
@@ -53,12 +70,12 @@ def load_settings(model: type[S], name: str | Path, overrides: Mapping[str, Any]
     return with_equivalent_layers(settings, overrides)
 
 
-def _by_user(table: Mapping[str, Any], name: str | Path, overrides: Mapping[str, Any]) -> set[str]:
+def _by_user(table: Mapping[str, Any], source: str, overrides: Mapping[str, Any]) -> set[str]:
     """Return the keys, with dots, that the user wrote: in overrides, and in a settings file of the user's own.
 
     Named settings were not written by the user, and a table with all keys in ALWAYS_STORED was written by dreamscripts.
     """
-    keys = dict(overrides) if str(name) in named_files() or table.keys() >= ALWAYS_STORED else {**table, **overrides}
+    keys = dict(overrides) if source in named_files() or table.keys() >= ALWAYS_STORED else {**table, **overrides}
     inner = (f"{key}.{part}" for key, value in keys.items() if isinstance(value, Mapping) for part in value)
     return {*keys, *inner}
 

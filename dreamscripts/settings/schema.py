@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from dreamscripts.errors import SettingsError, is_unicode, shown
 from dreamscripts.registry import MEASURES, OPTIMIZERS, PENALTIES
 from dreamscripts.settings.film_tables import Video, Zoom
-from dreamscripts.settings.loading import load_settings
+from dreamscripts.settings.loading import load_settings, parse_settings
 from dreamscripts.settings.named_files import absolute, is_file
 from dreamscripts.settings.numbers import Side
 from dreamscripts.settings.optimizer_keys import DEFAULT, is_known, modernised, refusal
@@ -154,6 +154,14 @@ class Settings(Table):
         Raises SettingsError with one line that names the file, the key and the expected value.
         """
         return load_settings(cls, name, overrides, allow_files)
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "settings", /, *, allow_files: bool = False, **overrides: Any) -> Self:
+        """Read settings from TOML. `source` is their name for messages, and the other arguments are those of `load`.
+
+        Raises SettingsError.
+        """
+        return parse_settings(cls, text, source, overrides, allow_files)
 
     def without_effect(self) -> dict[str, str]:
         """Return all keys, with dots, whose value is not the default but has no effect: {key: reason}.
