@@ -23,6 +23,10 @@ class Listener:
     names: Names
     is_public: bool  # whether other machines reach it
 
+    def close(self) -> None:
+        """Listen no more."""
+        self.socket.close()
+
     @property
     def port(self) -> int:
         """The port, which may be another than the one asked for."""

@@ -1,0 +1,114 @@
+"""Serve the studio of a folder, until somebody ends it: what waits in its queue then waits for the next start."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Event, Thread
+
+from dreamscripts.atomic_files import lock
+from dreamscripts.errors import DreamError, OutputError
+from dreamscripts.jobs.job import Job
+from dreamscripts.studio.browser import open_browser
+from dreamscripts.studio.connection import Server
+from dreamscripts.studio.listening import PORT, Listener, listen
+from dreamscripts.studio.library.folder import StudioFolder
+from dreamscripts.studio.routes.app import build
+from dreamscripts.studio.routes.announcing import scan
+from dreamscripts.studio.routes.studio import Studio
+
+BETWEEN_SCANS = 5.0  # seconds
+Say = Callable[[str], None]
+
+PUBLIC = (
+    "Other devices in your network can open this address. Whoever has it can see, make and delete everything in the "
+    "studio. It is not encrypted: use it in networks that you trust only."
+)
+
+
+def serve(base: Path, host: str, port: int | None, allowed: Sequence[Path], browser: bool, say: Say) -> str:
+    """Serve the studio of the folder `base` until a signal ends it. Returns in words what waits for the next start.
+
+    port: None for the first free one. allowed: files that settings may name. browser: whether to open one. say: prints
+    a line. Raises DreamError if the studio cannot start.
+    """
+    files, folder = [_existing(path) for path in allowed], StudioFolder(base)
+    try:
+        release = lock(folder.store)
+    except OutputError:
+        raise OutputError(f"{base}: another studio works in this folder; use its page, or end it first") from None
+    try:
+        with closing(listen(host, port)) as listener:
+            return _serve(Studio(folder, files), listener, port, browser, say)
+    finally:
+        release()
+
+
+class Watcher:
+    """Looks for the runs that commands make or delete in the folder, while a page is open."""
+
+    def __init__(self, studio: Studio):
+        self._studio = studio
+        self._ended = Event()
+        self._thread = Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        scan(self._studio)
+        while not self._ended.wait(BETWEEN_SCANS):
+            if self._studio.hub.readers:
+                scan(self._studio)
+
+
+def _serve(studio: Studio, listener: Listener, port: int | None, browser: bool, say: Say) -> str:
+    address = listener.address(studio.token)
+    _introduce(studio, listener, address, port, say)
+    opening = studio.folder.store / "open.html"
+    if browser:
+        open_browser(address, opening)
+    starter = Thread(target=studio.supervisor.start, daemon=True)  # the page answers before the workers start
+    watcher = Watcher(studio)
+    Server(build(studio, listener.names), studio.hub, lambda: (starter.start(), watcher.start())).run([listener.socket])
+    say("the studio ends, and waits for the pass under way")
+    watcher.end()
+    starter.join()
+    studio.supervisor.close()
+    with suppress(OSError):
+        opening.unlink(missing_ok=True)
+    return _unfinished(studio.queue.jobs)
+
+
+def _existing(path: Path) -> str:
+    if not path.is_file():
+        raise DreamError(f"--allow {path}: there is no such file")
+    return str(path.absolute())
+
+
+def _introduce(studio: Studio, listener: Listener, address: str, port: int | None, say: Say) -> None:
+    """Print where the page is, what it shows, what waits, and how to end the studio."""
+    if port is None and listener.port != PORT:
+        say(f"port {PORT} is in use; this studio has {listener.port}")
+    say(f"studio: {address}")
+    say(f"folder: {os.path.realpath(studio.folder.base)}")
+    if waiting := _waiting(studio.queue.jobs):
+        say(f"queue: {len(waiting)} to do, beginning with {waiting[0].folder}")
+    if listener.is_public:
+        say(PUBLIC)
+    say("Ctrl-C ends the studio. What is not finished then goes on at the next start.")
+
+
+def _unfinished(jobs: Sequence[Job]) -> str:
+    waiting = _waiting(jobs)
+    return f"{len(waiting)} in the queue wait for the next start; " if waiting else ""
+
+
+def _waiting(jobs: Sequence[Job]) -> list[Job]:
+    return [job for job in jobs if job.state in ("waiting", "running")]
