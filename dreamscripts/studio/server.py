@@ -11,10 +11,10 @@ from dreamscripts.errors import DreamError, OutputError
 from dreamscripts.jobs.job import Job
 from dreamscripts.studio.browser import open_browser
 from dreamscripts.studio.connection import Server
-from dreamscripts.studio.listening import PORT, Listener, listen
 from dreamscripts.studio.library.folder import StudioFolder
-from dreamscripts.studio.routes.app import build
+from dreamscripts.studio.listening import PORT, Listener, listen
 from dreamscripts.studio.routes.announcing import scan
+from dreamscripts.studio.routes.app import build
 from dreamscripts.studio.routes.studio import Studio
 
 BETWEEN_SCANS = 5.0  # seconds
@@ -44,8 +44,8 @@ def serve(base: Path, host: str, port: int | None, allowed: Sequence[Path], brow
         release()
 
 
-class Watcher:
-    """Looks for the runs that commands make or delete in the folder, while a page is open."""
+class Background:
+    """Starts the workers, and looks for the runs that commands make or delete in the folder while a page is open."""
 
     def __init__(self, studio: Studio):
         self._studio = studio
@@ -53,15 +53,17 @@ class Watcher:
         self._thread = Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin, when the page already answers."""
         self._thread.start()
 
     def end(self) -> None:
-        """Look no more."""
+        """Look no more, and stop the workers: a dream under way stops at its next pass."""
         self._ended.set()
         self._thread.join()
+        self._studio.supervisor.close()
 
     def _watch(self) -> None:
+        self._studio.supervisor.start()
         scan(self._studio)
         while not self._ended.wait(BETWEEN_SCANS):
             if self._studio.hub.readers:
@@ -74,13 +76,10 @@ def _serve(studio: Studio, listener: Listener, port: int | None, browser: bool, 
     opening = studio.folder.store / "open.html"
     if browser:
         open_browser(address, opening)
-    starter = Thread(target=studio.supervisor.start, daemon=True)  # the page answers before the workers start
-    watcher = Watcher(studio)
-    Server(build(studio, listener.names), studio.hub, lambda: (starter.start(), watcher.start())).run([listener.socket])
+    background = Background(studio)
+    Server(build(studio, listener.names), studio.hub, background.start).run([listener.socket])
     say("the studio ends, and waits for the pass under way")
-    watcher.end()
-    starter.join()
-    studio.supervisor.close()
+    background.end()
     with suppress(OSError):
         opening.unlink(missing_ok=True)
     return _unfinished(studio.queue.jobs)

@@ -31,10 +31,8 @@ async def upload(request: Request) -> Response:
         photo = form.get("photo")
         if not isinstance(photo, UploadFile):
             raise DreamError("the form has no file in its field `photo`")
-        async with _decoding:
-            return Json(
-                await run_in_threadpool(add, request.app.state.studio, photo.file, photo.filename or "photograph")
-            )
+        async with studio.decoding:
+            return Json(await run_in_threadpool(add, studio, photo.file, photo.filename or "photograph"))
 
 
 def add(studio: Studio, file: BinaryIO, name: str) -> dict[str, Any]:
