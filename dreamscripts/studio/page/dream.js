@@ -5,6 +5,7 @@ import { createDraft } from "./draft.js";
 import { createIntake } from "./intake.js";
 import { complain } from "./notice.js";
 import { createPanel } from "./panel.js";
+import { newestFirst } from "./photographs.js";
 import { createQueue } from "./queue.js";
 import { createSettings } from "./settings.js";
 import { shortcut } from "./shortcuts.js";
@@ -47,7 +48,7 @@ export function view(root, store, api) {
 
   function chosen() {
     if (ui.noise) return null;
-    return store.photo(ui.photo) ?? store.state.photos.at(-1) ?? null;
+    return store.photo(ui.photo) ?? newestFirst(store.state.photos)[0] ?? null;
   }
 
   function choose(id) {
@@ -92,6 +93,7 @@ export function view(root, store, api) {
     ui.job = id;
     stage.watch(id);
     show();
+    stage.element.scrollIntoView({ block: "nearest" });
   }
 
   async function dream() {

@@ -79,6 +79,6 @@ function progressOf(looks, photo, worker) {
   const made = ranked.filter((look) => photo.previews[look.name]).length;
   if (made >= ranked.length) return "";
   if (worker?.status === "failed") return worker.message || "No previews just now.";
-  if (worker?.status === "starting") return "The first previews come in a moment";
-  return made ? `${made} of ${ranked.length}` : "On its way…";
+  if (worker?.status === "starting") return "Waking up…";
+  return made ? `${made} of ${ranked.length} previews` : "Previews on their way…";
 }

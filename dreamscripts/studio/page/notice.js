@@ -7,7 +7,7 @@ const LONG = 12_000; // with a button, or for an error
 
 // Show a line. With `action` and `act` it has a button ("Undo"), with `bad` it is an error. It stays while a person is on it.
 export function notice(text, { action = null, act = null, bad = false } = {}) {
-  const toast = el("div", { class: bad ? "toast bad" : "toast" }, el("p", {}, text));
+  const toast = el("div", { class: `toast${bad ? " bad" : action ? "" : " brief"}` }, el("p", {}, text));
   let timer = 0;
   const end = () => {
     clearTimeout(timer);
@@ -22,7 +22,7 @@ export function notice(text, { action = null, act = null, bad = false } = {}) {
   for (const event of ["pointerenter", "focusin"]) toast.addEventListener(event, () => clearTimeout(timer));
   for (const event of ["pointerleave", "focusout"]) toast.addEventListener(event, wait);
   const toasts = document.getElementById("toasts");
-  while (toasts.children.length > 2) toasts.firstElementChild.remove();
+  for (const old of [...toasts.children]) if (old.matches(".brief") || old.firstElementChild.textContent === text || toasts.children.length > 2) old.remove();
   toasts.append(toast);
   wait();
   return end;

@@ -1,6 +1,7 @@
 // The photographs that are here: a strip of small pictures, the newest first.
 
 import { button, el, icon, keyed } from "./dom.js";
+import { date } from "./words.js";
 
 // `onChoose(id)` when a person chooses one. show(photos, chosen id or null, number on their way)
 export function createPhotographs(intake, onChoose) {
@@ -18,11 +19,9 @@ export function createPhotographs(intake, onChoose) {
     element,
     show(photos, chosen, coming) {
       const waiting = Array.from({ length: coming }, (_, place) => ({ coming: true, id: `coming-${place}` }));
-      const newest = [...photos].sort((a, b) => moment(b) - moment(a));
-      keyed(strip, [...waiting, ...newest], (item) => item.id, make, (child, item) => item.coming || child.setAttribute("aria-pressed", item.id === chosen));
+      keyed(strip, [...waiting, ...newestFirst(photos)], (item) => item.id, make, (child, item) => item.coming || child.setAttribute("aria-pressed", item.id === chosen));
     },
   };
 }
 
-// A time, in seconds or ISO 8601, as a number to sort by.
-export const moment = ({ created }) => (typeof created === "number" ? created : Date.parse(created) / 1000);
+export const newestFirst = (photos) => [...photos].sort((a, b) => date(b.created) - date(a.created));

@@ -42,6 +42,6 @@ export function showShortcuts() {
 export function startShortcuts() {
   document.addEventListener("keydown", onKey);
   shortcut("?", "This list", showShortcuts);
-  shortcut("1", "Dream", () => (location.hash = "#/"));
-  shortcut("2", "History", () => (location.hash = "#/history"));
+  shortcut("1", "Go to Dream", () => (location.hash = "#/"));
+  shortcut("2", "Go to History", () => (location.hash = "#/history"));
 }

@@ -33,7 +33,7 @@ export function createWatch(store, api, job, { onUse }) {
   const stop = button("Stop", () => ask(`/api/jobs/${job.id}/stop`), { icon: "stop" });
   const goOn = button("Go on", () => ask(`/api/jobs/${job.id}/go-on`), { icon: "go", class: "primary" });
   const again = button("Try again", () => ask(`/api/jobs/${job.id}/go-on`), { icon: "reset" });
-  const open = el("a", { class: "button primary" }, icon("picture"), "Open it");
+  const open = el("a", { class: "button" }, icon("picture"), "Open it");
   const use = button("Dream on from it", useIt, { icon: "go" });
   const BUTTONS = { waiting: [stop], running: [stop], stopped: [goOn, open], failed: [again], done: [open, use] };
 
@@ -80,6 +80,7 @@ export function createWatch(store, api, job, { onUse }) {
     if (wanted === kind) return;
     kind = wanted;
     const held = actions.contains(document.activeElement);
+    open.classList.toggle("primary", state === "done");
     if (run) open.href = `#/run/${run}`;
     actions.replaceChildren(...(BUTTONS[state] ?? []).filter((one) => run || ![open, use].includes(one)));
     if (held) actions.firstElementChild?.focus();
