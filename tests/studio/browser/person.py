@@ -27,3 +27,19 @@ def go(page: Page, path: str) -> None:
     """Go to another place of the page, without loading it again, and wait for its heading."""
     page.evaluate("path => { location.hash = path; }", path)
     page.locator("main h1").first.wait_for()
+
+
+def write_settings(page: Page, toml: str) -> None:
+    """Open all settings, replace their text, and wait until the studio has read it."""
+    page.keyboard.press("Escape")
+    text = page.get_by_label("The same as a text (TOML)")
+    if not text.is_visible():
+        page.get_by_role("button", name="All settings").click()
+    with page.expect_response("**/api/settings/check") as checked:
+        text.fill(toml)
+    assert checked.value.json()["problem"] is None, checked.value.json()
+
+
+def begin(page: Page) -> None:
+    """Press the button that begins the dream."""
+    page.get_by_role("region", name="What to dream").get_by_role("button", name="Dream", exact=True).click()

@@ -128,13 +128,14 @@ NAME = """function name(e) {
 }"""
 CONTROLS = f"""() => {{ {NAME}
     const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")];
-    const open = all.filter((e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && e.getAttribute("aria-hidden") !== "true");
+    const can = (e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && !e.ariaHidden;
+    const open = all.filter(can);
     return [...new Set(open.map(name))];
 }}"""
 FOCUSED = f"""() => {{ {NAME}
     const e = document.activeElement;
     if (!e || e === document.body) return null;
-    const shows = (other) => other && getComputedStyle(other).outlineStyle !== "none" || getComputedStyle(other).boxShadow !== "none";
+    const shows = (other) => ["outlineStyle", "boxShadow"].some((key) => getComputedStyle(other)[key] !== "none");
     const seen = shows(e) || (e.labels?.[0] && [e.labels[0], ...e.labels[0].children].some(shows));
     return {{name: name(e), seen}};
 }}"""
