@@ -22,7 +22,7 @@ export async function beginning(draft, store) {
   const { look, toml } = keptDraft();
   const found = store.look(look);
   if (found) await chooseLook(draft, store, found);
-  else if (toml) return draft.take(look, look, toml);
+  else if (toml) return draft.take(look, look.replace(/^from_/, ""), toml);
   else if (store.state.looks.length) await chooseLook(draft, store, store.state.looks[0]);
   if (found && toml) {
     draft.edit(toml);

@@ -19,11 +19,11 @@ export function offerSettings(photo, other, draft, store, choose) {
     dialog.close();
     choose(photo.id);
   };
-  const toOther = other && other.id !== photo.id ? button(`Its settings, on ${other.name}`, on(other.id), { class: "primary wide" }) : null;
+  const toOther = other && other.id !== photo.id ? button(`Its settings, on ${other.name}`, on(other.id), { class: "primary wide", autofocus: true }) : null;
   const dialog = openDialog("This picture carries its settings", el("div", { class: "carried" },
     el("img", { class: "carried-picture", src: photo.thumb, alt: photo.name }),
     el("p", {}, "It was made by dreamscripts. What would you like to use?"),
     toOther,
-    button("Its settings, on this picture", on(photo.id), { class: toOther ? "wide" : "primary wide" }),
+    button("Its settings, on this picture", on(photo.id), toOther ? { class: "wide" } : { class: "primary wide", autofocus: true }),
     button("Only the picture", only, { class: "wide" })));
 }

@@ -11,7 +11,7 @@ export function createDraft(api) {
   let turn = 0; // of the text: an answer to an older one is dropped
 
   const draft = {
-    look: null, title: "", toml: "", original: "", values: {}, features: {}, network: null, optimizer: null, problem: null, checked: false,
+    look: null, title: "", carried: false, toml: "", original: "", values: {}, features: {}, network: null, optimizer: null, problem: null, checked: false,
 
     subscribe(act) {
       listeners.add(act);
@@ -26,13 +26,13 @@ export function createDraft(api) {
     choose(name, title, adapt = () => null) {
       return begin(async (mine) => {
         const { toml } = await api.get(`/api/looks/${encodeURIComponent(name)}`);
-        await start(mine, name, title, toml, adapt);
+        await start(mine, { look: name, title, carried: false }, toml, adapt);
       });
     },
 
     // Begin with a text, as of a picture that was made here.
     take(look, title, toml, adapt = () => null) {
-      return begin((mine) => start(mine, look, title, toml, adapt));
+      return begin((mine) => start(mine, { look, title, carried: true }, toml, adapt));
     },
 
     // Set values: {"optimizer.iterations": 20}; null removes a key. The comments of the text stay.
@@ -75,14 +75,12 @@ export function createDraft(api) {
     return queue(() => act(mine));
   }
 
-  async function start(mine, look, title, toml, adapt) {
+  async function start(mine, named, toml, adapt) {
     let answer = await api.post("/api/settings/check", { toml });
     const changes = answer.problem ? null : adapt(answer);
     if (changes) answer = await api.post("/api/settings/change", { toml, changes });
     if (mine !== turn) return;
-    draft.look = look;
-    draft.title = title;
-    draft.original = answer.toml;
+    Object.assign(draft, named, { original: answer.toml });
     accept(answer);
   }
 
@@ -121,7 +119,7 @@ export function createDraft(api) {
   function keep() {
     if (draft.look === null) return;
     sessionStorage.setItem(KEYS.look, draft.look);
-    if (draft.changed) sessionStorage.setItem(KEYS.toml, draft.toml);
+    if (draft.changed || draft.carried) sessionStorage.setItem(KEYS.toml, draft.toml);
     else sessionStorage.removeItem(KEYS.toml);
   }
 

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { createDraft } from "./draft.js";
 import { createIntake } from "./intake.js";
-import { complain } from "./notice.js";
+import { complain, notice } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { newestFirst } from "./photographs.js";
 import { createQueue } from "./queue.js";
@@ -28,11 +28,12 @@ export function view(root, store, api) {
   const queue = createQueue(api, titleOf, watch);
   const work = el("div", { class: "dream" }, stage.element, panel.element, el("div", { class: "lower" }, queue.element, settings.element));
   const heading = el("h1", { class: "visually-hidden" }, "Dream");
-  root.append(intake.element, heading, start, work);
+  root.append(intake.element);
 
   const endings = [
     store.subscribe(show), draft.subscribe(show), intake.destroy, stage.destroy,
     store.on("state", previews), // of a server that was started again
+    store.on("previews-ended", ({ message }) => message && notice(message)),
     shortcut("o", "Choose a photograph", intake.choose),
     shortcut("d", "Dream with these settings", dream),
     shortcut("Ctrl+Enter", "Dream, also while you type", dream),
@@ -93,7 +94,7 @@ export function view(root, store, api) {
     ui.job = id;
     stage.watch(id);
     show();
-    stage.element.scrollIntoView({ block: "nearest" });
+    stage.element.scrollIntoView({ block: "start" });
   }
 
   async function dream() {
@@ -118,9 +119,9 @@ export function view(root, store, api) {
   function show() {
     const photo = chosen();
     const empty = !photo && !ui.noise && !store.state.jobs.length && !ui.coming;
-    start.hidden = !empty;
-    work.hidden = empty;
-    heading.hidden = empty;
+    for (const one of [heading, work]) if (empty) one.remove();
+    if (empty && !start.isConnected) root.append(start);
+    if (!empty && !work.isConnected) (start.remove(), root.append(heading, work));
     if (empty) return;
     stage.show(photo);
     panel.show(photo, ui.noise, ui.coming);

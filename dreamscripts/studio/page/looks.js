@@ -55,17 +55,17 @@ export function createLooks(api, onChoose, onForget) {
     tile.classList.toggle("waiting", Boolean(photo) && !url && look.preview_rank !== null);
   }
 
-  // looks, the photograph or null, the chosen look's name, the preview worker's {status, message}
-  function show(looks, photo, chosenName, worker) {
-    last = [looks, photo, chosenName, worker];
-    chosen = looks.find((look) => look.name === chosenName) ?? null;
+  // looks, the photograph or null, the draft's {look, title}, the preview worker's {status, message}
+  function show(looks, photo, draft, worker) {
+    last = [looks, photo, draft, worker];
+    chosen = looks.find((look) => look.name === draft.look) ?? null;
     const first = looks.filter((look, place) => look.preview_rank !== null || look.own || look === chosen || (!looks.some((one) => one.preview_rank !== null) && place < FEW));
     const shown = all ? looks : first;
     grid.style.setProperty("--shape", photo ? Math.min(1.5, Math.max(0.8, photo.width / photo.height)) : 1.5);
     keyed(grid, shown, (look) => look.name, make, (tile, look) => update(tile, look, photo));
     if (all && photo) askForMore(photo, looks);
     more.hidden = first.length === looks.length;
-    setText(about, chosen ? chosen.about : "");
+    setText(about, chosen ? chosen.about : draft.title && `Settings of ${draft.title}`);
     forget.hidden = !chosen?.own;
     setText(status, progressOf(looks, photo, worker));
   }

@@ -3,7 +3,7 @@
 import { api, keepToken, takeToken } from "./api.js";
 import { button, el, field, setText } from "./dom.js";
 import { listen } from "./live.js";
-import { announce } from "./notice.js";
+import { announce, notice } from "./notice.js";
 import { startRouter } from "./router.js";
 import { showShortcuts, startShortcuts } from "./shortcuts.js";
 import { createStore } from "./store.js";
@@ -69,5 +69,6 @@ function showWorkers({ workers }) {
 document.getElementById("help").addEventListener("click", showShortcuts);
 document.getElementById("skip").addEventListener("click", (event) => (event.preventDefault(), main.focus()));
 store.subscribe(showWorkers);
+store.on("worker", ({ status, message }) => status === "restarted" && message && notice(message));
 startShortcuts();
 listen(onEvent, onStatus);

@@ -1,6 +1,6 @@
 // The panel beside the picture: photographs, looks, sliders, and the button that begins the dream.
 
-import { button, el, setText } from "./dom.js";
+import { button, el, icon, setText } from "./dom.js";
 import { confirmed } from "./dialog.js";
 import { chooseLook, usable } from "./beginning.js";
 import { createLooks } from "./looks.js";
@@ -16,8 +16,9 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
   const reset = button("Reset", () => draft.reset().catch(complain), { icon: "reset", class: "quiet" });
   const save = button("Save as a look", () => openSaving(draft, store, api), { icon: "save", class: "quiet" });
   const all = button("All settings", onSettings, { icon: "sliders", class: "quiet" });
+  const nine = el("a", { class: "button quiet", href: "#/sheet" }, icon("sheet"), "Nine variations");
   const adjust = el("section", { class: "adjust" }, el("div", { class: "panel-heading" }, el("h2", {}, "Adjust"), reset), sliders.element,
-    el("div", { class: "buttons" }, all, save));
+    el("div", { class: "buttons" }, all, save, nine));
   const problem = el("p", { class: "error-text" });
   const begin = button("Dream", onDream, { class: "primary wide dream-button" });
   const foot = el("div", { class: "panel-foot" }, problem, begin);
@@ -43,7 +44,7 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
     },
     show(photo, noise, coming) {
       photographs.show(store.state.photos, photo?.id ?? null, coming);
-      looks.show(store.state.looks, photo, draft.look, store.state.workers.previews);
+      looks.show(store.state.looks, photo, draft, store.state.workers.previews);
       sliders.show(store.state.networks);
       reset.disabled = !draft.changed;
       setText(problem, draft.problem ? (draft.problem.line ? `Line ${draft.problem.line} of the settings: ${draft.problem.message}` : draft.problem.message) : "");

@@ -45,9 +45,7 @@ export function openSaving(draft, store, api) {
       return;
     }
     dialog.close();
-    draft.look = name;
-    draft.title = name;
-    draft.original = draft.toml;
+    Object.assign(draft, { look: name, title: name, carried: false, original: draft.toml });
     draft.edit(draft.toml);
     notice(`Saved as ${name}.toml.`);
   }

@@ -4,6 +4,7 @@ import { el, field, keyed, newId, setText } from "./dom.js";
 import { complain } from "./notice.js";
 
 const FINE = 1000; // places of a slider whose scale is logarithmic
+const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -5, PageUp: 5 };
 
 export function createSliders(draft) {
   const network = el("select", { on: { change: () => set("network", network.value) } });
@@ -19,10 +20,16 @@ export function createSliders(draft) {
     const curved = slider.scale === "log" && slider.low > 0;
     const range = curved ? { min: 0, max: FINE, step: 1 } : { min: slider.low, max: slider.high, step: slider.step };
     const input = el("input", { type: "range", id, "aria-describedby": `${id}-help`, ...range });
-    input.addEventListener("input", () => {
-      const value = valueAt(slider, curved, Number(input.value));
+    const move = (value) => {
       showValue(row, slider, curved, value);
       set(slider.key, value);
+    };
+    input.addEventListener("input", () => move(valueAt(slider, curved, Number(input.value))));
+    input.addEventListener("keydown", (event) => {
+      const steps = KEYS[event.key];
+      if (!curved || !steps) return;
+      event.preventDefault();
+      move(stepped(slider, draft.values[slider.key] ?? slider.low, steps));
     });
     const row = el("div", { class: "slider" }, el("label", { htmlFor: id }, slider.title), el("output", { htmlFor: id }), input,
       el("p", { class: "help", id: `${id}-help` }, slider.about));
@@ -72,6 +79,13 @@ export function valueAt({ low, high, step, kind }, curved, place) {
   const raw = curved ? low * (high / low) ** (place / FINE) : place;
   const rounded = Math.min(high, Math.max(low, low + Math.round((raw - low) / step) * step));
   return kind === "integer" ? Math.round(rounded) : Number(rounded.toPrecision(6));
+}
+
+// A key moves a logarithmic slider by a part of its value, and by one step at least.
+export function stepped({ low, high, step, kind }, value, steps) {
+  const one = Math.max(step, Math.round((0.05 * value) / step) * step);
+  const next = Math.min(high, Math.max(low, value + steps * one));
+  return kind === "integer" ? Math.round(next) : Number(next.toPrecision(6));
 }
 
 export function placeOf({ low, high }, curved, value) {
