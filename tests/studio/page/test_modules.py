@@ -11,6 +11,16 @@ import dreamscripts.studio.page
 
 PAGE = Path(dreamscripts.studio.page.__file__).parent
 FILES = sorted(file for file in PAGE.iterdir() if file.suffix in (".html", ".css", ".js", ".svg"))
+FORBIDDEN = (
+    "innerHTML",
+    "outerHTML",
+    "insertAdjacentHTML",
+    "document.write",
+    "eval(",
+    "new Function",
+    " style=",
+    "onclick=",
+)
 OLDEST_NODE = (22, 12)  # from here on, and in 20.19 and later of 20, a file .js with `import` is a module
 
 
@@ -40,14 +50,5 @@ def test_a_file_keeps_to_the_rules(file: Path) -> None:
     text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
     assert len(text.splitlines()) <= 300
     assert not re.search(r"https?://(?! )[a-z0-9]", text), "an address on a network"
-    for forbidden in (
-        "innerHTML",
-        "outerHTML",
-        "insertAdjacentHTML",
-        "document.write",
-        "eval(",
-        "new Function",
-        " style=",
-        "onclick=",
-    ):
+    for forbidden in FORBIDDEN:
         assert forbidden not in text, forbidden
