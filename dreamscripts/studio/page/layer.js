@@ -50,14 +50,12 @@ export class Layer {
       old.replaceWith(image);
     } else if (image) this.element.prepend(image);
     else old?.remove();
-    old?.removeAttribute("src"); // lets its memory go now, not at some later time
     this.image = image;
     this.#shown = address;
   }
 
   destroy() {
     this.#ended = true;
-    this.image?.removeAttribute("src");
     this.image?.remove();
     this.image = null;
   }

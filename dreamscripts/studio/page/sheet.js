@@ -27,6 +27,8 @@ class SheetView {
     api.get("/api/form").then(({ sliders }) => {
       for (const { key, title } of sliders) this.titles[key] = title;
       this.#nameAxes();
+      this.pictures = []; // they are named by their axes
+      this.#draw();
     }, () => {}); // without it, the axes have the names of the settings
   }
 
@@ -75,8 +77,8 @@ class SheetView {
   #nameAxes() {
     const sheet = this.#sheet;
     if (!sheet || !this.table) return;
-    setText(this.axes.x, `${this.titles[sheet.x.key] ?? sheet.x.key} →`);
-    setText(this.axes.y, `${this.titles[sheet.y.key] ?? sheet.y.key} ↓`);
+    setText(this.axes.x, `${this.#title(sheet.x)} →`);
+    setText(this.axes.y, `${this.#title(sheet.y)} ↓`);
   }
 
   #makeCell(number) {
@@ -85,9 +87,13 @@ class SheetView {
     return cell;
   }
 
+  #title(axis) {
+    return this.titles[axis.key] ?? axis.key;
+  }
+
   #words(number) {
     const { x, y } = this.#sheet;
-    return `${x.key} ${x.values[number % 3]}, ${y.key} ${y.values[Math.floor(number / 3)]}`;
+    return `${this.#title(x)} ${x.values[number % 3]}, ${this.#title(y)} ${y.values[Math.floor(number / 3)]}`;
   }
 
   #fill(number, { picture, state }) {

@@ -242,3 +242,28 @@ def test_a_destroyed_viewer_leaves_nothing(bench):
     page.wait_for_timeout(200)
     assert page.locator("main").evaluate("main => main.children.length") == 0
     page.mouse.wheel(0, -100)  # nobody listens any more
+
+
+def test_old_pictures_do_not_gather(bench):
+    page = bench()
+    show(page)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def nodes():
+        for _ in range(3):
+            session.send("HeapProfiler.collectGarbage")
+            page.wait_for_timeout(100)
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "Nodes")
+
+    before = nodes()
+    page.evaluate("""async () => {
+      for (let number = 0; number < 100; number += 1) {
+        const address = `/picture/400x300-gold.png?${number}`;
+        made.show({ after: address });
+        const shown = () => document.querySelector(`img[src="${address}"]`);
+        while (!shown()) await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }""")
+    assert nodes() < before + 50
