@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -93,7 +94,8 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """End the server at a signal. A signal that the caller ignores stays ignored, as with nohup."""
-        heard = {number: signal.getsignal(number) for number in STOPS}
+        is_main = threading.current_thread() is threading.main_thread()  # no other thread can hear signals
+        heard = {number: signal.getsignal(number) for number in STOPS if is_main}
         heard = {number: before for number, before in heard.items() if before != signal.SIG_IGN}
         for number in heard:
             signal.signal(number, self.handle_exit)

@@ -54,7 +54,7 @@ def _bind(host: str, port: int | None) -> socket.socket:
     for number in ports:
         try:
             return _bound(host, number)
-        except socket.gaierror:
+        except (socket.gaierror, UnicodeError):
             raise DreamError(f"--host {host}: is not an address of this machine; use 127.0.0.1 or 0.0.0.0") from None
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
