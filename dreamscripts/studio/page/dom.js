@@ -82,6 +82,16 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// differs(...values) says whether a value is another than the last time it was asked.
+export function memory() {
+  let last = null;
+  return (...values) => {
+    const differs = !last || values.some((value, place) => value !== last[place]);
+    last = values;
+    return differs;
+  };
+}
+
 // Bring the children of `parent` into the order of `items` and keep those that are there: `make` builds, `update` refreshes.
 export function keyed(parent, items, key, make, update) {
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));

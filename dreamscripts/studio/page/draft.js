@@ -12,6 +12,7 @@ export function createDraft(api) {
 
   const draft = {
     look: null, title: "", carried: false, toml: "", original: "", values: {}, features: {}, network: null, optimizer: null, problem: null, checked: false,
+    edition: 0, // another after each change
 
     subscribe(act) {
       listeners.add(act);
@@ -112,6 +113,7 @@ export function createDraft(api) {
   }
 
   function tell() {
+    draft.edition += 1;
     keep();
     for (const act of [...listeners]) act(draft);
   }

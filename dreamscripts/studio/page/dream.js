@@ -1,6 +1,6 @@
 // The place where a dream begins: a photograph, a look, the settings, and the dream as it grows.
 
-import { el } from "./dom.js";
+import { el, memory } from "./dom.js";
 import { createDraft } from "./draft.js";
 import { createIntake } from "./intake.js";
 import { complain, notice } from "./notice.js";
@@ -27,6 +27,9 @@ export function view(root, store, api) {
   const settings = createSettings(draft);
   const queue = createQueue(api, titleOf, watch);
   const work = el("div", { class: "dream" }, stage.element, panel.element, el("div", { class: "lower" }, queue.element, settings.element));
+  const panelDiffers = memory();
+  const settingsDiffer = memory();
+  let form = null;
   const heading = el("h1", { class: "visually-hidden" }, "Dream");
   root.append(intake.element);
 
@@ -43,9 +46,16 @@ export function view(root, store, api) {
   const running = store.state.jobs.find(({ state }) => state === "running");
   if (running) watch(running.id);
   beginning(draft, store).catch(complain);
-  api.get("/api/form").then((form) => (panel.build(form.sliders), settings.build(form.keys), show())).catch(complain);
+  api.get("/api/form").then(build).catch(complain);
   previews();
   show();
+
+  function build(given) {
+    form = given;
+    panel.build(form.sliders);
+    settings.build(form.keys);
+    show();
+  }
 
   function chosen() {
     if (ui.noise) return null;
@@ -123,10 +133,11 @@ export function view(root, store, api) {
     if (empty && !start.isConnected) root.append(start);
     if (!empty && !work.isConnected) (start.remove(), root.append(heading, work));
     if (empty) return;
+    const { photos, looks, networks, workers, jobs } = store.state;
     stage.show(photo);
-    panel.show(photo, ui.noise, ui.coming);
-    settings.show();
-    queue.show(store.state.jobs);
+    if (panelDiffers(photos, looks, networks, workers, photo, ui.noise, ui.coming, draft.edition, form)) panel.show(photo, ui.noise, ui.coming);
+    if (settingsDiffer(draft.edition, form)) settings.show();
+    queue.show(jobs);
     document.title = `${stage.percent()}Dream · dreamscripts studio`;
   }
 

@@ -13,8 +13,10 @@ export function createQueue(api, titleOf, onWatch) {
   const list = el("ul", { class: "queue-list" });
   const element = el("section", { class: "queue", hidden: true }, el("div", { class: "panel-heading" }, title, clear), list);
   let jobs = [];
+  let all = [];
 
   const ask = (method, path, body) => api[method](path, body).catch(complain);
+  const members = (job) => (inSheet(job) ? all.filter((one) => one.sheet === job.sheet && one.state === "waiting") : [job]);
   const clearStopped = () => jobs.filter(over).forEach(({ id }) => ask("del", `/api/jobs/${id}`));
 
   function make(job) {
@@ -23,11 +25,11 @@ export function createQueue(api, titleOf, onWatch) {
       first: button("Move to the front", () => ask("post", `/api/jobs/${job.id}/move`, { before: firstWaiting()?.id ?? null }), { icon: "first", only: true, class: "quiet" }),
       stop: button("Stop", act("post", "/stop"), { icon: "stop", only: true, class: "quiet" }),
       go: button("Go on", act("post", "/go-on"), { icon: "go", only: true, class: "quiet" }),
-      remove: button("Remove from the queue", act("del", ""), { icon: "close", only: true, class: "quiet" }),
+      remove: button("Remove from the queue", () => members(item.job).forEach(({ id }) => ask("del", `/api/jobs/${id}`)), { icon: "close", only: true, class: "quiet" }),
     };
     const picture = job.photo ? el("img", { src: job.photo.thumb, alt: "", width: 48, height: 48 }) : icon("picture");
     const item = el("li", { class: "queue-item" },
-      el("button", { type: "button", class: "queue-open", on: { click: () => onWatch(job.id) } },
+      el("button", { type: "button", class: "queue-open", on: { click: () => (inSheet(item.job) ? (location.hash = `#/sheet/${item.job.sheet}`) : onWatch(job.id)) } },
         el("span", { class: "queue-picture" }, picture),
         el("span", { class: "queue-words" }, el("span", { class: "queue-name" }), el("span", { class: "queue-state numbers" }))),
       el("div", { class: "queue-buttons" }, Object.values(buttons)),
@@ -40,7 +42,9 @@ export function createQueue(api, titleOf, onWatch) {
 
   function update(item, job) {
     const { first, stop, go, remove } = item.parts;
-    setText(item.querySelector(".queue-name"), `${KINDS[job.kind] ?? ""}${titleOf(job.look)}${job.photo ? `, ${job.photo.name}` : ""}`);
+    item.job = job;
+    const rest = inSheet(job) ? `Nine variations, ${members(job).length} to come: ` : "";
+    setText(item.querySelector(".queue-name"), `${rest}${KINDS[job.kind] ?? ""}${titleOf(job.look)}${job.photo ? `, ${job.photo.name}` : ""}`);
     const left = job.state === "running" && job.progress ? wordsLeft(job.progress) : "";
     setText(item.querySelector(".queue-state"), [wordsOf(job, jobs.filter((one) => !over(one)).indexOf(job)), left].filter(Boolean).join(", "));
     item.classList.toggle("bad", job.state === "failed");
@@ -55,9 +59,10 @@ export function createQueue(api, titleOf, onWatch) {
 
   return {
     element,
-    show(all) {
+    show(given) {
+      all = given;
       const open = all.filter(({ state }) => state !== "done");
-      jobs = [...open.filter(({ state }) => state === "running"), ...open.filter(({ state }) => state === "waiting"), ...open.filter(over)];
+      jobs = [...open.filter(({ state }) => state === "running"), ...firstOfSheets(open.filter(({ state }) => state === "waiting")), ...open.filter(over)];
       element.hidden = jobs.length === 0;
       clear.hidden = jobs.filter(over).length < 2;
       setText(title, `Queue (${jobs.length})`);
@@ -66,4 +71,7 @@ export function createQueue(api, titleOf, onWatch) {
   };
 }
 
+// The pictures of a sheet that wait are one entry.
+const inSheet = ({ state, sheet }) => state === "waiting" && Boolean(sheet);
+const firstOfSheets = (waiting) => waiting.filter((job, place) => !job.sheet || waiting.findIndex(({ sheet }) => sheet === job.sheet) === place);
 const over = ({ state }) => state === "stopped" || state === "failed";

@@ -10,7 +10,7 @@ export function createSliders(draft) {
   const network = el("select", { on: { change: () => set("network", network.value) } });
   const networkField = field("Network", network, " ");
   const list = el("div", { class: "sliders-list" });
-  const element = el("div", { class: "sliders" }, networkField, list);
+  const element = el("div", { class: "sliders" }, list, networkField);
   let sliders = [];
 
   const set = (key, value) => draft.change({ [key]: value }).catch(complain);
@@ -57,11 +57,12 @@ export function createSliders(draft) {
 
 function showNetworks(select, row, networks, current) {
   const known = networks.some(({ name }) => name === current) || !current ? networks : [...networks, { name: current, title: current, ready: true }];
-  keyed(select, known, ({ name }) => name, ({ name }) => el("option", { value: name }), (option, { title, ready }) => setText(option, ready ? title : `${title} (to be fetched)`));
+  const groups = [["Ready", known.filter(({ ready }) => ready)], ["Downloaded when first used", known.filter(({ ready }) => !ready)]];
+  const option = ({ name, title }) => el("option", { value: name }, title);
+  keyed(select, groups.filter(([, members]) => members.length), ([label]) => label, ([label]) => el("optgroup", { label }),
+    (group, [, members]) => keyed(group, members, ({ name }) => name, option));
   if (current && select.value !== current) select.value = current;
-  const chosen = known.find(({ name }) => name === current);
-  const fetched = chosen && !chosen.ready ? " It is fetched from the internet when the first dream needs it." : "";
-  setText(row.querySelector(".help"), `${chosen?.about ?? ""}${fetched}`);
+  setText(row.querySelector(".help"), known.find(({ name }) => name === current)?.about ?? "");
 }
 
 function showValue(row, slider, curved, value) {
