@@ -65,7 +65,8 @@ export function createWatch(store, api, job, { onUse }) {
     if (progress.loss === null || progress.loss === undefined || !progress.iteration) return;
     const last = rows.at(-1);
     if (last && last.iteration >= progress.iteration) return;
-    rows.push(progress);
+    const { octave, iteration, passes, seconds, loss, terms } = progress;
+    rows.push({ octave, iteration, passes, seconds, loss, terms });
     if (details.open) graph.show([...rows]);
   }
 
