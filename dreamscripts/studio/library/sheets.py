@@ -1,39 +1,22 @@
 """Sheets: nine dreams of one photograph, with three values each of two settings, as the cells of one picture."""
 
+import time
 from dataclasses import dataclass
-from typing import Annotated
+from functools import cached_property
 
-from pydantic import Field
-
-from dreamscripts.runs.records import Record
+from dreamscripts.atomic_files import output_errors, write_atomically
+from dreamscripts.errors import OutputError, SettingsError
+from dreamscripts.jobs.job import check_name
+from dreamscripts.studio.library import within
+from dreamscripts.studio.library.editing import changed
 from dreamscripts.studio.library.folder import StudioFolder
 from dreamscripts.studio.library.history import History
 from dreamscripts.studio.library.looks import Looks
-from dreamscripts.studio.library.run import FileLink
-
-Value = int | float
-Values = Annotated[list[Value], Field(min_length=3, max_length=3)]
-
-
-class Axis(Record):
-    """A setting and its three values."""
-
-    key: str
-    values: Values
-
-
-class SheetRecord(Record):
-    """The content of sheet.json, in the folder of the sheet."""
-
-    created: float
-    photo: str | None
-    """The identifier of the photograph, or None for noise."""
-    photo_name: str
-    look: str
-    settings: str
-    """TOML, without the values of the axes."""
-    x: Axis
-    y: Axis
+from dreamscripts.studio.library.run import FileLink, Run
+from dreamscripts.studio.library.scanning import SHEET
+from dreamscripts.studio.library.sheet_picture import draw
+from dreamscripts.studio.library.sheet_record import Axis, SheetRecord, Value, find_sheet, read_sheet
+from dreamscripts.studio.library.within import Missing
 
 
 @dataclass(frozen=True)
@@ -44,8 +27,14 @@ class Cell:
     """The name of its run folder within the base folder: "sheet/run"."""
     run: str
     """The identifier of this run, whether it exists or not."""
-    settings: str
-    """TOML, with the values of the axes."""
+    record: SheetRecord
+    x: Value
+    y: Value
+
+    @cached_property
+    def settings(self) -> str:
+        """TOML, with the values of the axes. Raises SettingsError."""
+        return changed(self.record.settings, {self.record.x.key: self.x, self.record.y.key: self.y})
 
 
 @dataclass(frozen=True)
@@ -61,7 +50,7 @@ class Sheet:
 
 
 class Sheets:
-    """The sheets in the base folder."""
+    """The sheets in the base folder. Threads may share them."""
 
     def __init__(self, folder: StudioFolder, history: History, looks: Looks):
         self._folder = folder
@@ -73,16 +62,69 @@ class Sheets:
 
         Raises SettingsError if the settings, or those of a cell, have a problem, and OutputError.
         """
-        raise NotImplementedError
+        if x.key == y.key:
+            raise SettingsError("a sheet needs two different settings")
+        for axis in (x, y):
+            if len(set(axis.values)) < len(axis.values):
+                raise SettingsError(f"{axis.key}: a sheet needs three different values")
+        record = SheetRecord(
+            created=time.time(), photo=photo, photo_name=photo_name, look=look, settings=toml, x=x, y=y
+        )
+        sheet = self._sheet(_checked(folder), record)
+        for row in sheet.cells:
+            for cell in row:
+                self._looks.load(cell.settings)
+        path = self._folder.base / folder
+        with output_errors(path):
+            path.mkdir()
+        write_atomically(path / SHEET, record.model_dump_json(indent=1).encode())
+        return sheet
 
     def all(self) -> list[Sheet]:
         """Return the sheets, newest first."""
-        return []
+        base = self._folder.base
+        names = (name for name in within.names(base) if not name.startswith(".") and within.is_file(base, name, SHEET))
+        sheets = [self._sheet(name, record) for name in names if (record := read_sheet(base, name))]
+        return sorted(sheets, key=lambda sheet: (-sheet.record.created, sheet.id))
 
     def get(self, id: str) -> Sheet:
         """Return a sheet. Raises Missing."""
-        raise NotImplementedError
+        return self._sheet(*find_sheet(self._folder, id))
 
     def picture(self, id: str) -> bytes:
         """Draw the sheet as it is now: a PNG. Raises Missing."""
-        raise NotImplementedError
+        sheet = self.get(id)
+        runs = [[self._run(cell.run) for cell in row] for row in sheet.cells]
+        return draw(self._folder.base, sheet.record, runs)
+
+    def _sheet(self, folder: str, record: SheetRecord) -> Sheet:
+        id = self._folder.identify("sheet", folder)
+        cells = tuple(tuple(self._cell(folder, record, x, y) for x in record.x.values) for y in record.y.values)
+        found = [run for row in cells for cell in row if (run := self._run(cell.run)) and run.picture]
+        version = max((run.picture.version for run in found if run.picture), default=0)
+        return Sheet(id, folder, record, cells, FileLink(id, "sheet.png", version + len(found)) if found else None)
+
+    def _cell(self, folder: str, record: SheetRecord, x: Value, y: Value) -> Cell:
+        name = f"{folder}/{_plain(record.x.key)}={x}_{_plain(record.y.key)}={y}"
+        return Cell(name, self._history.id_of(name), record, x, y)
+
+    def _run(self, id: str) -> Run | None:
+        try:
+            return self._history.get(id)
+        except Missing:
+            return None
+
+
+def _checked(folder: str) -> str:
+    """Return the name of a new sheet's folder. Raises OutputError if it is not a plain name."""
+    try:
+        if "/" in check_name(folder):
+            raise ValueError("it contains /")
+    except ValueError as error:
+        raise OutputError(f"this cannot be the name of a sheet: {error}") from None
+    return folder
+
+
+def _plain(key: str) -> str:
+    """Return a key as it can be in the name of a folder: layers can contain any character."""
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in key)

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from dreamscripts.errors import DreamError
 
@@ -46,6 +46,12 @@ def read(base: Path, *parts: str, most: int) -> bytes:
     return content
 
 
+def path_of(file: BinaryIO, path: Path) -> Path:
+    """Return a path of an open file for libraries that open a path again: where possible, of just this file."""
+    own = Path(f"/proc/self/fd/{file.fileno()}")
+    return own if own.exists() else path
+
+
 def status(base: Path, *parts: str) -> os.stat_result | None:
     """Return the status of what is at base/parts, not of what a link there leads to. None: there is nothing."""
     try:
@@ -79,7 +85,7 @@ def names(base: Path, *parts: str) -> list[str]:
 
 
 @contextmanager
-def open_folder(base: Path, *parts: str) -> Iterator[int | Path]:
+def open_folder(base: Path, *parts: str) -> Iterator[Any]:
     """Yield a descriptor of the folder base/parts, or its path where there are no such descriptors. Raises OSError."""
     if not HAS_DIR_FD:
         _refuse_links(base, parts)
