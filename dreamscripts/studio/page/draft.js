@@ -96,8 +96,13 @@ export function createDraft(api) {
     const changes = pending;
     const mine = turn;
     pending = null;
-    const answer = await api.post("/api/settings/change", { toml: draft.toml, changes });
-    if (mine === turn) accept(answer);
+    try {
+      const answer = await api.post("/api/settings/change", { toml: draft.toml, changes });
+      if (mine === turn) accept(answer);
+    } catch (error) {
+      await checkText(); // so that the controls show what holds
+      throw error;
+    }
   }
 
   function accept({ toml, values, features, network, optimizer, problem }) {

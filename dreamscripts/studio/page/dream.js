@@ -34,8 +34,8 @@ export function view(root, store, api) {
   root.append(intake.element);
 
   const endings = [
-    store.subscribe(show), draft.subscribe(show), intake.destroy, stage.destroy,
-    store.on("state", previews), // of a server that was started again
+    store.subscribe(show), draft.subscribe(show), intake.destroy, stage.destroy, panel.destroy,
+    store.on("state", panel.askAgain),
     store.on("previews-ended", ({ message }) => message && notice(message)),
     shortcut("o", "Choose a photograph", intake.choose),
     shortcut("d", "Dream with these settings", dream),
@@ -47,7 +47,6 @@ export function view(root, store, api) {
   if (running) watch(running.id);
   beginning(draft, store).catch(complain);
   api.get("/api/form").then(build).catch(complain);
-  previews();
   show();
 
   function build(given) {
@@ -67,7 +66,6 @@ export function view(root, store, api) {
     Object.assign(ui, { photo: id, noise: false });
     sessionStorage.setItem(PHOTO, id);
     stage.showPhoto();
-    previews();
     show();
   }
 
@@ -91,13 +89,6 @@ export function view(root, store, api) {
     } catch (error) {
       complain(error);
     }
-  }
-
-  // Ask for the previews of the looks that have none yet.
-  function previews() {
-    const photo = chosen();
-    if (!photo || store.state.looks.every((look) => look.preview_rank === null || photo.previews[look.name])) return;
-    api.post(`/api/photos/${photo.id}/previews`).catch(complain);
   }
 
   function watch(id) {

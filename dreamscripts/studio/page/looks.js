@@ -3,7 +3,7 @@
 import { button, el, keyed, newId, setText } from "./dom.js";
 import { complain } from "./notice.js";
 
-const FEW = 8; // looks that are shown at first: those that the server previews by itself
+const FEW = 8; // looks that are shown, and tried, at first
 
 // `onChoose(look)` when a person chooses one; `onForget(look)` to delete a look of their own.
 export function createLooks(api, onChoose, onForget) {
@@ -18,7 +18,7 @@ export function createLooks(api, onChoose, onForget) {
   let all = false;
   let chosen = null;
   let last = null;
-  let asked = ""; // the photograph whose further looks were asked for
+  const asked = new Set(); // "photograph look"
 
   function toggle() {
     all = !all;
@@ -27,11 +27,12 @@ export function createLooks(api, onChoose, onForget) {
     if (last) show(...last);
   }
 
-  function askForMore(photo, looks) {
-    const missing = looks.filter((look) => !photo.previews[look.name] && look.preview_rank === null).map((look) => look.name);
-    if (asked === photo.id || !missing.length) return;
-    asked = photo.id;
-    api.post(`/api/photos/${photo.id}/previews`, { looks: missing }).catch(complain);
+  // Ask once for the previews of these looks that there are not yet.
+  function askFor(photo, shown) {
+    const missing = shown.filter(({ name, preview_rank: rank }) => rank !== null && !photo.previews[name] && !asked.has(`${photo.id} ${name}`));
+    if (!missing.length) return;
+    for (const { name } of missing) asked.add(`${photo.id} ${name}`);
+    api.post(`/api/photos/${photo.id}/previews`, { looks: missing.map((look) => look.name) }).catch(complain);
   }
 
   function make(look) {
@@ -41,36 +42,47 @@ export function createLooks(api, onChoose, onForget) {
       el("span", { class: "look-picture" }, el("img", { class: "look-photo", alt: "", draggable: false })), el("span", { class: "look-name" }, look.title));
   }
 
-  function update(tile, look, photo) {
+  function update(tile, look, photo, tried) {
     const [radio, place, words] = tile.children;
     radio.checked = look.name === chosen?.name;
-    setText(words, look.title);
+    const changed = look === chosen && tried !== undefined;
+    setText(words, changed ? `${look.title}, changed` : look.title);
     const under = place.firstElementChild;
     if (photo && under.getAttribute("src") !== photo.thumb) under.src = photo.thumb;
     under.hidden = !photo;
-    const url = photo?.previews[look.name];
+    const url = changed ? tried.url : photo?.previews[look.name];
     let preview = place.children[1];
     if (preview && preview.getAttribute("src") !== url) preview = preview.remove();
     if (url && !preview) place.append(el("img", { class: "look-preview", src: url, alt: "", draggable: false, on: { load: (event) => event.target.classList.add("developed") } }));
-    tile.classList.toggle("waiting", Boolean(photo) && !url && look.preview_rank !== null);
+    tile.classList.toggle("waiting", Boolean(photo) && !url && (changed || look.preview_rank !== null));
   }
 
-  // looks, the photograph or null, the draft's {look, title}, the preview worker's {status, message}
-  function show(looks, photo, draft, worker) {
-    last = [looks, photo, draft, worker];
+  // looks, the photograph or null, the draft's {look, title}, the preview worker's {status, message}, a preview of the changed settings
+  function show(looks, photo, draft, worker, tried) {
+    last = [looks, photo, draft, worker, tried];
     chosen = looks.find((look) => look.name === draft.look) ?? null;
-    const first = looks.filter((look, place) => look.preview_rank !== null || look.own || look === chosen || (!looks.some((one) => one.preview_rank !== null) && place < FEW));
+    const few = firstLooks(looks);
+    const first = looks.filter((look) => few.includes(look) || look.own || look === chosen);
     const shown = all ? looks : first;
     grid.style.setProperty("--shape", photo ? Math.min(1.5, Math.max(0.8, photo.width / photo.height)) : 1.5);
-    keyed(grid, shown, (look) => look.name, make, (tile, look) => update(tile, look, photo));
-    if (all && photo) askForMore(photo, looks);
+    keyed(grid, shown, (look) => look.name, make, (tile, look) => update(tile, look, photo, tried));
+    if (photo) askFor(photo, shown);
     more.hidden = first.length === looks.length;
     setText(about, chosen ? chosen.about : draft.title && `Settings of ${draft.title}`);
     forget.hidden = !chosen?.own;
-    setText(status, progressOf(looks, photo, worker));
+    setText(status, progressOf(shown, photo, worker));
   }
 
-  return { element, show };
+  return {
+    element, show,
+    askAgain: () => asked.clear(), // of a server that was started again
+  };
+}
+
+// The looks to begin with: the first in rank.
+export function firstLooks(looks) {
+  const ranked = looks.filter((look) => look.preview_rank !== null).sort((a, b) => a.preview_rank - b.preview_rank);
+  return (ranked.length ? ranked : looks).slice(0, FEW);
 }
 
 function progressOf(looks, photo, worker) {

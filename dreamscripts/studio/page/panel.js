@@ -8,11 +8,14 @@ import { complain, notice } from "./notice.js";
 import { createPhotographs } from "./photographs.js";
 import { openSaving } from "./saving.js";
 import { createSliders } from "./sliders.js";
+import { createTrying } from "./trying.js";
 
 export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSettings }) {
   const photographs = createPhotographs(intake, onPhoto);
   const looks = createLooks(api, (look) => chooseLook(draft, store, look).catch(complain), forgetLook);
   const sliders = createSliders(draft);
+  const trying = createTrying(store, api, draft, () => showLooks());
+  let photo = null;
   const reset = button("Reset", () => draft.reset().catch(complain), { icon: "reset", class: "quiet" });
   const save = button("Save as a look", () => openSaving(draft, store, api), { icon: "save", class: "quiet" });
   const all = button("All settings", onSettings, { icon: "sliders", class: "quiet" });
@@ -23,6 +26,10 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
   const begin = button("Dream", onDream, { class: "primary wide dream-button" });
   const foot = el("div", { class: "panel-foot" }, problem, begin);
   const element = el("section", { class: "panel", "aria-label": "What to dream" }, el("div", { class: "panel-parts" }, photographs.element, looks.element, adjust), foot);
+
+  function showLooks() {
+    looks.show(store.state.looks, photo, draft, store.state.workers.previews, trying.preview(photo));
+  }
 
   async function forgetLook(look) {
     if (!(await confirmed("Delete this look?", `The file ${look.name}.toml is deleted. Dreams that were made with it stay.`, "Delete", { danger: true }))) return;
@@ -42,9 +49,13 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
     said(others) {
       if (others) notice(others === 1 ? "It is in the queue, after the dream before it." : `It is in the queue, after ${others} others.`);
     },
-    show(photo, noise, coming) {
+    askAgain: looks.askAgain,
+    destroy: trying.destroy,
+    show(given, noise, coming) {
+      photo = given;
+      trying.soon(photo);
       photographs.show(store.state.photos, photo?.id ?? null, coming);
-      looks.show(store.state.looks, photo, draft, store.state.workers.previews);
+      showLooks();
       sliders.show(store.state.networks);
       reset.disabled = !draft.changed;
       setText(problem, draft.problem ? (draft.problem.line ? `Line ${draft.problem.line} of the settings: ${draft.problem.message}` : draft.problem.message) : "");

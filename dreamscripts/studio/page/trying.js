@@ -1,0 +1,40 @@
+// A preview of the settings as they are now, a moment after each change: what the sliders do, on the photograph.
+
+import { complain } from "./notice.js";
+
+const PAUSE = 700; // ms without another change
+const NAME = "current"; // of this preview among those of the looks
+
+// `changed()` is called when a preview has come.
+export function createTrying(store, api, draft, changed) {
+  let timer = 0;
+  let asked = null; // {photo, toml} of the newest question
+  let made = null; // {photo, toml, url}
+
+  const is = (one, photo) => one !== null && one.photo === photo?.id && one.toml === draft.toml;
+  const stopHearing = store.on("preview", ({ photo, look, url }) => {
+    if (look !== NAME || asked?.photo !== photo) return;
+    made = { ...asked, url };
+    changed();
+  });
+
+  function ask(photo) {
+    if (is(asked, photo) || !draft.changed || !draft.checked || draft.problem) return;
+    asked = { photo: photo.id, toml: draft.toml };
+    api.post(`/api/photos/${photo.id}/previews`, { toml: draft.toml }).catch(complain);
+  }
+
+  return {
+    // The settings changed, or the photograph: ask for a preview soon.
+    soon(photo) {
+      clearTimeout(timer);
+      if (photo && draft.changed && !is(asked, photo)) timer = setTimeout(() => ask(photo), PAUSE);
+    },
+    // {url}: how the changed settings look, null while it is not known; undefined where nothing is changed.
+    preview: (photo) => (photo && draft.changed && draft.look ? { url: is(made, photo) ? made.url : null } : undefined),
+    destroy() {
+      clearTimeout(timer);
+      stopHearing();
+    },
+  };
+}
