@@ -2,11 +2,12 @@
 
 import { el } from "./dom.js";
 
-const NAMES = ["First value", "Second value", "Third value"];
+const NAMES = ["first", "second", "third"];
 const AWAY = 0.25; // how far the suggested values lie from the look's own, as a share of the whole range
 
-export function threeValues() {
-  const inputs = NAMES.map((name) => el("input", { type: "number", required: true, inputMode: "decimal", "aria-label": name }));
+// `words` says what the values are for, to those who do not see where they are.
+export function threeValues(words) {
+  const inputs = NAMES.map((name) => el("input", { type: "number", required: true, inputMode: "decimal", "aria-label": `${words}, ${name} value` }));
   let slider = null;
   return {
     element: el("div", { class: "three" }, inputs),
