@@ -36,7 +36,7 @@ export function view(root, store, api, one, other) {
 
 // Two names that differ: by the look, else by the photograph, else by the time.
 function namesOf(runs) {
-  const tries = [titleOf, (run) => `${titleOf(run)} on ${run.photo_name ?? "noise"}`, (run) => `${titleOf(run)}, ${dayAndTime(run.created)}`, (run) => run.name];
+  const tries = [titleOf, (run) => `${titleOf(run)} on ${run.photo_name || "noise"}`, (run) => `${titleOf(run)}, ${dayAndTime(run.created)}`, (run) => run.name];
   const name = tries.find((of) => of(runs[0]) !== of(runs[1])) ?? tries[0];
   return runs.map(name);
 }
@@ -44,7 +44,7 @@ function namesOf(runs) {
 function differences(runs, names, settings) {
   const rows = differing(settings);
   const facts = [
-    ["Photograph", runs.map((run) => run.photo_name ?? "noise")],
+    ["Photograph", runs.map((run) => run.photo_name || "noise")],
     ["Size", runs.map((run) => (run.width ? `${run.width} × ${run.height}` : "–"))],
     ["Iterations", runs.map((run) => String(run.iterations ?? "–"))],
     ["Time", runs.map((run) => (run.seconds ? duration(run.seconds) : "–"))],

@@ -94,8 +94,8 @@ class Curve {
     const first = this.#rows[0].iteration;
     const last = Math.max(this.#rows.at(-1).iteration, first + 1);
     const losses = this.#series[0].values;
-    const sizes = losses.map(Math.abs).sort((one, other) => one - other);
-    const { share, ticks } = lossScale(this.#series.flatMap((line) => line.values.filter(Number.isFinite)), sizes[sizes.length >> 2], 4);
+    const sizes = losses.filter(Number.isFinite).map(Math.abs).sort((one, other) => one - other);
+    const { share, ticks } = lossScale(this.#series.flatMap((line) => line.values.filter(Number.isFinite)), sizes[sizes.length >> 2] ?? 1, 4);
     const { left, right, top, bottom, rem } = this.field;
     return {
       x: (iteration) => left + ((iteration - first) / (last - first)) * (right - left),
@@ -197,7 +197,8 @@ function seriesOf(rows) {
   return [loss, ...lines.filter((line) => !small.includes(line)), { name: `${small.length} smaller terms`, values: sum }];
 }
 
-function summaryOf(rows) {
+function summaryOf(all) {
+  const rows = all.filter((row) => Number.isFinite(row.loss)); // a run that diverges may end without a number
   if (rows.length === 0) return "The loss appears after the first iteration.";
   const last = rows.at(-1);
   if (rows.length === 1) return `Loss ${short(last.loss)} after iteration ${last.iteration}.`;

@@ -2,7 +2,7 @@
 
 import { curve } from "./curve.js";
 import { el, icon, setText } from "./dom.js";
-import { downloads, filmPlayer, runActions } from "./run_actions.js";
+import { activeJob, downloads, filmPlayer, runActions } from "./run_actions.js";
 import { emptyState, stateOf, titleOf } from "./runs.js";
 import { scrubber } from "./scrubber.js";
 import { settingsText } from "./settings_text.js";
@@ -24,6 +24,7 @@ class RunView {
       store.on("run", (run) => run.id === id && this.#changed(run)),
       store.on("run-gone", (gone) => gone.id === id && this.#gone()),
       store.on("progress", (progress) => this.#grow(progress)),
+      store.on("job", (job) => job.id === this.run?.job && this.#describe()),
     ];
     this.#load();
   }
@@ -91,7 +92,8 @@ class RunView {
   // What changes while a run grows: its facts, its words, and what can be done.
   #describe() {
     const { run } = this;
-    const facts = [stateOf(run), run.width ? `${run.width} × ${run.height}` : "", run.iterations ? count(run.iterations, "iteration") : "",
+    const waits = activeJob(run, this.store)?.state === "waiting";
+    const facts = [waits ? "waits in the queue" : stateOf(run), run.width ? `${run.width} × ${run.height}` : "", run.iterations ? count(run.iterations, "iteration") : "",
       run.seconds ? duration(run.seconds) : "", run.network, dayAndTime(run.created)];
     setText(this.facts, facts.filter(Boolean).join(" · "));
     setText(this.message, run.message ?? "");
@@ -123,7 +125,7 @@ class RunView {
 
   // A new iteration of a run that grows.
   #grow(progress) {
-    if (!this.run?.job || progress.job !== this.run.job || progress.loss === null) return;
+    if (!this.run?.job || progress.job !== this.run.job || progress.loss === null || progress.loss === undefined) return;
     if (!this.curve || !this.scrubber) return void this.#load();
     const last = this.rows.at(-1);
     if (!last || progress.iteration > last.iteration) {

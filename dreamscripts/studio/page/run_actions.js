@@ -6,19 +6,25 @@ import { actionButton, altOf, toTrash } from "./runs.js";
 
 const PHOTOGRAPH = "dreamscripts-photo"; // where the page keeps which photograph is chosen
 
+// The job that makes a run now, or will; undefined if none does.
+export function activeJob(run, store) {
+  const job = store.job(run.job);
+  return ["waiting", "running"].includes(job?.state) ? job : undefined;
+}
+
 // The buttons that make sense for a run now. `leaves()` is called before one of them takes it away.
 export function runActions(run, store, api, leaves) {
   const video = store.state.has_video;
-  const film = run.kind === "film";
-  const ready = !film && run.picture && run.state !== "running";
+  const job = activeJob(run, store);
+  const ready = run.kind !== "film" && run.picture && !job && run.state !== "running";
   const buttons = [];
   const add = (when, words, act, properties) => when && buttons.push(actionButton(words, act, properties));
-  add(run.job, "Stop", () => api.post(`/api/jobs/${run.job}/stop`), { icon: "stop", class: "primary" });
-  add(run.resumable && !run.job, "Go on", () => goOn(run, api), { icon: "go", class: "primary" });
+  add(job, job?.state === "waiting" ? "Take it out of the queue" : "Stop", () => api.post(`/api/jobs/${job.id}/stop`), { icon: "stop", class: "primary" });
+  add(run.resumable && !job, "Go on", () => goOn(run, api), { icon: "go", class: "primary" });
   add(ready, "Dream on from here", () => dreamOn(run, api), { icon: "picture", class: run.resumable ? "" : "primary" });
   add(ready && video, "Make a film", () => makeFilm(api, { kind: "movie", run: run.id }), { icon: "film" });
   add(ready && video, "Film of a zoom", () => zoomInto(run, api), { icon: "full" });
-  add(!run.job, "Move to trash", () => remove(run, api, leaves), { icon: "bin", class: "quiet" });
+  add(!job && run.state !== "running", "Move to trash", () => remove(run, api, leaves), { icon: "bin", class: "quiet" });
   return buttons;
 }
 
@@ -59,6 +65,6 @@ export function downloads(run) {
 export function filmPlayer(run) {
   if (!run.downloads?.film) return el("p", { class: "empty" }, run.message || "This film has no picture yet.");
   const video = el("video", { class: "film", controls: true, loop: true, playsInline: true, preload: "metadata", "aria-label": altOf(run), src: run.downloads.film });
-  if (run.picture) video.poster = run.picture;
+  if (run.thumb) video.poster = run.thumb;
   return video;
 }

@@ -17,6 +17,7 @@ const CHANGES = {
   "photo-gone": (state, { id }) => ({ ...state, photos: without(state.photos, id) }),
   looks: (state, looks) => ({ ...state, looks }),
   sheet: (state, sheet) => ({ ...state, sheets: put(state.sheets, sheet) }),
+  "sheet-gone": (state, { id }) => ({ ...state, sheets: without(state.sheets, id) }),
 };
 
 const without = (items, id) => items.filter((item) => item.id !== id);

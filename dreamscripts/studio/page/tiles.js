@@ -112,13 +112,15 @@ export class Tiles {
   }
 
   #renew(tile, run, anew = false) {
-    const other = anew || tile.run.thumb !== run.thumb || tile.run.state !== run.state;
+    const other = anew || ["thumb", "state", "resumable"].some((key) => tile.run[key] !== run[key]);
     tile.run = run;
     const shape = run.width && run.height ? run.width / run.height : 1.4;
     tile.element.style.setProperty("--shape", Math.min(Math.max(shape, NARROWEST), WIDEST));
     if (!other) return;
     tile.element.classList.toggle("is-film", run.kind === "film");
-    tile.link.replaceChildren(thumbnail(run));
+    const image = tile.link.querySelector("img");
+    if (image && run.thumb) Object.assign(image, { src: run.thumb, alt: altOf(run) }); // the old one stays until the new one is there
+    else tile.link.replaceChildren(thumbnail(run));
     tile.box.setAttribute("aria-label", `Choose ${altOf(run)}`);
     setText(tile.name, titleOf(run));
     setText(tile.state, run.state === "diverged" ? "stopped early" : stateOf(run));

@@ -103,3 +103,16 @@ def test_names_of_terms_are_text(bench):
     made = show(bench(), [5.0, 2.0], **{"<img src=x onerror=alert(1)>": lambda loss: loss, "b": lambda loss: loss})
     assert made.locator(".curve-name").nth(1).inner_text() == "<img src=x onerror=alert(1)>"
     assert made.locator("img[src]").count() == 0
+
+
+def test_a_loss_that_is_not_a_number_leaves_a_gap(bench):
+    page = bench()
+    made = show(page, [5.0, 2.0, 1.0])
+    page.evaluate(
+        "rows => made.show(rows)", [*rows([5.0, 2.0]), {"octave": 0, "iteration": 3, "loss": None, "terms": None}]
+    )
+    page.wait_for_timeout(100)
+    assert made.locator("figcaption").inner_text() == "Loss from 5 to 2 over 2 iterations; its lowest."
+    path = page.locator(".curve-drawing .curve-line-0").get_attribute("d")
+    assert path.count("L") == 1
+    assert "NaN" not in path
