@@ -6,13 +6,18 @@ const SILENCE = 12_000; // ms; the server says something every 5 s
 const LONGEST_WAIT = 2_000; // ms between two tries
 
 // Call onEvent(name, data) for each event, and onStatus("open" | "away" | "refused"), until the returned function is called.
+// A browser opens at most six connections to a server, for all of its tabs: a hidden tab gives up its own as soon as another
+// tab of the studio is seen, until it is seen again.
 export function listen(onEvent, onStatus) {
+  const tabs = new BroadcastChannel("dreamscripts-studio");
   let ended = false;
   let stop = new AbortController();
   let wake = () => {};
+  let rests = false;
 
   async function follow() {
     for (let wait = 250; !ended; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+      if (rests) await new Promise((resolve) => (wake = resolve));
       stop = new AbortController();
       try {
         const response = await fetch("/api/events", { headers: authorization(), signal: stop.signal, cache: "no-store" });
@@ -25,6 +30,7 @@ export function listen(onEvent, onStatus) {
         // Away, or silent for too long: say so and try again.
       }
       if (ended) return undefined;
+      if (rests) continue;
       onStatus("away");
       await new Promise((resolve) => {
         wake = resolve;
@@ -34,12 +40,24 @@ export function listen(onEvent, onStatus) {
     return undefined;
   }
 
-  const hurry = () => document.visibilityState === "visible" && wake();
-  document.addEventListener("visibilitychange", hurry);
+  const seen = () => {
+    if (document.hidden) return;
+    rests = false;
+    tabs.postMessage("seen");
+    wake();
+  };
+  tabs.onmessage = () => {
+    if (!document.hidden) return;
+    rests = true;
+    stop.abort();
+  };
+  document.addEventListener("visibilitychange", seen);
+  seen();
   follow();
   return () => {
     ended = true;
-    document.removeEventListener("visibilitychange", hurry);
+    document.removeEventListener("visibilitychange", seen);
+    tabs.close();
     stop.abort();
     wake();
   };

@@ -146,3 +146,19 @@ FOCUSED = f"""() => {{ {NAME}
     const seen = shows(e) || (e.labels?.[0] && [e.labels[0], ...e.labels[0].children].some(shows));
     return {{name: name(e), seen}};
 }}"""
+
+
+def test_more_tabs_than_a_browser_has_connections(studio, open_page):
+    page = open_page(studio.address).page
+    for _ in range(8):
+        page.evaluate(HIDE)
+        page = page.context.new_page()
+        page.goto(studio.address)
+        page.locator("main h1").first.wait_for(state="attached")
+
+
+# Headless tabs are all seen, so a tab is told that it is hidden.
+HIDE = """() => {
+    Object.defineProperty(document, "hidden", {value: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
