@@ -37,7 +37,7 @@ class Studio:
         self.looks = Looks(folder, allowed)
         self.sheets = Sheets(folder, self.history, self.looks)
         self.trash = Trash(folder, self.history)
-        self.files = Files(folder, self.photographs, self.history)
+        self.files = Files(folder, self.photographs, self.history, self.sheets)
         self.queue = JobQueue(folder.base, folder.store)
         self.decoding = Semaphore(1)  # one upload at a time, because a large picture needs much memory
         self.progress: dict[str, Mapping[str, Any]] = {}
