@@ -26,7 +26,7 @@ class JobRemoved:
 class Progress:
     """How far a running job is. There are at most ten a second, and one for each iteration or frame.
 
-    The keys of `progress` are those of `Progressing` (progress.py): octave, octaves, iteration, iterations, passes,
+    The keys of `progress` are those of `Facts` (progress.py): octave, octaves, iteration, iterations, passes,
     loss, terms, seconds, left, share, snapshot, frame, frames.
     """
 

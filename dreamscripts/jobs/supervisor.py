@@ -4,9 +4,11 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from dreamscripts.jobs.events import Event
+from dreamscripts.jobs.job_tasks import JobTasks
+from dreamscripts.jobs.lane import Lane
+from dreamscripts.jobs.messages import PreviewTask
+from dreamscripts.jobs.preview_tasks import PreviewTasks
 from dreamscripts.jobs.queue import JobQueue
-
-LANES = ("previews", "dreams")
 
 
 class Supervisor:
@@ -17,13 +19,21 @@ class Supervisor:
     """
 
     def __init__(self, queue: JobQueue, on_event: Callable[[Event], None], allowed: Collection[str] = ()):
-        self.queue = queue
         queue.on_change = on_event
-        self.status: dict[str, tuple[str, str]] = dict.fromkeys(LANES, ("starting", ""))
+        self._jobs, self._previews = JobTasks(queue, on_event), PreviewTasks(on_event)
+        first = Lane("previews", self._previews, queue.base, allowed, on_event)
+        second = Lane("dreams", self._jobs, queue.base, allowed, on_event, after=first)
+        self._lanes = {lane.name: lane for lane in (first, second)}
+
+    @property
+    def status(self) -> dict[str, tuple[str, str]]:
         """The status and the message of the worker of each lane, as in the last WorkerChanged."""
+        return {name: lane.status for name, lane in self._lanes.items()}
 
     def start(self) -> None:
         """Start the worker of the previews and, when it is ready, that of the dreams."""
+        for lane in self._lanes.values():
+            lane.start()
 
     def preview(self, photo_id: str, path: Path, looks: Mapping[str, str], folder: Path) -> None:
         """Try looks ({name: TOML}) on the picture in `path`, before all other previews.
@@ -31,15 +41,27 @@ class Supervisor:
         Each look becomes `folder/<name>.png`, quickest first. If other looks of this photograph wait, they are
         forgotten.
         """
+        self._previews.add(PreviewTask(photo_id, path, dict(looks), folder))
+        self._lanes["previews"].wake()
 
     def cancel_previews(self, photo_id: str) -> None:
         """Make no more previews of a photograph."""
+        self._previews.cancel(photo_id)
+        self._lanes["previews"].wake()
 
     def stop(self, job_id: str) -> None:
         """Stop a job that waits or runs. Its state then is "stopped"; change it to "waiting", and it goes on."""
+        self._jobs.stop(job_id)
+        self._lanes["dreams"].wake()
 
     def wake(self) -> None:
         """Look for jobs in the queue, because it has changed. Start a worker again that had failed."""
+        for lane in self._lanes.values():
+            lane.wake()
 
     def close(self) -> None:
         """Stop both workers, and wait until they have ended. A running job waits again. Can be called twice."""
+        for lane in self._lanes.values():
+            lane.close()
+        for lane in self._lanes.values():
+            lane.join()

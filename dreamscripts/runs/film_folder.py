@@ -27,7 +27,7 @@ from dreamscripts.film_files.frame import Frame
 from dreamscripts.film_files.kinds import kind_of
 from dreamscripts.runs.array_files import dump_array, load_array
 from dreamscripts.runs.film_record import FilmFrame, FilmRecord, State, dump_state, read_state
-from dreamscripts.runs.find_film import parts_of
+from dreamscripts.runs.find_film import FILES, FRAMES, parts_of
 from dreamscripts.runs.records import Damaged, check_plain_file, read_array, read_file, read_record
 from dreamscripts.runs.run_folder import COST, RAREST
 from dreamscripts.runs.run_record import check_unchanged, read_settings
@@ -39,8 +39,6 @@ COMPRESSED, PACKED = (
     0.5,
     4.0,
 )  # most bytes per pixel of a frame that is encoded, and of one that waits for its animation
-FRAMES = ("frame_*.npy", "segment_*.mp4", "rest.mp4")
-FILES = ("film.json", "state.npz", "settings.toml", "start.npy", *FRAMES)
 ADVICE = "delete the folder and start again"
 
 

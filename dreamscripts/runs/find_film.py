@@ -2,13 +2,18 @@
 
 import os
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from dreamscripts.atomic_files import numbered
+from dreamscripts.atomic_files import LEFT_OVER, numbered, output_errors
 from dreamscripts.errors import OutputError
 from dreamscripts.runs.film_record import FilmRecord
 from dreamscripts.runs.records import read_record
 from dreamscripts.runs.run_record import path_text
+
+FRAMES = ("frame_*.npy", "segment_*.mp4", "rest.mp4")
+FILES = ("film.json", "state.npz", "settings.toml", "start.npy", *FRAMES)
+"""The files of a film in the making."""
 
 
 def parts_of(film: Path) -> Path:
@@ -20,6 +25,22 @@ def new_film(name: str, ending: str) -> Path:
     """Return the first of name, name-2, name-3, … with this ending that is no film, begun or finished."""
     films = (path.with_name(path.name + ending) for path in numbered(name))
     return next(film for film in films if not os.path.lexists(film) and not parts_of(film).exists())
+
+
+def remove_if_killed_at_start(film: Path) -> None:
+    """Delete the files of a film in the making that has no record: a process was killed when it began or ended it.
+
+    Call this only if no other process makes the film. Raises OutputError.
+    """
+    folder = parts_of(film)
+    with output_errors(folder):
+        if not folder.is_dir() or os.path.lexists(folder / "film.json"):
+            return
+        names = {path.name for path in folder.iterdir()}
+        if all(LEFT_OVER.fullmatch(name) or any(fnmatchcase(name, file) for file in FILES) for name in names):
+            for name in names:
+                (folder / name).unlink()
+            folder.rmdir()
 
 
 def interrupted_film(kind: str, source: Path | None) -> Path:

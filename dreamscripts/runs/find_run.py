@@ -1,5 +1,6 @@
 """Find the interrupted run that a person means, and what is left of a damaged run."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import takewhile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from dreamscripts.atomic_files import LEFT_OVER, numbered
+from dreamscripts.atomic_files import LEFT_OVER, numbered, output_errors
 from dreamscripts.errors import OutputError, quoted
 from dreamscripts.runs.records import is_plain_file, read_record
 from dreamscripts.runs.run_record import RunRecord, path_text
@@ -19,6 +20,9 @@ SNAPSHOT = "iteration_[0-9]*.png"
 def snapshot_name(iteration: int) -> str:
     """Return the name of the snapshot of an iteration."""
     return f"iteration_{iteration:03d}.png"
+
+
+WITHOUT_RECORD = {*BEFORE_RECORD, "loss.csv", snapshot_name(0), "state.npz"}  # also while a run is discarded
 
 
 def latest_folder(name: str) -> Path:
@@ -33,6 +37,21 @@ def if_killed_at_start(folder: Path) -> str:
         if names and names <= BEFORE_RECORD:
             return "; if the command was killed when it started, delete this folder and start again"
     return ""
+
+
+def remove_if_killed_at_start(folder: Path) -> None:
+    """Delete the files of a run that has no record, because a process was killed when it started or discarded the run.
+
+    Call this only with a folder that no other process writes to. Raises OutputError.
+    """
+    with output_errors(folder):
+        if not folder.is_dir() or os.path.lexists(folder / "run.json"):
+            return
+        names = {path.name for path in folder.iterdir()}
+        if all(name in WITHOUT_RECORD or LEFT_OVER.fullmatch(name) for name in names):
+            for name in names:
+                (folder / name).unlink()
+            folder.rmdir()
 
 
 def interrupted_run(picture: Path | None, name: str = "") -> Path:

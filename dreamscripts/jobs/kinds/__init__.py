@@ -1,0 +1,1 @@
+"""The kinds of jobs, one module each. A new kind needs only a new file here."""
