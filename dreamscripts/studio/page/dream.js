@@ -35,7 +35,7 @@ export function view(root, store, api) {
 
   const endings = [
     store.subscribe(show), draft.subscribe(show), intake.destroy, stage.destroy, panel.destroy,
-    store.on("state", panel.askAgain),
+    store.on("back", panel.askAgain),
     store.on("previews-ended", ({ message }) => message && notice(message)),
     shortcut("o", "Choose a photograph", intake.choose),
     shortcut("d", "Dream with these settings", dream),

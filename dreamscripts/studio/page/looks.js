@@ -2,6 +2,7 @@
 
 import { button, el, keyed, newId, setText } from "./dom.js";
 import { complain } from "./notice.js";
+import { createPreviewPicture } from "./preview_picture.js";
 
 const FEW = 8; // looks that are shown, and tried, at first
 
@@ -38,23 +39,19 @@ export function createLooks(api, onChoose, onForget) {
   function make(look) {
     const id = newId("look");
     const radio = el("input", { type: "radio", name, id, value: look.name, class: "visually-hidden", on: { change: () => onChoose(last[0].find((one) => one.name === look.name)) } });
-    return el("label", { class: "look", htmlFor: id, title: look.about }, radio,
-      el("span", { class: "look-picture" }, el("img", { class: "look-photo", alt: "", draggable: false })), el("span", { class: "look-name" }, look.title));
+    const picture = createPreviewPicture();
+    const tile = el("label", { class: "look", htmlFor: id, title: look.about }, radio, picture.element, el("span", { class: "look-name" }, look.title));
+    tile.parts = { radio, picture, words: tile.lastChild };
+    return tile;
   }
 
   function update(tile, look, photo, tried) {
-    const [radio, place, words] = tile.children;
+    const { radio, picture, words } = tile.parts;
     radio.checked = look.name === chosen?.name;
     const changed = look === chosen && tried !== undefined;
     setText(words, changed ? `${look.title}, changed` : look.title);
-    const under = place.firstElementChild;
-    if (photo && under.getAttribute("src") !== photo.thumb) under.src = photo.thumb;
-    under.hidden = !photo;
-    const url = changed ? tried.url : photo?.previews[look.name];
-    let preview = place.children[1];
-    if (preview && preview.getAttribute("src") !== url) preview = preview.remove();
-    if (url && !preview) place.append(el("img", { class: "look-preview", src: url, alt: "", draggable: false, on: { load: (event) => event.target.classList.add("developed") } }));
-    tile.classList.toggle("waiting", Boolean(photo) && !url && (changed || look.preview_rank !== null));
+    const url = changed ? tried.url : photo?.previews[look.name] ?? null;
+    picture.show(photo?.thumb ?? null, url, Boolean(photo) && (changed || look.preview_rank !== null));
   }
 
   // looks, the photograph or null, the draft's {look, title}, the preview worker's {status, message}, a preview of the changed settings
@@ -64,7 +61,6 @@ export function createLooks(api, onChoose, onForget) {
     const few = firstLooks(looks);
     const first = looks.filter((look) => few.includes(look) || look.own || look === chosen);
     const shown = all ? looks : first;
-    grid.style.setProperty("--shape", photo ? Math.min(1.5, Math.max(0.8, photo.width / photo.height)) : 1.5);
     keyed(grid, shown, (look) => look.name, make, (tile, look) => update(tile, look, photo, tried));
     if (photo) askFor(photo, shown);
     more.hidden = first.length === looks.length;

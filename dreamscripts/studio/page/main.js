@@ -25,7 +25,10 @@ function onStatus(status) {
   }
   clearTimeout(awayTimer);
   awayTimer = 0;
-  if (!away.hidden && started) announce("The studio is back.");
+  if (!away.hidden && started) {
+    announce("The studio is back.");
+    store.receive("back", null);
+  }
   away.hidden = true;
   return undefined;
 }

@@ -6,6 +6,7 @@ import { chooseLook, usable } from "./beginning.js";
 import { createLooks } from "./looks.js";
 import { complain, notice } from "./notice.js";
 import { createPhotographs } from "./photographs.js";
+import { createPreviewPicture } from "./preview_picture.js";
 import { openSaving } from "./saving.js";
 import { createSliders } from "./sliders.js";
 import { createTrying } from "./trying.js";
@@ -24,11 +25,18 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
     el("div", { class: "buttons" }, all, save, nine));
   const problem = el("p", { class: "error-text" });
   const begin = button("Dream", onDream, { class: "primary wide dream-button" });
-  const foot = el("div", { class: "panel-foot" }, problem, begin);
+  const picture = createPreviewPicture();
+  const name = el("p", { class: "panel-look" });
+  const foot = el("div", { class: "panel-foot" }, problem, el("div", { class: "panel-begin" }, picture.element, el("div", { class: "panel-words" }, name, begin)));
   const element = el("section", { class: "panel", "aria-label": "What to dream" }, el("div", { class: "panel-parts" }, photographs.element, looks.element, adjust), foot);
 
   function showLooks() {
-    looks.show(store.state.looks, photo, draft, store.state.workers.previews, trying.preview(photo));
+    const tried = trying.preview(photo);
+    looks.show(store.state.looks, photo, draft, store.state.workers.previews, tried);
+    const look = store.look(draft.look);
+    setText(name, `${look?.title ?? draft.title}${draft.changed ? ", changed" : ""}`);
+    picture.element.hidden = !photo || !(tried || (look && look.preview_rank !== null));
+    picture.show(photo?.thumb ?? null, tried ? tried.url : photo?.previews[draft.look] ?? null, true);
   }
 
   async function forgetLook(look) {
@@ -53,6 +61,7 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
     destroy: trying.destroy,
     show(given, noise, coming) {
       photo = given;
+      element.style.setProperty("--shape", photo ? Math.min(1.5, Math.max(0.8, photo.width / photo.height)) : 1.5);
       trying.soon(photo);
       photographs.show(store.state.photos, photo?.id ?? null, coming);
       showLooks();
