@@ -1,6 +1,7 @@
 // The look to begin with, and what a look needs so that it runs here at once.
 
 import { keptDraft } from "./draft.js";
+import { firstLooks } from "./looks.js";
 
 export const usable = (draft) => draft.look !== null && !draft.problem;
 
@@ -23,7 +24,7 @@ export async function beginning(draft, store) {
   const found = store.look(look);
   if (found) await chooseLook(draft, store, found);
   else if (toml) return draft.take(look, look.replace(/^from_/, ""), toml);
-  else if (store.state.looks.length) await chooseLook(draft, store, store.state.looks[0]);
+  else if (store.state.looks.length) await chooseLook(draft, store, firstLooks(store.state.looks)[0]);
   if (found && toml) {
     draft.edit(toml);
     await draft.settle();

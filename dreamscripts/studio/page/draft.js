@@ -79,7 +79,8 @@ export function createDraft(api) {
   async function start(mine, named, toml, adapt) {
     let answer = await api.post("/api/settings/check", { toml });
     const changes = answer.problem ? null : adapt(answer);
-    if (changes) answer = await api.post("/api/settings/change", { toml, changes });
+    const adapted = changes && (await api.post("/api/settings/change", { toml, changes }));
+    if (adapted && !adapted.problem) answer = adapted;
     if (mine !== turn) return;
     Object.assign(draft, named, { original: answer.toml });
     accept(answer);

@@ -59,8 +59,9 @@ export function createLooks(api, onChoose, onForget) {
     last = [looks, photo, draft, worker, tried];
     chosen = looks.find((look) => look.name === draft.look) ?? null;
     const few = firstLooks(looks);
-    const first = looks.filter((look) => few.includes(look) || look.own || look === chosen);
-    const shown = all ? looks : first;
+    const ordered = [...few, ...looks.filter((look) => !few.includes(look) && look.own), ...looks.filter((look) => !few.includes(look) && !look.own)];
+    const first = ordered.filter((look) => few.includes(look) || look.own || look === chosen);
+    const shown = all ? ordered : first;
     keyed(grid, shown, (look) => look.name, make, (tile, look) => update(tile, look, photo, tried));
     if (photo) askFor(photo, shown);
     more.hidden = first.length === looks.length;

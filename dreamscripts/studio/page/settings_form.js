@@ -65,8 +65,6 @@ function createRow(key, set, draft) {
   return {
     element,
     show() {
-      const broken = Boolean(draft.problem) && draft.checked && !Object.keys(draft.values).length;
-      input.disabled = broken;
       if (document.activeElement === input && !draft.checked) return;
       input.removeAttribute("aria-invalid");
       control.write(draft.values[key.key]);

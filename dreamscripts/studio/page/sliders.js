@@ -39,7 +39,6 @@ export function createSliders(draft) {
   function update(row, slider) {
     const value = draft.values[slider.key];
     row.hidden = value === undefined;
-    row.querySelector("input").disabled = Boolean(draft.problem) && draft.checked;
     if (document.activeElement !== row.querySelector("input") || draft.checked) showValue(row, slider, slider.scale === "log" && slider.low > 0, value);
   }
 
