@@ -8,7 +8,8 @@ import { Tiles } from "./tiles.js";
 import { count } from "./words.js";
 
 const PAGE = 60;
-const remembered = { look: "", photo: "" }; // while the page is open: back from a picture, the wall is as it was
+const LARGEST_PAGE = 200;
+const remembered = { look: "", photo: "", size: 0, scroll: 0, opened: null }; // back from a picture, the wall is as it was
 
 export function view(root, store, api) {
   const made = new History(root, store, api);
@@ -31,11 +32,13 @@ class History {
     this.ends = [store.on("run", (run) => this.#changed(run)), store.on("run-gone", ({ id }) => this.#gone(id))];
     this.seeing = new IntersectionObserver(([entry]) => entry.isIntersecting && this.more.click(), { rootMargin: "600px" });
     this.seeing.observe(this.more);
-    this.#reload();
+    this.tiles.element.addEventListener("click", ({ target }) => (remembered.opened = target.closest(".tile")?.dataset.id ?? null));
+    this.#reload(true);
   }
 
   destroy() {
     this.#turn += 1;
+    Object.assign(remembered, { size: this.tiles.size, scroll: scrollY });
     for (const end of this.ends) end();
     this.seeing.disconnect();
     this.sheets.destroy();
@@ -66,14 +69,18 @@ class History {
   }
 
   // Begin the wall anew. The old one stays until the new one is there.
-  async #reload() {
+  async #reload(returns = false) {
     this.#next = null;
-    await attempt(() => this.#load(true));
+    await attempt(() => this.#load(true, returns ? Math.min(Math.max(remembered.size, PAGE), LARGEST_PAGE) : PAGE));
+    if (!returns || remembered.opened === null || this.tiles.size === 0) return;
+    scrollTo(0, remembered.scroll);
+    this.tiles.focus(remembered.opened);
+    remembered.opened = null;
   }
 
-  async #load(anew = false) {
+  async #load(anew = false, limit = PAGE) {
     const turn = anew ? ++this.#turn : this.#turn;
-    const query = new URLSearchParams({ limit: PAGE, look: remembered.look, photo: remembered.photo });
+    const query = new URLSearchParams({ limit, look: remembered.look, photo: remembered.photo });
     if (!anew && this.#next) query.set("before", this.#next);
     const { runs, next, looks, photos } = await this.api.get(`/api/runs?${query}`);
     if (turn !== this.#turn) return;

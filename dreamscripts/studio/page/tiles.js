@@ -58,6 +58,10 @@ export class Tiles {
     }
   }
 
+  focus(id) {
+    this.#tiles.get(id)?.link.focus({ preventScroll: true });
+  }
+
   // Take a run away. The focus, if it was there, goes to the next one.
   remove(id, focuses = false) {
     const tile = this.#tiles.get(id);
