@@ -88,3 +88,64 @@ async def _ask(app, method, path, query, headers, parts):
 def post(app, target, value, **headers) -> Answer:
     """Send JSON as the page does."""
     return ask(app, "POST", target, OWN | JSON | headers, json.dumps(value).encode())
+
+
+class StillSupervisor:
+    """Takes the place of the supervisor: starts no process, and keeps what it was asked for."""
+
+    def __init__(self, queue, on_event, allowed=()):
+        self.on_event = queue.on_change = on_event
+        self.status = dict.fromkeys(("previews", "dreams"), ("starting", ""))
+        self.asked = []
+        self.queue = queue
+
+    def start(self):
+        self.asked.append(("start",))
+
+    def preview(self, photo_id, path, looks, folder):
+        self.asked.append(("preview", photo_id, path, dict(looks), folder))
+
+    def cancel_previews(self, photo_id):
+        self.asked.append(("cancel_previews", photo_id))
+
+    def stop(self, job_id):
+        self.asked.append(("stop", job_id))
+        self.queue.change(job_id, state="stopped")
+
+    def wake(self):
+        self.asked.append(("wake",))
+
+    def close(self):
+        self.asked.append(("close",))
+
+
+def open_studio(base, allowed=()):
+    """Open the studio of a folder, without workers, and with the token of the tests."""
+    from unittest.mock import patch
+
+    from dreamscripts.studio.library.folder import StudioFolder
+    from dreamscripts.studio.routes import studio
+
+    with patch.object(studio, "Supervisor", StillSupervisor), patch.object(StudioFolder, "token", lambda self: TOKEN):
+        return studio.Studio(StudioFolder(base), allowed)
+
+
+def build_app(studio):
+    """Return the application of a studio, with its guard."""
+    from dreamscripts.studio.routes.app import build
+    from dreamscripts.studio.routes.guard import Names
+
+    return build(studio, Names.of([], PORT))
+
+
+def form(content, filename="sky.png", field="photo", boundary="x") -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a form with one file."""
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{filename}"\r\n\r\n'
+    body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+    return {"content-type": f"multipart/form-data; boundary={boundary}"}, body
+
+
+def upload(app, content, filename="sky.png", field="photo") -> Answer:
+    """Send a file as the page does."""
+    headers, body = form(content, filename, field)
+    return ask(app, "POST", "/api/photos", OWN | headers, body)

@@ -1,13 +1,12 @@
 """Routes of the queue: ask for a dream or a film, stop it, go on, put it elsewhere, remove it."""
 
 import shutil
-from pathlib import PurePath
 from typing import Any, Literal
 
 from dreamscripts.errors import DreamError
 from dreamscripts.jobs.job import Job
 from dreamscripts.studio.library import editing
-from dreamscripts.studio.library.photographs import Photograph
+from dreamscripts.studio.library.photographs import Photograph, stem_of
 from dreamscripts.studio.library.within import Missing
 from dreamscripts.studio.routes import answers
 from dreamscripts.studio.routes.endpoint import Body, Id, LookName, Nothing, Toml, route
@@ -48,7 +47,7 @@ def _dream(studio: Studio, order: Order) -> Job:
         raise DreamError("a dream needs settings, and no run")
     photo = studio.photographs.get(order.photo) if order.photo else None
     toml = settings_for(studio, order.toml, photo)
-    stem = "-".join(part for part in (photo and PurePath(photo.name).stem, order.look or "own") if part)
+    stem = "-".join(part for part in (photo and stem_of(photo.name), order.look or "own") if part)
     return Job(
         kind=order.kind,
         folder=studio.queue.new_name(stem + ("-zoom" if order.kind == "zoom" else ""), ENDINGS[order.kind]),
