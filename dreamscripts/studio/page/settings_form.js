@@ -6,7 +6,7 @@ import { createWeights } from "./weights.js";
 
 const TITLES = {
   "": "General", features: "Layers", penalties: "Penalties", jitter: "Random moves", octaves: "Octaves", tiles: "Tiles", optimizer: "Optimizer",
-  guide: "Guide picture", zoom: "Zoom film", video: "Film",
+  guide: "Guide picture", zoom: "Zoom film",
 };
 
 export function createSettingsForm(draft) {
@@ -20,7 +20,7 @@ export function createSettingsForm(draft) {
 
   function build(keys) {
     const tables = new Map();
-    for (const key of keys) {
+    for (const key of keys.filter(({ table }) => table !== "video")) { // the studio makes no films of films
       const row = key.kind === "weights" ? createWeights(draft, key) : createRow(key, set, draft);
       rows.push({ ...row, key });
       const table = key.kind === "weights" ? "features" : key.table;
@@ -55,7 +55,7 @@ function createRow(key, set, draft) {
   const control = key.kind === "boolean" ? createBoolean() : key.kind === "choice" ? createChoice(key) : createText(key);
   const input = control.input;
   const name = key.key.slice(key.table ? key.table.length + 1 : 0);
-  const element = field(name, input, key.about ?? "");
+  const element = field(name, input, (key.about ?? "").replaceAll("`", ""));
   element.classList.add("key");
   input.addEventListener("change", () => {
     const value = control.read();
@@ -81,16 +81,16 @@ function createBoolean() {
   };
 }
 
-function createChoice({ choices, default: usual }) {
-  const none = usual === null || usual === undefined ? [el("option", { value: "" }, "as usual")] : [];
-  const input = el("select", {}, none, (choices ?? []).map((choice) => el("option", { value: choice }, String(choice))));
+function createChoice({ choices }) {
+  const unset = el("option", { value: "" }, "as usual");
+  const input = el("select", {}, unset, (choices ?? []).map((choice) => el("option", { value: choice }, String(choice))));
   return {
     input,
     read: () => (input.value === "" ? null : input.value),
     write(value) {
       const text = value === null || value === undefined ? "" : String(value);
       if (text && ![...input.options].some((option) => option.value === text)) input.append(el("option", { value: text }, text));
-      input.value = text || String(usual ?? "");
+      input.value = text;
     },
   };
 }
