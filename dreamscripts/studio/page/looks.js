@@ -49,7 +49,7 @@ export function createLooks(api, onChoose, onForget) {
     const { radio, picture, words } = tile.parts;
     radio.checked = look.name === chosen?.name;
     const changed = look === chosen && tried !== undefined;
-    setText(words, changed ? `${look.title}, changed` : look.title);
+    setText(words, look.title);
     const url = changed ? tried.url : photo?.previews[look.name] ?? null;
     picture.show(photo?.thumb ?? null, url, Boolean(photo) && (changed || look.preview_rank !== null));
   }

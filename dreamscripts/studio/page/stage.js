@@ -63,7 +63,7 @@ export function createStage(store, api, { onUse, onForget }) {
     if (side === "dream") {
       hold(`job ${job}`, () => createWatch(store, api, watched, { onUse }));
       const before = store.state.jobs.filter((one) => OPEN.includes(one.state) && one.place < watched.place).length;
-      made.show(watched, before);
+      made.show(watched, before, store.state.workers.dreams?.status === "starting");
     } else if (photo) hold(`photo ${photo.id}`, makePhoto);
     else hold("noise", () => ({ element: noise, show() {}, destroy() {} }));
   }

@@ -6,6 +6,7 @@ import { announce, complain } from "./notice.js";
 import { duration } from "./words.js";
 import { viewer } from "./viewer.js";
 
+const END = ["stopped", "done", "failed"];
 const QUARTERS = ["", "A quarter is done", "Half is done", "Three quarters are done"];
 
 // show(job) as often as the job changes. `onUse(photo)`: dream on from the picture.
@@ -89,7 +90,9 @@ export function createWatch(store, api, job, { onUse }) {
 
   return {
     element,
-    show(now, before) {
+    // `before`: how many go first; `waking`: whether the network is not ready yet
+    show(now, before, waking) {
+      if (now.state !== job.state && END.includes(now.state)) announce(now.state === "done" ? "The dream is done." : wordsOf(now));
       job = now;
       const progress = now.progress;
       if (progress?.picture && progress.picture !== shown) picture.show({ after: (shown = progress.picture) });
@@ -97,7 +100,7 @@ export function createWatch(store, api, job, { onUse }) {
       if (progress && now.state === "running") speak(progress);
       if (now.run && now.run !== asked && now.kind !== "movie") fetchRows(now.run);
       showButtons(now);
-      setText(line, wordsOf(now, before));
+      setText(line, wordsOf(now, before, waking));
       line.classList.toggle("error-text", now.state === "failed");
       setText(left, now.state === "running" && progress ? wordsLeft(progress) : "");
       const share = now.state === "done" ? 1 : progress?.share ?? 0;
@@ -111,10 +114,11 @@ export function createWatch(store, api, job, { onUse }) {
   };
 }
 
-export function wordsOf(job, before = 0) {
+export function wordsOf(job, before = 0, waking = false) {
   const { state, message, progress } = job;
-  if (state === "waiting") return before ? `Waiting for ${before === 1 ? "the dream" : `${before} dreams`} before it` : "Waiting for its turn";
-  if (state === "running" && !progress) return "Getting ready…";
+  if (state === "waiting" && before) return `Waiting for ${before === 1 ? "the dream" : `${before} dreams`} before it`;
+  if (state === "waiting") return waking ? "Waking up: it begins in a moment" : "Waiting for its turn";
+  if (state === "running" && !(progress?.iteration || progress?.frames)) return "Getting ready…";
   if (state === "running") return stepOf(progress);
   if (state === "stopped") return message || (progress?.iteration ? `Stopped after iteration ${progress.iteration} of ${progress.iterations}` : "Stopped");
   if (state === "failed") return message || "It failed.";
