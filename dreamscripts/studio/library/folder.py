@@ -6,11 +6,13 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from dreamscripts.atomic_files import output_errors, write_atomically
 from dreamscripts.errors import OutputError
 from dreamscripts.studio.library import within
+from dreamscripts.studio.library.within import Missing
 
 STORE = ".dreamscripts-studio"
 ROOMS = ("photographs", "previews", "jobs", "thumbnails", "trash")
@@ -49,7 +51,7 @@ class StudioFolder:
     def _kept(self, name: str) -> str:
         """Return the secret text in a file of the store. Make the file if it is missing, or not what we wrote."""
         path = self.store / name
-        if within.is_file(self.store, name):
+        with suppress(Missing):
             text = within.read(self.store, name, most=1000).decode("ascii", "replace").strip()
             if TOKEN.fullmatch(text):
                 with output_errors(path):

@@ -124,9 +124,7 @@ class Looks:
                 "with --allow FILE"
             )
         if settings.network not in {*registered_networks(), *self._allowed}:
-            raise SettingsError(
-                f"{SOURCE}: network = '{shown(short(settings.network))}' is no network of dreamscripts"
-            )
+            raise SettingsError(f"{SOURCE}: network = '{shown(short(settings.network))}' is no network of dreamscripts")
         return settings
 
     def _names(self) -> list[str]:

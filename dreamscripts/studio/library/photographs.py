@@ -30,6 +30,7 @@ LONGEST_NAME, LONGEST_STEM = 120, 60  # characters, to show and in the names of 
 LONGEST_SETTINGS = 100_000  # characters
 KINDS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
 RECORD = "photograph.json"
+PREVIEW = re.compile(r"([a-z0-9_-]{1,60})\.png")
 MOST_OF_RECORD = 2_000_000  # bytes
 ABANDONED = 3600.0  # seconds after which a photograph without a record is not being written any more
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode's categories of characters that are obeyed or hidden
@@ -122,8 +123,8 @@ class Photographs:
 
     def previews(self, id: str) -> list[str]:
         """Return the looks of which there is a preview."""
-        found = (name.removesuffix(".png") for name in within.names(self._store, "previews", id))
-        return sorted(look for look in found if re.fullmatch("[a-z0-9_-]{1,60}", look))
+        found = map(PREVIEW.fullmatch, within.names(self._store, "previews", id))
+        return sorted(match[1] for match in found if match)
 
     def named(self, path: str) -> Photograph | None:
         """Return the photograph whose file has this path, as a run's record says it, or None."""
