@@ -80,6 +80,7 @@ class DreamProgress:
         self._pixels = [height * width for height, width in sizes]
         self._before = 0.0 if run.last is None else run.last.seconds
         self._passes_before = 0 if run.last is None else run.last.passes
+        self._shown = 0.0  # the largest share so far
         self._report(self._facts(run.last, part=0.0), always=True)
 
     def on_pass(self, passes: int, loss: float) -> None:
@@ -100,7 +101,7 @@ class DreamProgress:
     def _facts(self, last: Iterate | None, part: float, timed: bool = False) -> dict[str, Any]:
         """Return the progress after an iterate, and `part` of the next iteration."""
         octave, inner = self._place(last)
-        share = self._share(octave, inner + part)
+        share = self._shown = max(self._shown, self._share(octave, inner + (0.0 if last is None else part)))
         every = self._run.record.keep_every
         return Facts(
             share=share,
