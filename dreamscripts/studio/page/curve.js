@@ -6,10 +6,10 @@
 import { lossScale, roundTicks } from "./axes.js";
 import { el, svg } from "./dom.js";
 import { thinned } from "./thinning.js";
-import { short } from "./words.js";
+import { count, short } from "./words.js";
 
 const HEIGHT = 12.5; // in rem, as the margins, so that they grow with the letters
-const MARGIN = { top: 0.6, right: 0.5, bottom: 1.5, left: 3.3 };
+const MARGIN = { top: 0.6, right: 0.5, bottom: 1.5, left: 3.8 };
 const NARROWEST = 160;
 const MOST_TERMS = 6; // as many as colours and dashes can be told apart; the smaller ones are drawn as their sum
 
@@ -204,7 +204,7 @@ function summaryOf(all) {
   if (rows.length === 1) return `Loss ${short(last.loss)} after iteration ${last.iteration}.`;
   const octaves = new Set(rows.map((row) => row.octave)).size;
   const lowest = rows.reduce((least, row) => (row.loss < least.loss ? row : least));
-  const size = octaves > 1 ? `${rows.length} iterations in ${octaves} octaves` : `${rows.length} iterations`;
+  const size = count(last.iteration, "iteration") + (octaves > 1 ? ` in ${octaves} octaves` : "");
   const best = lowest === last ? "its lowest" : `lowest ${short(lowest.loss)} at iteration ${lowest.iteration}`;
   return `Loss from ${short(rows[0].loss)} to ${short(last.loss)} over ${size}; ${best}.`;
 }

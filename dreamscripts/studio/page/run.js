@@ -9,6 +9,8 @@ import { settingsText } from "./settings_text.js";
 import { viewer } from "./viewer.js";
 import { count, dayAndTime, duration } from "./words.js";
 
+const BEGINS = ["It begins", "The picture appears after the first step."];
+
 export function view(root, store, api, id) {
   const made = new RunView(root, store, api, id);
   return { destroy: () => made.destroy() };
@@ -40,7 +42,9 @@ class RunView {
     try {
       run = await this.api.get(`/api/runs/${this.id}`);
     } catch (error) {
-      if (!this.#ended && !this.run) this.#lost(error.message);
+      if (this.#ended || this.run) return;
+      if (this.store.state.jobs.some((job) => job.run === this.id && job.state === "running")) this.#begin();
+      else this.#lost(error.message);
       return;
     }
     if (this.#ended) return;
@@ -61,13 +65,14 @@ class RunView {
     const notes = run.notes?.length ? el("ul", { class: "notes quiet-text" }, run.notes.map((note) => el("li", {}, note))) : null;
     this.side = el("div", { class: "run-side" }, this.message, this.actions, this.downloads, this.#plot(run), notes, settingsText(run.settings));
     this.stage = el("div", { class: "run-stage" }, this.#picture(run));
-    this.root.append(el("article", { class: "run" }, head, this.stage, this.side));
+    this.root.replaceChildren(el("article", { class: "run" }, head, this.stage, this.side));
     this.#describe();
   }
 
   // The picture, with its snapshots; or the film; or a word where neither is there.
   #picture(run) {
     if (run.kind === "film") return filmPlayer(run);
+    if (!run.picture && (run.state === "running" || activeJob(run, this.store))) return emptyState("picture", ...BEGINS);
     if (!run.picture) return emptyState("warn", "No picture", run.message || "This dream has no picture yet.");
     const made = viewer({ before: run.start, after: run.picture, beforeAlt: run.photo_name ? `Before: ${run.photo_name}` : "Before: noise",
       afterAlt: `After: ${titleOf(run)}`, width: run.width, height: run.height });
@@ -133,6 +138,11 @@ class RunView {
       this.curve.show(this.rows);
     }
     if (progress.picture && progress.snapshot !== null) this.scrubber.grow({ iteration: progress.snapshot, url: progress.picture });
+  }
+
+  // The folder of the run is not there yet: its first event comes soon.
+  #begin() {
+    this.root.replaceChildren(el("h1", { class: "visually-hidden" }, "A dream"), emptyState("picture", ...BEGINS));
   }
 
   #gone() {
