@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from dreamscripts.studio.events.hub import Hub
 
 PATIENCE = 15.0  # seconds from the first byte of a request to the end of its headers
+LAST_MOMENTS = 2.0  # seconds for the answers that are under way when the server ends
 MOST_CONNECTIONS = 500
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -75,7 +76,7 @@ class Server(uvicorn.Server):
                 date_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=30,
-                timeout_graceful_shutdown=3,
+                timeout_graceful_shutdown=10,
             )
         )
         self._hub = hub
@@ -87,9 +88,14 @@ class Server(uvicorn.Server):
         self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, which would never end by themselves, and all other connections."""
+        """End the streams, which would never end by themselves, and soon all connections: a reader may be asleep."""
         self._hub.close()
+        asyncio.get_running_loop().call_later(LAST_MOMENTS, self._end_connections)
         await super().shutdown(sockets)
+
+    def _end_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

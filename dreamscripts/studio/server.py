@@ -105,8 +105,8 @@ def _introduce(studio: Studio, listener: Listener, address: str, port: int | Non
 
 
 def _unfinished(jobs: Sequence[Job]) -> str:
-    waiting = _waiting(jobs)
-    return f"{len(waiting)} in the queue wait for the next start; " if waiting else ""
+    count = len(_waiting(jobs))
+    return f"{count} in the queue {'waits' if count == 1 else 'wait'} for the next start; " if count else ""
 
 
 def _waiting(jobs: Sequence[Job]) -> list[Job]:

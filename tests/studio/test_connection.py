@@ -4,14 +4,15 @@ import asyncio
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 
 from dreamscripts.studio import connection
 from dreamscripts.studio.connection import Server
 from dreamscripts.studio.events.hub import Hub
+from dreamscripts.studio.events.stream import stream
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -31,10 +32,10 @@ def port(monkeypatch):
 
 
 @contextmanager
-def serving(app):
+def serving(app, hub=None):
     listener = socket.create_server(("127.0.0.1", 0))
     started = threading.Event()
-    server = Server(app, Hub(), started.set)
+    server = Server(app, hub or Hub(), started.set)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     assert started.wait(10)
@@ -138,3 +139,27 @@ def test_what_is_no_request_gets_no_more_than_a_refusal(port, request_):
 def test_an_upgrade_to_a_web_socket_is_not_made(port):
     upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
     assert b"101" not in ask(port, upgrade).partition(b"\r\n")[0]
+
+
+def test_readers_that_sleep_do_not_keep_the_server_and_no_traceback_is_shown(monkeypatch, capfd):
+    monkeypatch.setattr(connection, "LAST_MOMENTS", 0.2)
+    hub = Hub()
+
+    async def app(scope, receive, send):
+        await StreamingResponse(stream(hub, lambda: "x" * 20_000_000))(scope, receive, send)
+
+    with ExitStack() as ending:
+        port = ending.enter_context(serving(app, hub))
+        with connected(port) as sleeping, connected(port) as reading:
+            for client in (sleeping, reading):
+                client.sendall(REQUEST)
+                assert client.recv(100).startswith(b"HTTP/1.1 200")
+            reader = threading.Thread(target=answer, args=(reading,))
+            reader.start()
+            while hub.readers < 2:
+                time.sleep(0.01)
+            before = time.monotonic()
+            ending.close()
+            assert time.monotonic() - before < 5
+            reader.join(10)
+    assert "Traceback" not in capfd.readouterr().err
