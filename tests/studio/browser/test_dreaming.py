@@ -14,9 +14,9 @@ from studio.browser.studio_process import StudioProcess
 
 pytestmark = pytest.mark.slow
 
-AWAKE = 90_000
+AWAKE = 240_000
 """Milliseconds until all previews are there: the networks wake, and each look is compiled."""
-DREAMT = 60_000
+DREAMT = 120_000
 TOML = """# A small dream.
 network = "pocket"
 size = 128

@@ -10,7 +10,7 @@ from studio.browser.prepared_runs import save_photo
 
 pytestmark = pytest.mark.slow
 
-AWAKE = 90_000
+AWAKE = 240_000
 TOML = """network = "pocket"
 size = {size}
 [features]

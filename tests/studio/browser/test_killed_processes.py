@@ -16,7 +16,7 @@ from dreamscripts.runs.run_record import RunRecord
 
 pytestmark = pytest.mark.slow
 
-AWAKE = 90_000
+AWAKE = 240_000
 TOML = """network = "pocket"
 size = 128
 [features]

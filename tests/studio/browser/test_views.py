@@ -72,14 +72,11 @@ def test_no_view_is_wider_than_its_window(studio, open_page, size):
 
 def test_the_page_with_all_its_views_is_light(studio, open_page):
     watched = open_page(studio.address)
-    weights = {}
-    watched.page.on("response", lambda response: weights.update({response.url: response}))
-    watched.page.reload()
     for _ in views(watched.page):
         pass
-    own = {url: response for url, response in weights.items() if not re.match("/(api|files)/", urlsplit(url).path)}
+    own = {url for url in watched.requests if not re.match("/(api|files)/", urlsplit(url).path)}
     assert len(own) > 10
-    assert sum(len(response.body()) for response in own.values()) <= HEAVIEST
+    assert sum(len(watched.page.request.get(url).body()) for url in own) <= HEAVIEST
 
 
 def test_the_token_leaves_the_address_and_is_needed(studio, open_page):
@@ -150,7 +147,7 @@ FOCUSED = f"""() => {{ {NAME}
 
 def test_more_tabs_than_a_browser_has_connections(studio, open_page):
     page = open_page(studio.address).page
-    for _ in range(8):
+    for _ in range(6):
         page.evaluate(HIDE)
         page = page.context.new_page()
         page.goto(studio.address)
