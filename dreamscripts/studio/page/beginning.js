@@ -10,7 +10,7 @@ export function withReadyNetwork(networks) {
   return ({ network }) => {
     const ready = networks.filter((one) => one.ready);
     if (!ready.length || networks.find(({ name }) => name === network)?.ready !== false) return null;
-    return { network: (ready.find(({ name }) => name === "pocket") ?? ready[0]).name };
+    return { network: (ready.find(({ name }) => name === "pocket_large") ?? ready[0]).name };
   };
 }
 
