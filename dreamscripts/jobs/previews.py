@@ -51,7 +51,8 @@ def preview_settings(toml: str, source: str) -> Settings:
     settings = Settings.from_toml(toml, source, allow_files=True, network=NETWORK, size=SIDE, start="photograph")
     table = settings.optimizer
     quick = table.model_copy(update={"iterations": min(table.iterations, ITERATIONS)})
-    return settings.model_copy(update={"optimizer": quick})
+    # Winograd's algorithm takes longer to compile than it saves in a small picture.
+    return settings.model_copy(update={"optimizer": quick, "convolutions": "direct"})
 
 
 def _settings(looks: Mapping[str, str]) -> tuple[dict[str, Settings], dict[str, str]]:
