@@ -52,6 +52,9 @@ class SheetView {
     sheet.cells.flat().forEach((cell, number) => this.#fill(number, cell));
     const done = sheet.cells.flat().filter((cell) => cell.picture).length;
     setText(this.status, done === 9 ? dayAndTime(sheet.created) : `${done} of 9 pictures`);
+    const failed = sheet.cells.flat().filter((cell) => cell.state === "failed");
+    setText(this.problem, failed.map((cell) => this.store.job(cell.job)?.message ?? "").find(Boolean) ?? "");
+    this.problem.hidden = !this.problem.textContent;
     this.download.hidden = !sheet.picture;
     if (sheet.picture) this.download.href = sheet.picture;
   }
@@ -59,6 +62,7 @@ class SheetView {
   #build(sheet) {
     const photo = this.store.photo(sheet.photo);
     this.status = el("p", { class: "quiet-text", role: "status" });
+    this.problem = el("p", { class: "run-message", role: "status", hidden: true });
     this.download = el("a", { class: "button", download: "" }, icon("down"), "Download");
     this.axes = { x: el("span", {}), y: el("span", {}) };
     const heads = sheet.x.values.map((value) => el("th", { scope: "col" }, String(value)));
@@ -67,9 +71,9 @@ class SheetView {
     this.table = el("table", { class: "sheet" }, el("caption", {}, this.axes.y, this.axes.x),
       el("thead", {}, el("tr", {}, el("td"), heads)), el("tbody", {}, rows));
     this.root.replaceChildren(
-      el("div", { class: "wall-head" }, el("h1", {}, `Sheet: ${sheet.look}`, photo ? el("span", {}, ` on ${photo.name}`) : null), this.status,
+      el("div", { class: "wall-head" }, el("h1", {}, `Sheet: ${sheet.look}`, sheet.photo_name ? el("span", {}, ` on ${sheet.photo_name}`) : null), this.status,
         el("div", { class: "buttons" }, this.download, actionButton("Move to trash", () => this.#trash(), { icon: "bin", class: "quiet" }))),
-      this.table);
+      this.problem, this.table);
     if (photo) this.table.style.setProperty("--shape", photo.width / photo.height);
     this.#nameAxes();
   }

@@ -1,5 +1,6 @@
 // Make an X/Y sheet: a photograph, a look, two settings, and three values of each.
 
+import { withReadyNetwork } from "./beginning.js";
 import { el, field, keyed, newId, setText } from "./dom.js";
 import { keptDraft } from "./draft.js";
 import { photographChoice } from "./photograph_choice.js";
@@ -82,9 +83,10 @@ class SheetForm {
     const turn = ++this.#turn;
     const changed = Boolean(this.draft.toml) && this.draft.look === this.look.value;
     const { toml } = changed ? this.draft : await this.api.get(`/api/looks/${encodeURIComponent(this.look.value)}`);
-    const { values } = await this.api.post("/api/settings/check", { toml });
+    const checked = await this.#runnable(await this.api.post("/api/settings/check", { toml }));
+    const { values } = checked;
     if (this.#ended || turn !== this.#turn) return;
-    Object.assign(this, { toml, settings: values });
+    Object.assign(this, { toml: checked.toml, settings: values });
     setText(this.origin, changed ? "With the settings that you changed." : "");
     const sliders = this.all.filter(({ key }) => values[key] !== undefined);
     for (const axis of Object.values(this.axes)) {
@@ -94,6 +96,12 @@ class SheetForm {
       axis.select.value = wanted.find((key) => sliders.some((slider) => slider.key === key));
       this.#suggest(axis);
     }
+  }
+
+  // Settings whose network is here: nine pictures should not wait for a download.
+  async #runnable(checked) {
+    const changes = withReadyNetwork(this.store.state.networks)(checked);
+    return changes ? this.api.post("/api/settings/change", { toml: checked.toml, changes }) : checked;
   }
 
   // Suggest three values, around that of the look.
