@@ -55,7 +55,7 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
     busy: false,
     build: (given) => sliders.build(given),
     said(others) {
-      if (others) notice(others === 1 ? "It is in the queue, after the dream before it." : `It is in the queue, after ${others} others.`);
+      if (others) notice(others === 1 ? "It is in the queue, after one other." : `It is in the queue, after ${others} others.`);
     },
     askAgain: looks.askAgain,
     destroy: trying.destroy,

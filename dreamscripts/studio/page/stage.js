@@ -63,7 +63,7 @@ export function createStage(store, api, { onUse, onForget }) {
     if (side === "dream") {
       hold(`job ${job}`, () => createWatch(store, api, watched, { onUse }));
       const before = store.state.jobs.filter((one) => OPEN.includes(one.state) && one.place < watched.place).length;
-      made.show(watched, before, store.state.workers.dreams?.status === "starting");
+      made.show(watched, before, Object.values(store.state.workers).some(({ status }) => status === "starting"));
     } else if (photo) hold(`photo ${photo.id}`, makePhoto);
     else hold("noise", () => ({ element: noise, show() {}, destroy() {} }));
   }
@@ -71,8 +71,7 @@ export function createStage(store, api, { onUse, onForget }) {
   return {
     element, show, showPhoto, watch,
     stop() {
-      const watched = store.job(job);
-      if (watched && OPEN.includes(watched.state)) api.post(`/api/jobs/${job}/stop`).catch(() => {});
+      if (OPEN.includes(store.job(job)?.state) && side === "dream") made.stop();
     },
     // "45 % " while a dream runs, for the title of the page
     percent() {

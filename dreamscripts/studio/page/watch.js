@@ -6,6 +6,7 @@ import { announce, complain } from "./notice.js";
 import { duration } from "./words.js";
 import { viewer } from "./viewer.js";
 
+const OPEN = ["running", "waiting"];
 const END = ["stopped", "done", "failed"];
 const QUARTERS = ["", "A quarter is done", "Half is done", "Three quarters are done"];
 
@@ -27,16 +28,24 @@ export function createWatch(store, api, job, { onUse }) {
   let shown = null; // the address of the picture
   let kind = ""; // which buttons there are
   let quarter = 0;
+  let stopping = false;
   let asked = null; // the run whose earlier rows were asked for
   details.addEventListener("toggle", () => details.open && graph.show([...rows]));
 
   const ask = (path) => api.post(path).catch(complain);
-  const stop = button("Stop", () => ask(`/api/jobs/${job.id}/stop`), { icon: "stop" });
+  const stop = button("Stop", stopIt, { icon: "stop" });
   const goOn = button("Go on", () => ask(`/api/jobs/${job.id}/go-on`), { icon: "go", class: "primary" });
   const again = button("Try again", () => ask(`/api/jobs/${job.id}/go-on`), { icon: "reset" });
   const open = el("a", { class: "button" }, icon("picture"), "Open it");
   const use = button("Dream on from it", useIt, { icon: "go" });
   const BUTTONS = { waiting: [stop], running: [stop], stopped: [goOn, open], failed: [again], done: [open, use] };
+
+  // It stops after the pass under way, which may take a while.
+  function stopIt() {
+    stopping = true;
+    ask(`/api/jobs/${job.id}/stop`);
+    setText(line, "Stopping…");
+  }
 
   async function useIt() {
     try {
@@ -100,13 +109,15 @@ export function createWatch(store, api, job, { onUse }) {
       if (progress && now.state === "running") speak(progress);
       if (now.run && now.run !== asked && now.kind !== "movie") fetchRows(now.run);
       showButtons(now);
-      setText(line, wordsOf(now, before, waking));
+      stopping &&= OPEN.includes(now.state);
+      setText(line, stopping ? "Stopping…" : wordsOf(now, before, waking));
       line.classList.toggle("error-text", now.state === "failed");
       setText(left, now.state === "running" && progress ? wordsLeft(progress) : "");
       const share = now.state === "done" ? 1 : progress?.share ?? 0;
       if (bar.value !== share) bar.value = share;
       details.hidden = now.kind !== "dream";
     },
+    stop: stopIt,
     destroy() {
       picture.destroy();
       graph.destroy();
@@ -120,10 +131,12 @@ export function wordsOf(job, before = 0, waking = false) {
   if (state === "waiting") return waking ? "Waking up: it begins in a moment" : "Waiting for its turn";
   if (state === "running" && !(progress?.iteration || progress?.frames)) return "Getting ready…";
   if (state === "running") return stepOf(progress);
-  if (state === "stopped") return message || (progress?.iteration ? `Stopped after iteration ${progress.iteration} of ${progress.iterations}` : "Stopped");
-  if (state === "failed") return message || "It failed.";
-  return message || "Done";
+  if (state === "stopped") return sentence(message) || (progress?.iteration ? `Stopped after iteration ${progress.iteration} of ${progress.iterations}` : "Stopped");
+  if (state === "failed") return sentence(message) || "It failed.";
+  return sentence(message) || "Done";
 }
+
+const sentence = (text) => text && text[0].toUpperCase() + text.slice(1);
 
 function stepOf({ octave, octaves, iteration, iterations, frame, frames }) {
   if (frames) return `Picture ${frame ?? 0} of ${frames}`;
