@@ -128,11 +128,11 @@ def download(page: Page, name: str, folder: Path) -> Path:
 
 
 def compare(page: Page) -> None:
-    """Choose the two newest pictures of the history, and compare them."""
+    """Choose the newest and the oldest picture of the history, and compare them."""
     go(page, "/history")
     boxes = page.get_by_role("checkbox", name=re.compile("^Choose"))
-    for number in range(2):
-        boxes.nth(number).check()
+    boxes.first.check()
+    boxes.last.check()
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
     expect(page.get_by_role("slider", name=re.compile("^Divider between"))).to_be_visible()

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, Request, Response
+from playwright.sync_api import ConsoleMessage, Page, Request, Response
 
 INSIDE = {"about", "blob", "data"}  # schemes of addresses that nothing is fetched from
 # A script that runs before those of the page: each violation of the Content Security Policy becomes an error.
@@ -22,7 +22,7 @@ class WatchedPage:
         self.requests: list[str] = []
         self.expected: list[re.Pattern[str]] = []
         page.add_init_script(VIOLATIONS)
-        page.on("console", lambda message: message.type == "error" and self._note(f"console: {message.text}"))
+        page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._note(f"page error: {error}"))
         page.on("crash", lambda page: self._note("the page crashed"))
         page.on("request", self._on_request)
@@ -39,6 +39,10 @@ class WatchedPage:
     def _note(self, fault: str) -> None:
         if not any(pattern.search(fault) for pattern in self.expected):
             self.faults.append(fault)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._note(f"console: {message.text} ({message.location['url']})")
 
     def _on_request(self, request: Request) -> None:
         parts = urlsplit(request.url)
