@@ -52,9 +52,14 @@ class Looks:
         self._own: dict[str, tuple[Stamp, Look | None]] = {}
 
     def all(self) -> list[Look]:
-        """Return all looks: those of the package, then the person's own, by name."""
+        """Return all looks: those of the package, then the person's own, by name.
+
+        Those of the package that need a file, such as a guide picture, are left out.
+        """
         with self._lock:
-            self._shipped = self._shipped or [self._look(name, about, False) for name, about in named().items()]
+            self._shipped = self._shipped or [
+                self._look(name, about, False) for name, about in named().items() if self._is_whole(name)
+            ]
             own = [look for name in self._names() if (look := self._own_look(name))]
             return [*self._shipped, *own]
 
@@ -157,6 +162,14 @@ class Looks:
             return within.read(self._base, f"{name}.toml", most=4 * LONGEST).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise SettingsError(f"{name}.toml: is not a text in UTF-8") from None
+
+    def _is_whole(self, name: str) -> bool:
+        """Return whether named settings can be used as they are."""
+        try:
+            self.load(read_text(name))
+        except SettingsError:
+            return False
+        return True
 
     def _look(self, name: str, about: str, own: bool) -> Look:
         title = re.sub("[_-]+", " ", name).strip().capitalize() or name

@@ -1,6 +1,7 @@
 """The settings that matter most, as sliders with plain names."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 
@@ -18,66 +19,57 @@ class Slider:
     kind: Literal["number", "integer"] = "number"
 
 
+whole = partial(Slider, kind="integer", step=1)
+
 SLIDERS = (
     Slider(
         "size",
         "Size",
-        "The longest side of the picture, in pixels. Larger takes longer.",
-        128,
-        2048,
-        16,
-        "log",
-        "integer",
+        "The longest side of the picture, in pixels. A larger picture takes longer.",
+        low=128,
+        high=2048,
+        step=16,
+        scale="log",
+        kind="integer",
     ),
     Slider(
         "optimizer.max_change",
         "Strength",
-        "How much one iteration may change a pixel. More gives a stronger dream.",
-        0.5,
-        32,
-        0.5,
-        "log",
+        "How much one step may change the picture. More gives a stronger dream.",
+        low=0.5,
+        high=32,
+        step=0.5,
+        scale="log",
     ),
     Slider(
         "optimizer.step",
-        "Step",
-        "How far one pass goes. More gives a stronger dream, and a coarser one.",
-        0.01,
-        10,
-        0.01,
-        "log",
+        "Stride",
+        "How far a step goes. More gives a stronger dream, and a coarser one.",
+        low=0.01,
+        high=10,
+        step=0.01,
+        scale="log",
     ),
-    Slider(
+    whole(
         "optimizer.iterations",
-        "Iterations",
-        "More let the dream grow further, and take longer.",
-        1,
-        50,
-        1,
-        "log",
-        "integer",
+        "How far",
+        "More lets the dream grow further, and takes longer.",
+        low=1,
+        high=50,
+        scale="log",
+    ),
+    whole("octaves.count", "Size of the creatures", "More gives larger creatures, and takes longer.", low=1, high=8),
+    Slider(
+        "penalties.continuity",
+        "Smoothness",
+        "More gives smoother shapes, less gives sharper lines.",
+        low=0,
+        high=1,
+        step=0.01,
     ),
     Slider(
-        "octaves.count",
-        "Size of the creatures",
-        "At how many sizes the dream grows. More give larger creatures.",
-        1,
-        8,
-        1,
-        "linear",
-        "integer",
+        "penalties.dream_l2", "Calm", "More keeps colours near grey, less lets them glow.", low=0, high=1, step=0.01
     ),
-    Slider("penalties.continuity", "Smoothness", "More gives smoother shapes, less gives sharper lines.", 0, 1, 0.01),
-    Slider("penalties.dream_l2", "Calm", "More keeps colours near grey, less lets them glow.", 0, 1, 0.01),
-    Slider(
-        "jitter.shift",
-        "Blur of the grid",
-        "Random shifts, in pixels. They prevent a regular grid of dots or lines.",
-        0,
-        64,
-        1,
-        "linear",
-        "integer",
-    ),
-    Slider("seed", "Chance", "Another number gives another dream.", 0, 100, 1, "linear", "integer"),
+    whole("jitter.shift", "Loosening", "More prevents a regular grid of dots or lines.", low=0, high=64),
+    whole("seed", "Chance", "Another number gives another dream.", low=0, high=100),
 )
