@@ -18,6 +18,8 @@ NAMED = re.compile(
     r"there is no setting '([^']+)'|^([\w.-]+) = |'(optimizer\.\w+)'|^([\w.]+) is missing|^([a-z_]+\.[a-z_]+) "
 )
 """The dotted key in a message."""
+MOST_EXACT = 2**63
+"""A larger number than TOML promises to keep, which no setting can have."""
 
 
 @dataclass(frozen=True)
@@ -85,30 +87,32 @@ def line_of(toml: str, message: str) -> int | None:
         return max(1, len(toml.splitlines()))
     match = NAMED.search(message)
     key = next(filter(None, match.groups()), "") if match else ""
-    while key:
-        if line := _line_of_key(toml, key):
-            return line
+    lines = _lines(toml) if key else {}
+    while key and key not in lines:
         key = key.rpartition(".")[0]  # the table
-    return None
+    return lines.get(key)
 
 
-def _line_of_key(toml: str, key: str) -> int | None:
-    """Return the line where a dotted key or a table is written, or None."""
-    table = ""
+def _lines(toml: str) -> dict[str, int]:
+    """Return the line where each dotted key and each table is written first.
+
+    Without regular expressions, which could need hours for a long line of a stranger, while nothing else runs.
+    """
+    table, lines = "", dict[str, int]()
     for number, line in enumerate(toml.splitlines(), 1):
-        if header := re.match(r"\s*\[+([^\]]+)\]", line):
-            table = _unquoted(header[1])
-            if table == key:
-                return number
-        elif match := re.match(r"\s*([^=#]+?)\s*=", line):
-            name = _unquoted(match[1])
-            if (f"{table}.{name}" if table else name) == key:
-                return number
-    return None
+        text = line.strip()
+        name, equals, _ = text.partition("=")
+        if text.startswith("[") and "]" in text:
+            table = _unquoted(text.lstrip("[").partition("]")[0])
+            lines.setdefault(table, number)
+        elif equals and "#" not in name:
+            name = _unquoted(name)
+            lines.setdefault(f"{table}.{name}" if table else name, number)
+    return lines
 
 
 def _unquoted(key: str) -> str:
-    return re.sub(r"\s*\.\s*", ".", re.sub("[\"']", "", key.strip()))
+    return ".".join(part.strip() for part in key.replace('"', "").replace("'", "").split("."))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -117,11 +121,22 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key}", _for_json(value)
+
+
+def _for_json(value: Any) -> Any:
+    """Return a value of TOML for JSON, which has no dates, no times, and no numbers of thousands of digits."""
+    if isinstance(value, Mapping):
+        return {str(key): _for_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(inner) for inner in value]
+    if isinstance(value, int):
+        return value if abs(value) < MOST_EXACT else hex(value)
+    return value if value is None or isinstance(value, float | str) else str(value)
 
 
 def _feature(value: Any) -> dict[str, Any]:
     """Return weight, measure and channels of a layer, those that are set."""
     if not isinstance(value, Mapping):
-        return {"weight": value}
-    return {str(key): inner for key, inner in value.items() if inner is not None}
+        return {"weight": _for_json(value)}
+    return {str(key): _for_json(inner) for key, inner in value.items() if inner is not None}
