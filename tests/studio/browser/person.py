@@ -1,8 +1,14 @@
-"""What a person does on the page: drop a file, choose one, go somewhere."""
+"""What a person does on the page: arrive, drop a file, choose one, go somewhere, write settings, begin."""
 
 from pathlib import Path
 
 from playwright.sync_api import Page
+
+
+def arrive(page: Page) -> None:
+    """Wait until a view is drawn: before that, the browser drops what is typed."""
+    page.locator("main h1").first.wait_for(state="attached")
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
 
 def drop(page: Page, *files: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from studio.browser.conftest import FLAGS, NARROW, WIDE, find_chromium
-from studio.browser.person import begin, drop, go, write_settings
+from studio.browser.person import arrive, begin, drop, go, write_settings
 from studio.browser.studio_process import StudioProcess
 
 WINDOWS = {"320": (320, 640), "390": NARROW, "1280": WIDE, "3840": (3840, 2160)}
@@ -71,7 +71,7 @@ class Camera:
         context.set_default_timeout(10_000)
         page = context.new_page()
         page.goto(self.studio.address)
-        page.locator("main h1").first.wait_for(state="attached")
+        arrive(page)
         yield page
         context.close()
 

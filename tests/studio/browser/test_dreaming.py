@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from studio.browser.accessibility import findings
 from studio.browser.conftest import NARROW, WIDE
-from studio.browser.person import begin, choose, drop, go, write_settings
+from studio.browser.person import arrive, begin, choose, drop, go, write_settings
 from studio.browser.prepared_runs import make_run, save_photo
 from studio.browser.studio_process import StudioProcess
 
@@ -98,7 +98,7 @@ def test_a_dream_from_the_photograph_to_the_trash_and_back(studio, open_page, tm
 
 def bring(page: Page, photo: Path, *, by_drop: bool) -> None:
     """Bring the photograph in, by dropping it or from the pictures of a phone."""
-    page.locator("main h1").first.wait_for(state="attached")
+    arrive(page)
     if by_drop:
         drop(page, photo)
     elif page.get_by_role("button", name="From your pictures").is_visible():
@@ -177,7 +177,7 @@ def delete_and_restore(page: Page, photo: Path, folder: Path) -> None:
 def test_all_of_it_by_keys_alone(studio, open_page, tmp_path):
     page = open_page(studio.address).page
     photo = save_photo(tmp_path / "keys.png", seed=5)
-    page.locator("main h1").first.wait_for(state="attached")
+    arrive(page)
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("o")
     chooser.value.set_files(photo)

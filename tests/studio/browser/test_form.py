@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import Page, expect
 from studio.browser.accessibility import findings
-from studio.browser.person import choose, drop
+from studio.browser.person import arrive, choose, drop
 from studio.browser.prepared_runs import make_run, save_photo
 from studio.browser.studio_process import StudioProcess
 
@@ -33,7 +33,7 @@ def studio(tmp_path_factory) -> Iterator[StudioProcess]:
 def page(studio, open_page, tmp_path) -> Page:
     """Open the page with a photograph and all settings."""
     page = open_page(studio.address).page
-    page.locator("main h1").first.wait_for(state="attached")
+    arrive(page)
     photo = save_photo(tmp_path / "photo.png")
     choose(page, re.compile("choose one|Add a photograph"), photo)
     page.get_by_role("button", name="All settings").click()
@@ -89,7 +89,7 @@ def test_a_look_is_saved_as_a_file_and_reset(page, studio):
 def test_what_is_no_picture_is_refused_in_words(studio, open_page, tmp_path, name, content):
     watched = open_page(studio.address)
     watched.expect("status of 4")
-    watched.page.locator("main h1").first.wait_for(state="attached")
+    arrive(watched.page)
     (tmp_path / name).write_bytes(content)
     drop(watched.page, tmp_path / name)
     expect(watched.page.get_by_role("status").get_by_text(name)).to_be_visible()
@@ -100,7 +100,7 @@ def test_the_settings_of_a_picture_come_back(studio, open_page, tmp_path):
     photo = save_photo(tmp_path / "photo.png", seed=3)
     final = make_run(tmp_path, "run", photo) / "final.png"
     page = open_page(studio.address).page
-    page.locator("main h1").first.wait_for(state="attached")
+    arrive(page)
     drop(page, final)
     page.get_by_role("dialog").get_by_role("button", name="Its settings, on this picture").click()
     page.get_by_role("button", name="All settings").click()
@@ -112,7 +112,7 @@ def test_settings_of_a_picture_that_name_a_model_are_refused(studio, open_page, 
     photo = save_photo(tmp_path / "photo.png", seed=4)
     final = make_run(tmp_path, "run", photo) / "final.png"
     page = open_page(studio.address).page
-    page.locator("main h1").first.wait_for(state="attached")
+    arrive(page)
     drop(page, with_model(final, tmp_path / "model.png"))
     page.get_by_role("dialog").get_by_role("button", name="Its settings, on this picture").click()
     panel = page.get_by_role("region", name="What to dream")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from studio.browser.accessibility import findings
 from studio.browser.conftest import NARROW, WIDE
-from studio.browser.person import go
+from studio.browser.person import arrive, go
 from studio.browser.prepared_runs import make_run, save_photo
 from studio.browser.studio_process import StudioProcess
 
@@ -94,7 +94,7 @@ def test_the_token_leaves_the_address_and_is_needed(studio, open_page):
 
 def test_keys_go_to_the_views_and_list_themselves(studio, open_page):
     page = open_page(studio.address).page
-    page.locator("main h1").first.wait_for()
+    arrive(page)
     page.keyboard.press("2")
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     page.keyboard.press("1")
@@ -151,7 +151,7 @@ def test_more_tabs_than_a_browser_has_connections(studio, open_page):
         page.evaluate(HIDE)
         page = page.context.new_page()
         page.goto(studio.address)
-        page.locator("main h1").first.wait_for(state="attached")
+        arrive(page)
 
 
 # Headless tabs are all seen, so a tab is told that it is hidden.
