@@ -1,8 +1,9 @@
 """Serve the studio of a folder, until somebody ends it: what waits in its queue then waits for the next start."""
 
+import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -16,6 +17,8 @@ from dreamscripts.studio.listening import PORT, Listener, listen
 from dreamscripts.studio.routes.announcing import scan
 from dreamscripts.studio.routes.app import build
 from dreamscripts.studio.routes.studio import Studio
+
+log = logging.getLogger(__name__)
 
 BETWEEN_SCANS = 5.0  # seconds
 Say = Callable[[str], None]
@@ -38,7 +41,7 @@ def serve(base: Path, host: str, port: int | None, allowed: Sequence[Path], brow
     except OutputError:
         raise OutputError(f"{base}: another studio works in this folder; use its page, or end it first") from None
     try:
-        with closing(listen(host, port)) as listener:
+        with closing(listen(host, port)) as listener, _calm_settings():
             return _serve(Studio(folder, files), listener, port, browser, say)
     finally:
         release()
@@ -64,10 +67,16 @@ class Background:
 
     def _watch(self) -> None:
         self._studio.supervisor.start()
-        scan(self._studio)
+        self._look()
         while not self._ended.wait(BETWEEN_SCANS):
             if self._studio.hub.readers:
-                scan(self._studio)
+                self._look()
+
+    def _look(self) -> None:
+        try:
+            scan(self._studio)
+        except (DreamError, OSError) as error:  # next time, the disk may be there again
+            log.warning("%s", error)
 
 
 def _serve(studio: Studio, listener: Listener, port: int | None, browser: bool, say: Say) -> str:
@@ -83,6 +92,18 @@ def _serve(studio: Studio, listener: Listener, port: int | None, browser: bool, 
     with suppress(OSError):
         opening.unlink(missing_ok=True)
     return _unfinished(studio.queue.jobs)
+
+
+@contextmanager
+def _calm_settings() -> Iterator[None]:
+    """Keep the warnings about settings from the terminal: the page checks settings at each letter, and shows them."""
+    settings_log = logging.getLogger("dreamscripts.settings")
+    before = settings_log.level
+    settings_log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        settings_log.setLevel(before)
 
 
 def _existing(path: Path) -> str:

@@ -1,5 +1,6 @@
 """JSON that a browser reads."""
 
+import datetime
 import json
 import math
 
@@ -32,3 +33,24 @@ def test_everything_comes_back_and_infinity_is_null(value):
 
 def test_a_name_that_is_not_utf_8_is_no_error():
     assert json.loads(to_json({"name": "caf\udce9", "loss": math.nan})) == {"name": "caf\udce9", "loss": None}
+
+
+def test_what_settings_can_contain_is_no_error():
+    deep = value = []
+    for _ in range(5000):
+        value.append([])
+        value = value[0]
+    settings = {
+        "date": datetime.date(1979, 5, 27),
+        "time": datetime.time(7, 32),
+        "long": 2**60_000,
+        "deep": deep,
+        "n": 1,
+    }
+    found = json.loads(to_json(settings))
+    assert {key: found[key] for key in ("date", "time", "long", "n")} == {
+        "date": "1979-05-27",
+        "time": "07:32:00",
+        "long": None,
+        "n": 1,
+    }

@@ -117,6 +117,25 @@ def test_an_upload_without_end_ends(port):
     assert time.monotonic() - before < 20
 
 
+def test_those_who_leave_in_the_middle_leave_nothing(port, studio, photo):
+    headers, body = form(png((500, 500)))
+    kind = f"Content-Type: {headers['content-type']}\r\nContent-Length: {len(body)}\r\n\r\n"
+    uploading = f"POST /api/photos HTTP/1.1\r\n{HEAD}{kind}".encode() + body[:-20]
+    reading = f"GET {studio.links.sign(f'/files/{photo}/photograph.png')} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    watching = f"GET /api/events HTTP/1.1\r\n{HEAD}\r\n".encode()
+    before = len(studio.photographs.all())
+    for content in (uploading, post("Content-Length: 50\r\n", b"{"), reading, watching, STATE, b"GET"):
+        for wait in (0, 0.1):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                client.sendall(content)
+                time.sleep(wait)
+    deadline = time.monotonic() + 10
+    while studio.hub.readers and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert studio.hub.readers == 0
+    assert len(studio.photographs.all()) == before
+
+
 def test_many_requests_in_one_connection_are_answered(port):
     answer = send(port, *[STATE.replace(b"Connection: close\r\n", b"")] * 50, STATE)
     assert answer.count(b"HTTP/1.1 200 OK") == 51
@@ -134,11 +153,11 @@ def test_many_at_once_are_answered(port):
 
 def test_many_open_pages_leave_room_for_requests(port, monkeypatch):
     monkeypatch.setattr(state, "MOST_READERS", 20)
-    pages = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(25)]
-    heads = []
-    for page in pages:
-        page.sendall(f"GET /api/events HTTP/1.1\r\n{HEAD}\r\n".encode())
-        heads.append(page.recv(100_000))
+    pages, heads = [], []
+    for _ in range(25):
+        pages.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+        pages[-1].sendall(f"GET /api/events HTTP/1.1\r\n{HEAD}\r\n".encode())
+        heads.append(pages[-1].recv(100_000))
         time.sleep(0.01)
     assert [status(head) for head in heads] == [200] * 20 + [429] * 5
     assert status(send(port, STATE)) == 200
