@@ -14,8 +14,14 @@ export function withReadyNetwork(networks) {
   };
 }
 
-export function chooseLook(draft, store, look) {
-  return draft.choose(look.name, look.title, withReadyNetwork(store.state.networks));
+const NOISE = 512; // pixels on a side, where the settings have no size
+
+export const fromNoise = (values) => ({ start: "noise", size: values.size ?? NOISE });
+
+export function chooseLook(draft, store, look, noise = false) {
+  const network = withReadyNetwork(store.state.networks);
+  const adapt = (answer) => (noise ? { ...network(answer), ...fromNoise(answer.values) } : network(answer));
+  return draft.choose(look.name, look.title, adapt);
 }
 
 // Go on with what the page was left with, or with the first look.

@@ -11,7 +11,7 @@ import { createSettings } from "./settings.js";
 import { shortcut } from "./shortcuts.js";
 import { createStage } from "./stage.js";
 import { createStart } from "./start.js";
-import { beginning, usable } from "./beginning.js";
+import { beginning, fromNoise, usable } from "./beginning.js";
 import { offerSettings } from "./carried.js";
 
 const PHOTO = "dreamscripts-photo";
@@ -77,8 +77,7 @@ export function view(root, store, api) {
 
   function beginNoise() {
     ui.noise = true;
-    const size = draft.values.size ?? 512;
-    draft.change({ start: "noise", size }).catch(complain);
+    draft.change(fromNoise(draft.values)).catch(complain);
     show();
   }
 

@@ -62,6 +62,7 @@ export function createLooks(api, onChoose, onForget) {
     const ordered = [...few, ...looks.filter((look) => !few.includes(look) && look.own), ...looks.filter((look) => !few.includes(look) && !look.own)];
     const first = ordered.filter((look) => few.includes(look) || look.own || look === chosen);
     const shown = all ? ordered : first;
+    grid.classList.toggle("bare", !photo); // without a photograph, looks are words
     keyed(grid, shown, (look) => look.name, make, (tile, look) => update(tile, look, photo, tried));
     if (photo) askFor(photo, shown);
     more.hidden = first.length === looks.length;

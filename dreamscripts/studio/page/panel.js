@@ -13,10 +13,11 @@ import { createTrying } from "./trying.js";
 
 export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSettings }) {
   const photographs = createPhotographs(intake, onPhoto);
-  const looks = createLooks(api, (look) => chooseLook(draft, store, look).catch(complain), forgetLook);
+  const looks = createLooks(api, (look) => chooseLook(draft, store, look, fromNoise).catch(complain), forgetLook);
   const sliders = createSliders(draft);
   const trying = createTrying(store, api, draft, () => showLooks());
   let photo = null;
+  let fromNoise = false;
   const reset = button("Reset", () => draft.reset().catch(complain), { icon: "reset", class: "quiet" });
   const save = button("Save as a look", () => openSaving(draft, store, api), { icon: "save", class: "quiet" });
   const all = button("All settings", onSettings, { icon: "sliders", class: "quiet" });
@@ -61,6 +62,7 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
     destroy: trying.destroy,
     show(given, noise, coming) {
       photo = given;
+      fromNoise = noise;
       element.style.setProperty("--shape", photo ? Math.min(1.5, Math.max(0.8, photo.width / photo.height)) : 1.5);
       trying.soon(photo);
       photographs.show(store.state.photos, photo?.id ?? null, coming);
