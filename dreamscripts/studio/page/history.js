@@ -5,7 +5,7 @@ import { announce } from "./notice.js";
 import { actionButton, attempt, emptyState, toTrash } from "./runs.js";
 import { sheetList } from "./sheet_list.js";
 import { Tiles } from "./tiles.js";
-import { count } from "./words.js";
+import { count, lookTitle } from "./words.js";
 
 const PAGE = 60;
 const LARGEST_PAGE = 200;
@@ -21,7 +21,7 @@ class History {
   #turn = 0;
 
   constructor(root, store, api) {
-    this.api = api;
+    Object.assign(this, { store, api });
     this.tiles = new Tiles({ chosen: () => this.#showChosen(), trash: (run) => this.#trash([run]), goOn: (run) => this.#goOn(run) });
     this.sheets = sheetList(store);
     this.nothing = el("div", { hidden: true });
@@ -61,7 +61,7 @@ class History {
     });
     const fill = (names) => {
       if (remembered[key] && !names.includes(remembered[key])) names = [...names, remembered[key]];
-      select.replaceChildren(el("option", { value: "" }, all), ...names.map((name) => el("option", { value: name }, name)));
+      select.replaceChildren(el("option", { value: "" }, all), ...names.map((name) => el("option", { value: name }, key === "look" ? lookTitle(name) : name)));
       select.value = remembered[key];
     };
     fill([]);
@@ -85,7 +85,7 @@ class History {
     const { runs, next, looks, photos } = await this.api.get(`/api/runs?${query}`);
     if (turn !== this.#turn) return;
     if (anew) this.tiles.clear();
-    this.tiles.add(runs);
+    this.tiles.add(runs.filter((run) => !this.#isCell(run)));
     this.#next = next;
     this.filters.look.fill(looks);
     this.filters.photo.fill(photos);
@@ -98,8 +98,8 @@ class History {
   #showNumber() {
     const filtered = Boolean(remembered.look || remembered.photo);
     this.more.hidden = this.#next === null;
-    this.nothing.hidden = this.tiles.size > 0;
-    if (this.tiles.size > 0) return;
+    this.nothing.hidden = this.tiles.size > 0 || this.#next !== null;
+    if (this.nothing.hidden) return;
     const all = button("Show everything", () => {
       remembered.look = remembered.photo = "";
       this.#reload();
@@ -110,7 +110,13 @@ class History {
         el("a", { class: "button primary", href: "#/" }, "Begin a dream")));
   }
 
+  // The nine pictures of a sheet are seen on it, not one by one among the others.
+  #isCell(run) {
+    return this.store.state.sheets.some(({ id }) => id === run.sheet);
+  }
+
   #changed(run) {
+    if (this.#isCell(run)) return;
     const shown = this.tiles.has(run.id);
     const fits = (!remembered.look || remembered.look === run.look) && (!remembered.photo || remembered.photo === run.photo_name);
     if (shown || (fits && (this.#next === null || this.tiles.isNewest(run)))) this.tiles.add([run]);

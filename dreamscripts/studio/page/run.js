@@ -61,7 +61,7 @@ class RunView {
     this.downloads = el("p", { class: "downloads" });
     const head = el("div", { class: "run-head" },
       el("a", { class: "button icon quiet", href: "#/history", title: "History", "aria-label": "Back to the history" }, icon("back")),
-      el("div", {}, el("h1", {}, titleOf(run), run.photo_name ? el("span", {}, ` on ${run.photo_name}`) : null), this.facts));
+      el("div", {}, el("h1", {}, run.kind === "film" ? `Film: ${titleOf(run)}` : titleOf(run), run.photo_name ? el("span", {}, ` on ${run.photo_name}`) : null), this.facts));
     const notes = run.notes?.length ? el("ul", { class: "notes quiet-text" }, run.notes.map((note) => el("li", {}, note))) : null;
     this.side = el("div", { class: "run-side" }, this.message, this.actions, this.downloads, this.#plot(run), notes, settingsText(run.settings));
     this.stage = el("div", { class: "run-stage" }, this.#picture(run));
@@ -98,7 +98,7 @@ class RunView {
   #describe() {
     const { run } = this;
     const waits = activeJob(run, this.store)?.state === "waiting";
-    const facts = [waits ? "waits in the queue" : stateOf(run), run.width ? `${run.width} × ${run.height}` : "", run.iterations ? count(run.iterations, "iteration") : "",
+    const facts = [waits ? "waits in the queue" : stateOf(run), run.width ? `${run.width} × ${run.height}` : "", run.iterations ? count(run.iterations, run.kind === "film" ? "frame" : "iteration") : "",
       run.seconds ? duration(run.seconds) : "", run.network, dayAndTime(run.created)];
     setText(this.facts, facts.filter(Boolean).join(" · "));
     setText(this.message, run.message ?? "");

@@ -66,5 +66,6 @@ export function filmPlayer(run) {
   if (!run.downloads?.film) return el("p", { class: "empty" }, run.message || "This film has no picture yet.");
   const video = el("video", { class: "film", controls: true, loop: true, playsInline: true, preload: "metadata", "aria-label": altOf(run), src: run.downloads.film });
   if (run.thumb) video.poster = run.thumb;
+  if (run.width && run.height) video.style.setProperty("--shape", run.width / run.height);
   return video;
 }

@@ -2,7 +2,7 @@
 
 import { button, el, icon } from "./dom.js";
 import { complain, notice } from "./notice.js";
-import { dayAndTime } from "./words.js";
+import { dayAndTime, lookTitle } from "./words.js";
 
 const STATES = {
   running: "growing",
@@ -16,7 +16,7 @@ const STATES = {
 export const stateOf = (run) => STATES[run.state] ?? run.state;
 
 // What a run is called: its look.
-export const titleOf = (run) => run.look || run.name;
+export const titleOf = (run) => (run.look ? lookTitle(run.look) : run.name);
 
 export function altOf(run) {
   const photo = run.photo_name ? `on ${run.photo_name}` : "";

@@ -6,7 +6,7 @@ import { notice } from "./notice.js";
 import { actionButton, emptyState } from "./runs.js";
 import { sheetForm } from "./sheet_form.js";
 import { viewer } from "./viewer.js";
-import { dayAndTime } from "./words.js";
+import { dayAndTime, lookTitle } from "./words.js";
 
 const WORDS = { waiting: "waiting", running: "growing", stopped: "stopped", failed: "failed" };
 
@@ -71,7 +71,7 @@ class SheetView {
     this.table = el("table", { class: "sheet" }, el("caption", {}, this.axes.y, this.axes.x),
       el("thead", {}, el("tr", {}, el("td"), heads)), el("tbody", {}, rows));
     this.root.replaceChildren(
-      el("div", { class: "wall-head" }, el("h1", {}, `Sheet: ${sheet.look}`, sheet.photo_name ? el("span", {}, ` on ${sheet.photo_name}`) : null), this.status,
+      el("div", { class: "wall-head" }, el("h1", {}, `Sheet: ${lookTitle(sheet.look)}`, sheet.photo_name ? el("span", {}, ` on ${sheet.photo_name}`) : null), this.status,
         el("div", { class: "buttons" }, this.download, actionButton("Move to trash", () => this.#trash(), { icon: "bin", class: "quiet" }))),
       this.problem, this.table);
     if (photo) this.table.style.setProperty("--shape", photo.width / photo.height);

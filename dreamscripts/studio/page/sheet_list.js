@@ -1,7 +1,7 @@
 // The X/Y sheets that there are, as links above the wall.
 
 import { el, keyed, setText } from "./dom.js";
-import { day } from "./words.js";
+import { day, lookTitle } from "./words.js";
 
 export function sheetList(store) {
   const list = el("ul", { class: "sheets", role: "list", "aria-label": "Sheets" });
@@ -25,5 +25,5 @@ function show(item, sheet) {
     small.replaceChildren(...cells.map((cell) => (cell.picture ? el("img", { src: cell.picture, alt: "", loading: "lazy", decoding: "async" }) : el("span"))));
   }
   const still = done < cells.length ? `, ${done} of ${cells.length}` : "";
-  setText(item.querySelector(".sheet-words"), `Sheet: ${sheet.look}, ${day(sheet.created)}${still}`);
+  setText(item.querySelector(".sheet-words"), `Sheet: ${lookTitle(sheet.look)}, ${day(sheet.created)}${still}`);
 }

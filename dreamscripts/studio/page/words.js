@@ -56,3 +56,9 @@ export function dayAndTime(time) {
 function midnight(moment) {
   return new Date(moment.getFullYear(), moment.getMonth(), moment.getDate());
 }
+
+// What a look is called: "bad_trip" is "Bad trip", as in the list of looks.
+export function lookTitle(name) {
+  const words = name.replace(/[_-]+/g, " ").trim().toLowerCase();
+  return words ? words[0].toUpperCase() + words.slice(1) : name;
+}

@@ -55,11 +55,11 @@ def test_tiles_are_in_order_of_time_however_they_arrive(bench):
 def test_a_run_that_changes_keeps_its_tile(bench):
     page = bench()
     page.evaluate(TILES, [run(1, state="stopped", resumable=True, thumb=None), run(2)])
-    assert page.locator(".tile-caption").first.inner_text().split() == ["dreamy", "stopped"]
+    assert page.locator(".tile-caption").first.inner_text().split() == ["Dreamy", "stopped"]
     assert page.get_by_role("button", name="Go on").count() == 1
     page.evaluate("run => tiles.add([run])", run(1, state="running"))
     assert ids(page) == [1, 2]
-    assert page.locator(".tile-caption").first.inner_text().split() == ["dreamy", "growing"]
+    assert page.locator(".tile-caption").first.inner_text().split() == ["Dreamy", "growing"]
     assert page.get_by_role("button", name="Go on").count() == 0
     assert page.locator(".tile img").count() == 2
 
