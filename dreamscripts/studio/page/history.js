@@ -1,6 +1,6 @@
 // The history: a wall of all pictures and films, by date, with filters; two can be compared, and any moved to the trash.
 
-import { button, el, newId, setText } from "./dom.js";
+import { button, el, newId } from "./dom.js";
 import { announce } from "./notice.js";
 import { actionButton, attempt, emptyState, toTrash } from "./runs.js";
 import { sheetList } from "./sheet_list.js";
@@ -143,14 +143,11 @@ class History {
       actionButton("Move to trash", () => this.#trash(runs), { icon: "bin" }),
       button("Choose none", () => this.tiles.chooseNone(), { icon: "close", only: true, class: "quiet" }));
     if (focused >= 0) this.chosen.querySelectorAll("button")[focused]?.focus();
-    setText(words, words.textContent);
+    announce(words.textContent);
   }
 
   async #trash(runs) {
-    for (const run of runs) {
-      if (!(await toTrash(this.api, run))) continue;
-      this.tiles.remove(run.id, true);
-    }
+    for (const run of await toTrash(this.api, ...runs)) this.tiles.remove(run.id, true);
     this.#showNumber();
   }
 

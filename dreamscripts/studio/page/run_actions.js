@@ -52,7 +52,7 @@ async function zoomInto(run, api) {
 
 async function remove(run, api, leaves) {
   leaves();
-  if (await toTrash(api, run)) location.hash = "#/history";
+  if ((await toTrash(api, run)).length) location.hash = "#/history";
 }
 
 // Links to the files of a run.

@@ -33,17 +33,18 @@ export function thumbnail(run, alt = altOf(run)) {
   return el("img", { loading: "lazy", decoding: "async", draggable: false, alt, src: run.thumb });
 }
 
-// Move a run to the trash, and offer to undo it. Returns whether it worked.
-export async function toTrash(api, run) {
-  return attempt(async () => {
-    await api.post(`/api/runs/${run.id}/trash`);
-    const restore = () => attempt(async () => {
-      await api.post(`/api/trash/${run.id}/restore`);
-      notice(`“${titleOf(run)}” is back.`);
-    });
-    notice(`“${titleOf(run)}” is in the trash.`, { action: "Undo", act: restore });
-    return true;
+// Move runs to the trash, and offer to undo it. Returns those that are there now.
+export async function toTrash(api, ...runs) {
+  const moved = [];
+  for (const run of runs) if ((await attempt(() => api.post(`/api/runs/${run.id}/trash`))) !== undefined) moved.push(run);
+  if (moved.length === 0) return moved;
+  const [what, are] = moved.length === 1 ? [`“${titleOf(moved[0])}”`, "is"] : [`${moved.length} pictures`, "are"];
+  const restore = () => attempt(async () => {
+    for (const run of moved) await api.post(`/api/trash/${run.id}/restore`);
+    notice(`${what} ${are} back.`);
   });
+  notice(`${what} ${are} in the trash.`, { action: "Undo", act: restore });
+  return moved;
 }
 
 // Do something that may fail, and say why if it does. Returns its result, or undefined.
