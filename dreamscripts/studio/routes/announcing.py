@@ -55,17 +55,15 @@ def _progressed(studio: "Studio", id: str, progress: Mapping[str, Any]) -> None:
     job = studio.queue.get(id)
     if job is None or job.state != "running":
         return
-    before = studio.progress.get(id, {}).get("snapshot")
+    before, snapshot = studio.progress.get(id, {}).get("snapshot"), progress.get("snapshot")
     studio.progress[id] = progress
-    studio.hub.publish("progress", lambda: answers.with_picture(studio, job, progress), id)
-    if progress.get("snapshot") == before:
-        return
-    if before is None:  # its folder exists from now on
-        studio.hub.publish("job", lambda: answers.job(studio, job), id)
-    now = time.monotonic()
-    if before is None or now - studio.refreshed.get(id, 0.0) > BETWEEN_RUNS:
+    is_first, now = before is None and snapshot is not None, time.monotonic()
+    if is_first or (snapshot != before and now - studio.refreshed.get(id, 0.0) > BETWEEN_RUNS):
         studio.refreshed[id] = now
-        _refresh(studio, job)
+        _refresh(studio, job)  # before the pages ask for the picture
+    studio.hub.publish("progress", lambda: answers.with_picture(studio, job, progress), id)
+    if is_first:  # its folder exists from now on
+        studio.hub.publish("job", lambda: answers.job(studio, job), id)
 
 
 def _forget(studio: "Studio", id: str) -> None:

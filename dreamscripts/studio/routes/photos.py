@@ -59,6 +59,9 @@ def _names(studio: Studio, id: str, wanted: list[str] | None) -> list[str]:
     if wanted is not None:
         if len(wanted) > MOST_LOOKS:
             raise DreamError(f"at most {MOST_LOOKS} looks can be tried at once")
+        for name in wanted:
+            if studio.looks.get(name).own:  # a file that somebody else can have made
+                studio.looks.load(studio.looks.toml(name))
         return wanted
     made = studio.photographs.previews(id)
     ranked = [look for look in studio.looks.all() if look.preview_rank is not None and look.name not in made]

@@ -7,6 +7,7 @@ from pydantic import Field
 from dreamscripts.errors import DreamError
 from dreamscripts.jobs.job import Job
 from dreamscripts.studio.library.run import Run
+from dreamscripts.studio.library.within import Missing
 from dreamscripts.studio.routes import answers
 from dreamscripts.studio.routes.announcing import scan
 from dreamscripts.studio.routes.endpoint import Nothing, Query, route
@@ -36,12 +37,25 @@ def runs(studio: Studio, query: Part) -> dict[str, Any]:
 
 def run(studio: Studio, id: str) -> dict[str, Any]:
     """Return all of a run."""
+    find_run(studio, id)
     return answers.details(studio, studio.history.details(id))
+
+
+def find_run(studio: Studio, id: str) -> Run:
+    """Return a run, also one that a job has just begun. Raises Missing."""
+    try:
+        return studio.history.get(id)
+    except Missing:
+        folders = (job.folder for job in studio.queue.jobs if studio.history.id_of(job.folder) == id)
+        found = next(map(studio.history.refresh, folders), None)
+        if found is None:
+            raise
+        return found
 
 
 def go_on(studio: Studio, id: str, body: Nothing) -> dict[str, Any]:
     """Go on with a run that was interrupted, whoever began it."""
-    found = studio.history.get(id)
+    found = find_run(studio, id)
     job = _job_of(studio, found)
     if job is not None and job.state in ("waiting", "running"):
         return answers.job(studio, job)
@@ -59,7 +73,7 @@ def go_on(studio: Studio, id: str, body: Nothing) -> dict[str, Any]:
 
 def trash(studio: Studio, id: str, body: Nothing) -> dict[str, Any]:
     """Move a run into the trash."""
-    forget_jobs(studio, studio.history.get(id).folder)
+    forget_jobs(studio, find_run(studio, id).folder)
     answer = answers.trashed(studio, studio.trash.put_run(id))
     studio.hub.publish("run-gone", {"id": id}, id)
     return answer

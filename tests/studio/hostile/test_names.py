@@ -133,3 +133,14 @@ def test_the_name_of_an_upload_names_no_path(app, studio, name):
         assert path.is_relative_to(studio.folder.store / "photographs")
         assert is_harmless(ask(app, "DELETE", f"/api/photos/{answer.json['id']}")).status == 200
     assert not list(studio.folder.base.rglob("*evil*"))
+
+
+def test_a_look_in_the_folder_that_names_a_file_is_not_tried(app, studio, photo, place):
+    for kind, toml in enumerate(NAMING):
+        (place / "base" / f"stranger{kind}.toml").write_text(toml)
+        answer = is_harmless(post(app, f"/api/photos/{photo}/previews", {"looks": [f"stranger{kind}"]}))
+        assert answer.status in (400, 404)
+        (place / "base" / f"stranger{kind}.toml").unlink()
+    post(app, f"/api/photos/{photo}/previews", {})
+    for name, _, _, looks, _ in (asked for asked in studio.supervisor.asked if asked[0] == "preview"):
+        assert name and not any("stranger" in look for look in looks)

@@ -27,11 +27,11 @@ def test_progress_has_the_newest_picture(studio, app, job, make_run, heard):
     make_run(job.folder, status="stopped")
     heard.clear()
     studio.supervisor.on_event(Progress(job.id, PROGRESS | {"snapshot": 1}))
-    assert names(heard) == ["progress", "job", "run"]  # its folder exists from now on
-    url = heard[0][1]["picture"]
+    assert names(heard) == ["run", "progress", "job"]  # its folder exists from now on
+    url = heard[1][1]["picture"]
     assert ask(app, target=url, headers={"host": HOST}).headers["content-type"] == "image/png"
-    assert heard[1][1]["run"] == heard[2][1]["id"] == studio.history.id_of(job.folder)
-    assert heard[1][1]["progress"]["picture"] == url
+    assert heard[0][1]["id"] == heard[2][1]["run"] == studio.history.id_of(job.folder)
+    assert heard[2][1]["progress"]["picture"] == url
     heard.clear()
     studio.supervisor.on_event(Progress(job.id, PROGRESS | {"snapshot": 2}))
     assert names(heard) == ["progress"]  # the run was looked at a moment ago

@@ -73,6 +73,13 @@ def test_a_run_that_was_interrupted_goes_on(app, studio, make_run):
     assert runs(app)["runs"][0]["job"] == job["id"]
 
 
+def test_a_run_that_a_job_has_just_begun_is_found(app, studio, photo, make_run):
+    order = {"kind": "dream", "photo": photo["id"], "look": "own", "toml": TOML}
+    job = post(app, "/api/jobs", order).json
+    id = make_run(job["name"], status="stopped")  # as the worker does, which says nothing
+    assert ask(app, target=f"/api/runs/{id}").json["job"] == job["id"]
+
+
 def test_a_complete_run_does_not_go_on(app, studio, make_run):
     id = make_run()
     runs(app)
