@@ -24,11 +24,24 @@ class PreviewTasks:
         self._deaths = 0  # of workers since the last preview
 
     def add(self, task: PreviewTask) -> None:
-        """Make these previews before all others."""
+        """Make these previews before all others, and then those that are still wanted of the same photograph."""
         with self._lock:
+            looks = {**self._wanted(task.photo), **task.looks}
+            first = {look: looks.pop(look) for look in task.looks}
             self.cancel(task.photo)
-            self._tasks.insert(0, task)
+            self._tasks.insert(0, replace(task, looks=first | looks))
             self._newer += 1
+
+    def _wanted(self, photo: str) -> dict[str, str]:
+        """Return the looks of a photograph that are not made yet."""
+        current = self._current
+        tasks = [task for task in self._tasks if task.photo == photo]
+        if current is not None and current.photo == photo and not self._is_cancelled:
+            tasks.insert(0, replace(current, looks=self._rest(current)))
+        return {look: toml for task in tasks for look, toml in task.looks.items()}
+
+    def _rest(self, current: PreviewTask) -> dict[str, str]:
+        return {look: toml for look, toml in current.looks.items() if look not in self._made}
 
     def cancel(self, photo: str) -> None:
         """Make no more previews of a photograph."""
@@ -66,8 +79,7 @@ class PreviewTasks:
             current, self._current = self._current, None
             is_interrupted = ended.how == "stopped" and not self._is_cancelled
             if is_interrupted and current is not None:
-                rest = {look: toml for look, toml in current.looks.items() if look not in self._made}
-                self._tasks.insert(self._newer, replace(current, looks=rest))
+                self._tasks.insert(self._newer, replace(current, looks=self._rest(current)))
             if is_interrupted or any(other.photo == task.id for other in self._tasks):
                 return  # there are more to come
         self._on_event(PreviewsEnded(task.id, ended.message))

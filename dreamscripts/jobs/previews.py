@@ -20,14 +20,15 @@ OnMade = Callable[[str, Path], None]
 
 
 def make_previews(task: PreviewTask, work: Work, on_made: OnMade) -> str:
-    """Try looks on a picture, the quickest first, and write `folder/<look>.png` for each.
+    """Try looks on a picture, the first and then the quickest, and write `folder/<look>.png` for each.
 
     on_made: called with the look and its file. Returns why some looks could not be tried. Raises DreamError if the
     picture cannot be opened, and KeyboardInterrupt if the task shall stop.
     """
     chosen, problems = _settings(task.looks)
     pixels = open_photo(task.path, SIDE).pixels
-    for look in sorted(chosen, key=lambda look: _work(chosen[look])):
+    first = next(iter(task.looks), None)
+    for look in sorted(chosen, key=lambda look: (look != first, _work(chosen[look]))):
         work.check()
         path = task.folder / f"{look}.png"
         try:

@@ -31,19 +31,19 @@ def task(photo, work, **looks) -> PreviewTask:
     return PreviewTask("id", photo, looks, work.base)
 
 
-def test_the_quickest_look_comes_first_and_one_that_fails_is_said(photo, settings, work):
+def test_the_first_look_and_then_the_quickest_is_made_and_one_that_fails_is_said(photo, settings, work):
     long = changed(settings, octaves={"count": 3}, optimizer={"passes": 6}).to_toml()
     failing = changed(settings, measure="guide", guide={"picture": "/nowhere.png"}).to_toml()
     made = []
-    looks = {"long": long, "wrong": "[features]", "failing": failing, "short": settings.to_toml()}
+    looks = {"first": long, "long": long, "wrong": "[features]", "failing": failing, "short": settings.to_toml()}
     problems = make_previews(task(photo, work, **looks), work, lambda look, path: made.append((look, path)))
-    assert made == [(look, work.base / f"{look}.png") for look in ("short", "long")]
+    assert made == [(look, work.base / f"{look}.png") for look in ("first", "short", "long")]
     with Image.open(made[0][1]) as picture:
         assert max(picture.size) == 192
         assert not picture.info  # no settings: it is not a dream to go on with
     assert "wrong has no preview: " in problems
     assert "failing has no preview: " in problems
-    assert sorted(path.name for path in work.base.iterdir()) == ["long.png", "short.png"]
+    assert sorted(path.name for path in work.base.iterdir()) == ["first.png", "long.png", "short.png"]
 
 
 def test_a_preview_stops_at_its_next_pass(photo, settings, work):

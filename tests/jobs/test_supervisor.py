@@ -311,14 +311,27 @@ def test_previews_arrive_one_by_one(studio):
     assert studio.of(PreviewsEnded) == [PreviewsEnded("a", "")]
 
 
-def test_a_new_photograph_goes_first_and_the_other_goes_on_after_it(studio):
-    def interrupted(worker):
-        worker.answer(Ready())
-        task = worker.request()
-        worker.answer(Report({"look": next(iter(task.looks)), "path": "first"}))
-        worker.wait_for_stop()
-        serve(worker)
+def interrupted(worker):
+    """Make one preview, and then wait until it shall stop."""
+    worker.answer(Ready())
+    task = worker.request()
+    worker.answer(Report({"look": next(iter(task.looks)), "path": "first"}))
+    worker.wait_for_stop()
+    serve(worker)
 
+
+def test_new_looks_of_a_photograph_go_first_and_those_before_them_are_not_lost(studio):
+    studio.lives["previews"] = [interrupted]
+    studio.supervisor.start()
+    preview(studio, "a", "one", "two", "three")
+    studio.wait(lambda: studio.of(PreviewMade))
+    preview(studio, "a", "current", "three")
+    studio.wait(lambda: studio.of(PreviewsEnded))
+    assert [event.look for event in studio.of(PreviewMade)] == ["one", "current", "three", "two"]
+    assert len(studio.of(PreviewsEnded)) == 1
+
+
+def test_a_new_photograph_goes_first_and_the_other_goes_on_after_it(studio):
     studio.lives["previews"] = [interrupted]
     studio.supervisor.start()
     preview(studio, "a", "one", "two", "three")
