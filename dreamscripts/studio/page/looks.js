@@ -30,7 +30,8 @@ export function createLooks(api, onChoose, onForget) {
 
   // Ask once for the previews of these looks that there are not yet.
   function askFor(photo, shown) {
-    const missing = shown.filter(({ name, preview_rank: rank }) => rank !== null && !photo.previews[name] && !asked.has(`${photo.id} ${name}`));
+    const chosenFirst = chosen ? [chosen, ...shown.filter((look) => look !== chosen)] : shown;
+    const missing = chosenFirst.filter(({ name, preview_rank: rank }) => rank !== null && !photo.previews[name] && !asked.has(`${photo.id} ${name}`));
     if (!missing.length) return;
     for (const { name } of missing) asked.add(`${photo.id} ${name}`);
     api.post(`/api/photos/${photo.id}/previews`, { looks: missing.map((look) => look.name) }).catch(complain);
@@ -64,7 +65,7 @@ export function createLooks(api, onChoose, onForget) {
     const shown = all ? ordered : first;
     grid.classList.toggle("bare", !photo); // without a photograph, looks are words
     keyed(grid, shown, (look) => look.name, make, (tile, look) => update(tile, look, photo, tried));
-    if (photo) askFor(photo, shown);
+    if (photo && draft.look !== null) askFor(photo, shown);
     more.hidden = first.length === looks.length;
     setText(about, chosen ? chosen.about : draft.title && `Settings of ${draft.title}`);
     forget.hidden = !chosen?.own;

@@ -20,7 +20,7 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
   let fromNoise = false;
   const reset = button("Reset", () => draft.reset().catch(complain), { icon: "reset", class: "quiet" });
   const save = button("Save as a look", () => openSaving(draft, store, api), { icon: "save", class: "quiet" });
-  const all = button("All settings", onSettings, { icon: "sliders", class: "quiet" });
+  const all = button("Show all settings", onSettings, { icon: "sliders", class: "quiet" });
   const nine = el("a", { class: "button quiet", href: "#/sheet" }, icon("sheet"), "Nine variations");
   const adjust = el("section", { class: "adjust" }, el("div", { class: "panel-heading" }, el("h2", {}, "Adjust"), reset), sliders.element,
     el("div", { class: "buttons" }, all, save, nine));

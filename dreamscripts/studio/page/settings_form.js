@@ -84,12 +84,14 @@ function createBoolean() {
 function createChoice({ choices }) {
   const unset = el("option", { value: "" }, "as usual");
   const input = el("select", {}, unset, (choices ?? []).map((choice) => el("option", { value: choice }, String(choice))));
+  const known = new Set([...input.options].map((option) => option.value));
   return {
     input,
     read: () => (input.value === "" ? null : input.value),
     write(value) {
       const text = value === null || value === undefined ? "" : String(value);
-      if (text && ![...input.options].some((option) => option.value === text)) input.append(el("option", { value: text }, text));
+      for (const option of [...input.options]) if (!known.has(option.value)) option.remove();
+      if (!known.has(text)) input.append(el("option", { value: text }, text));
       input.value = text;
     },
   };

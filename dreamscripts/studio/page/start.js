@@ -4,7 +4,7 @@ import { button, el, icon } from "./dom.js";
 import { hasCamera } from "./intake.js";
 
 export function createStart(intake, onNoise) {
-  const choose = button("choose one", intake.choose, { class: "primary" });
+  const choose = button("Choose one", intake.choose, { class: "primary" });
   const area = el("div", { class: "start-area" },
     icon("picture"),
     el("h1", {}, hasCamera() ? "Choose a photograph" : "Drop a photograph here"),
@@ -14,6 +14,6 @@ export function createStart(intake, onNoise) {
       hasCamera() ? button("Take a photograph", intake.photograph, { icon: "camera" }) : null),
     el("p", { class: "quiet-text" }, "Then choose a look and watch it dream. Your pictures stay on this computer."));
   area.addEventListener("click", (event) => event.target.closest("button") ?? intake.choose());
-  const noise = button("Begin without a photograph, from noise", onNoise, { class: "quiet" });
+  const noise = button("Begin without a photograph, from noise", onNoise);
   return el("section", { class: "start" }, area, noise);
 }
