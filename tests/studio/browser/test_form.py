@@ -35,7 +35,7 @@ def page(studio, open_page, tmp_path) -> Page:
     page = open_page(studio.address).page
     arrive(page)
     photo = save_photo(tmp_path / "photo.png")
-    choose(page, re.compile("choose one|Add a photograph"), photo)
+    choose(page, re.compile("Choose one|Add a photograph"), photo)
     page.get_by_role("button", name="All settings").click()
     page.get_by_label(TEXT).wait_for()
     return page
