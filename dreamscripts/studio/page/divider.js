@@ -6,9 +6,10 @@ const STEPS = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0
 const LARGE = 5; // with Shift, a step is this much larger
 
 export class Divider {
-  // `moved(share)` is called when the person moves it; `share` is the part of the width that shows before.
+  // `share` is the part of the picture's width that shows before. `moved(left)` is called with the place of the line, in CSS pixels.
   constructor(share, moved) {
     this.moved = moved;
+    this.range = { left: 0, width: 0 };
     this.names = ["before", "after"];
     this.element = el("div", { class: "viewer-divider", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": 100 },
       el("span", { class: "viewer-knob" }, icon("divider")));
@@ -25,9 +26,20 @@ export class Divider {
 
   move(share) {
     this.share = Math.min(Math.max(share, 0), 1);
-    this.element.style.left = `${this.share * 100}%`;
+    this.#draw();
     this.#describe();
-    this.moved(this.share);
+  }
+
+  // Set the part of its place in which it moves: that of the picture which is in sight.
+  stayWithin(left, width) {
+    this.range = { left, width };
+    this.#draw();
+  }
+
+  #draw() {
+    const left = this.range.left + this.share * this.range.width;
+    this.element.style.left = `${left}px`;
+    this.moved(left);
   }
 
   #describe() {
@@ -41,16 +53,16 @@ export class Divider {
   #listen() {
     const line = this.element;
     let offset = null; // from the pointer to the line, so that it does not jump under the finger
-    const width = () => line.parentElement.getBoundingClientRect();
+    const begin = () => line.parentElement.getBoundingClientRect().left + this.range.left;
     line.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       line.setPointerCapture(event.pointerId);
-      offset = width().left + this.share * width().width - event.clientX;
+      offset = begin() + this.share * this.range.width - event.clientX;
       event.stopPropagation();
     });
     line.addEventListener("pointermove", (event) => {
       if (offset === null) return;
-      this.move((event.clientX + offset - width().left) / width().width);
+      this.move((event.clientX + offset - begin()) / this.range.width);
       event.stopPropagation();
     });
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) line.addEventListener(end, () => (offset = null));

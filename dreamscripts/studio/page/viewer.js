@@ -26,7 +26,7 @@ class Viewer {
     this.before = new Layer(() => this.#changed());
     this.after = new Layer(() => this.#changed());
     this.before.element.classList.add("viewer-before");
-    this.divider = new Divider(divide, (share) => this.before.element.style.setProperty("--divide", `${share * 100}%`));
+    this.divider = new Divider(divide, (left) => this.before.element.style.setProperty("--divide", `${left}px`));
     this.labels = [this.before, this.after].map((layer) => layer.element.appendChild(el("span", { class: "viewer-label" })));
     this.note = el("p", { class: "viewer-note" }, empty);
     this.empty = empty;
@@ -137,6 +137,10 @@ class Viewer {
       const magnification = (width / image.naturalWidth) * this.#zoom.density;
       image.classList.toggle("is-pixelated", magnification > PIXELS_FROM && this.#zoom.scale > 1.001);
     }
+    const [begin, end] = [Math.max(left, 0), Math.min(left + width, this.#zoom.place.width)];
+    this.place.style.setProperty("--begin", `${begin}px`);
+    this.place.style.setProperty("--end", `${this.#zoom.place.width - end}px`);
+    this.divider.stayWithin(begin, end - begin);
     this.place.classList.toggle("is-zoomed", !this.#zoom.fits);
     const percent = `${Math.round(this.#zoom.magnification * 100)} %`;
     setText(this.percent, percent);

@@ -7,6 +7,7 @@ import pytest
 SHOW = """async ([options, height]) => {
   const { viewer } = await import("/page/viewer.js");
   window.made = viewer(options);
+  Object.assign(document.querySelector("main").style, { inlineSize: "600px", padding: 0 });
   document.querySelector("main").style.setProperty("--viewer-height", `${height}px`);
   document.querySelector("main").append(made.element);
 }"""
@@ -199,9 +200,7 @@ def test_another_photograph_is_shown_as_a_whole(bench):
     page.evaluate("made.show({ before: '/picture/300x400-navy.png', after: null })")
     wait(page, "document.querySelectorAll('.viewer-layer img').length === 1")
     page.wait_for_selector("img[src='/picture/300x400-navy.png']")
-    _, _, width, height, *place = box(page)
-    assert [width, height] == pytest.approx(place, abs=1)
-    assert width / height == pytest.approx(0.75, rel=0.01)
+    assert box(page) == pytest.approx([131.25, 0, 337.5, 450, 600, 450], abs=1)
 
 
 def test_a_picture_is_replaced_without_a_gap_and_no_old_one_stays(bench):
@@ -267,3 +266,22 @@ def test_old_pictures_do_not_gather(bench):
       }
     }""")
     assert nodes() < before + 50
+
+
+def test_an_upright_picture_is_enlarged_into_all_of_its_place(bench):
+    page = bench()
+    place = show(page, before="/picture/300x450-navy.png", after="/picture/300x450-gold.png")
+    assert box(page) == pytest.approx([150, 0, 300, 450, 600, 450], abs=1)
+    divider = page.get_by_role("slider")
+    middle = divider.bounding_box()["x"] + divider.bounding_box()["width"] / 2
+    assert middle - place.bounding_box()["x"] == pytest.approx(300, abs=1)
+    divider.press("Home")
+    left = divider.bounding_box()["x"] + divider.bounding_box()["width"] / 2
+    assert left - place.bounding_box()["x"] == pytest.approx(150, abs=1)  # at the edge of the picture
+    place.focus()
+    for _ in range(4):
+        page.keyboard.press("+")
+    left, _, width, *_ = box(page)
+    assert left < 0
+    assert left + width > 600
+    assert divider.bounding_box()["x"] + 22 == pytest.approx(place.bounding_box()["x"], abs=1)
