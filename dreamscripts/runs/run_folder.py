@@ -22,6 +22,7 @@ from dreamscripts.atomic_files import (
 from dreamscripts.dreams.iterate import Iterate
 from dreamscripts.errors import OutputError
 from dreamscripts.images.files import save_picture
+from dreamscripts.runs import newest
 from dreamscripts.runs.array_files import dump_array
 from dreamscripts.runs.find_run import if_killed_at_start, snapshot_name, what_is_left
 from dreamscripts.runs.records import Damaged, is_plain_file, read_record
@@ -29,9 +30,10 @@ from dreamscripts.runs.run_record import Row, RunRecord, Status, check_unchanged
 from dreamscripts.runs.run_state import check_state, checksum, dump_state, ends_run, read_start, read_state
 from dreamscripts.settings.schema import Settings
 
-FOR_RESUMING = ("state.npz", "start.npy")
+FOR_RESUMING = ("state.npz", newest.NAME, "start.npy")
 COST = 0.01  # largest share of the time that is spent on waiting for the disk
-RAREST = 30.0  # seconds of a run that can be lost at most, however slow the disk is
+RAREST = 30.0  # seconds of a run that a power cut can cost at most, however slow the disk is
+SHARE = 0.05  # largest share of the time in which newest.npz is written
 
 
 class RunFolder:
@@ -39,7 +41,7 @@ class RunFolder:
 
     A run can be killed at any moment, and the power can fail. A checkpoint is the record and then the state, which
     contains the iteration to resume from. Before a checkpoint, all earlier files are on the disk. On resuming, later
-    rows of the record are deleted.
+    rows of the record are deleted. Between checkpoints, newest.npz has what a killed process would lose.
     """
 
     def __init__(self, folder: Path, settings: Settings, record: RunRecord, unlock: Callable[[], None]):
@@ -51,7 +53,8 @@ class RunFolder:
         self._best: Iterate | None = None
         self._in_state: Iterate | None = None
         self._to_sync: list[Path] = []  # the snapshots since the last checkpoint
-        self._next_checkpoint = 0.0
+        self._in_record = len(record.iterates)  # rows at the last checkpoint
+        self._next_checkpoint = self._next_newest = 0.0
 
     @classmethod
     def create(
@@ -142,6 +145,9 @@ class RunFolder:
         record.status = "running"
         run = cls(folder, settings, record, unlock)
         run.last = run._best = run._in_state = last
+        if last and (found := newest.read_newest(folder, last, record, settings, start.shape)):
+            run.last = run._best = found.iterate
+            run.record, run._to_sync = found.record, found.snapshots
         return run
 
     @property
@@ -165,8 +171,11 @@ class RunFolder:
         self.last = iterate
         if self._best is None or iterate.octave != self._best.octave or iterate.loss < self._best.loss:
             self._best = iterate
-        if time.monotonic() >= self._next_checkpoint:
+        now = time.monotonic()
+        if now >= self._next_checkpoint:
             self._make_checkpoint()
+        elif now >= self._next_newest:
+            self._write_newest()
 
     def save_final(self, status: Status) -> None:
         """Write the final picture: the last picture or, after status "diverged", the picture with the lowest loss.
@@ -224,9 +233,19 @@ class RunFolder:
         sync(self.folder)
         self.write("state.npz", dump_state(self.last))
         sync(self.folder)
-        self._in_state = self.last
+        self._in_state, self._in_record = self.last, len(self.record.iterates)
         now = time.monotonic()
         self._next_checkpoint = now + min((now - began) / COST, RAREST)
+
+    def _write_newest(self) -> None:
+        """Write the last iterate and the rows since the checkpoint, without waiting for the disk."""
+        if self.last is None or self._in_state is None:
+            return
+        began = time.monotonic()
+        content = newest.dump_newest(self.last, self._in_state.iteration, self.record.iterates[self._in_record :])
+        write_atomically(self.folder / newest.NAME, content, durable=False)
+        now = time.monotonic()
+        self._next_newest = now + (now - began) / SHARE
 
     def _sync_snapshots(self) -> None:
         for path in self._to_sync:

@@ -3,8 +3,9 @@
 import io
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from dreamscripts.settings.schema import Settings
 PREFIX = "memory "  # of the optimizer's arrays
 
 
-def dump_state(iterate: Iterate) -> bytes:
-    """Return the content of state.npz for an iterate."""
+def dump_state(iterate: Iterate, others: Mapping[str, np.ndarray] = MappingProxyType({})) -> bytes:
+    """Return the content of state.npz for an iterate, with `others`: further arrays by name."""
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {f"{PREFIX}{name}": np.asarray(array) for name, array in iterate.state.items()}
+    arrays.update(others)
     facts = Facts.of(iterate)
     facts.checksum = _checksum_of_state(iterate.x, facts, arrays)
     np.savez(buffer, x=iterate.x, rest=facts.model_dump_json(), **arrays)
@@ -32,12 +34,15 @@ def dump_state(iterate: Iterate) -> bytes:
 
 def read_state(path: Path) -> Iterate | None:
     """Read state.npz. Returns None if it is missing. Raises Damaged, and OutputError if there is too little memory."""
-    if not os.path.lexists(path):
-        return None
+    return read_iterate(path, ())[0] if os.path.lexists(path) else None
+
+
+def read_iterate(path: Path, names: Collection[str]) -> tuple[Iterate, dict[str, np.ndarray]]:
+    """Read an iterate, and the further arrays with these names. Raises Damaged and OutputError."""
     arrays = read_file(path, load_arrays, "")
     try:
         x, rest = arrays.pop("x"), arrays.pop("rest")
-        if rest.dtype.kind != "U" or not all(name.startswith(PREFIX) for name in arrays):
+        if rest.dtype.kind != "U" or not all(name.startswith(PREFIX) or name in names for name in arrays):
             raise ValueError("it contains something else than a state")
         facts = parse_record(str(rest), path, Facts, "")
         if x.dtype not in (np.float32, np.float64) or not np.isfinite(x).all():
@@ -46,12 +51,13 @@ def read_state(path: Path) -> Iterate | None:
             raise ValueError("the optimizer's state contains something else than numbers")
         if facts.checksum not in (None, _checksum_of_state(x, facts, arrays)):
             raise ValueError("its numbers are not those that the run wrote")
+        others = {name: arrays.pop(name) for name in names}
     except KeyError as error:
         raise Damaged(path, f"{error} is missing", "") from None
     except ValueError as error:
         raise Damaged(path, str(error), "") from None
     state = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
-    return Iterate(x=x, state=state, **facts.model_dump(exclude={"checksum"}))
+    return Iterate(x=x, state=state, **facts.model_dump(exclude={"checksum"})), others
 
 
 def _checksum_of_state(x: np.ndarray, facts: Facts, arrays: Mapping[str, np.ndarray]) -> int:

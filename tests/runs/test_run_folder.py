@@ -564,3 +564,63 @@ def test_a_state_that_was_deleted_does_not_start_the_run_again(stopped):
     (stopped / "state.npz").unlink()
     with pytest.raises(OutputError, match=rf"state\.npz: is damaged: it is missing; {SNAPSHOT}$"):
         next(resume(stopped))
+
+
+@pytest.fixture
+def killed(fake, photo, tmp_path, monkeypatch) -> Path:
+    """Return the folder of a run that was killed after iteration 2. Its only checkpoint was made before iteration 1."""
+    folder = tmp_path / "killed"
+    with monkeypatch.context() as patched:
+        patched.setattr(run_folder, "COST", 1e-9)
+        patched.setattr(run_folder, "SHARE", inf)
+        patched.setattr(RunFolder, "save_final", lambda self, status: None)
+        patched.setattr(RunFolder, "close", lambda self, status: None)
+        iterates = run(photo, fake, folder)
+        for found in iterates:
+            if found.iteration == 2:
+                break
+        iterates.close()
+    with np.load(folder / "state.npz") as state:
+        assert json.loads(str(state["rest"]))["iteration"] == 0
+    return folder
+
+
+def test_a_killed_process_loses_nothing_since_the_checkpoint(killed, fake, photo, tmp_path):
+    list(run(photo, fake, tmp_path / "whole"))
+    again = RunFolder.reopen(killed)
+    assert again.last.iteration == 2
+    assert [row.iteration for row in again.record.iterates] == [0, 1, 2]
+    again.release()
+    assert [found.iteration for found in resume(killed)] == [3]
+    assert content(killed) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("missing", [("newest.npz",), ("iteration_002.png",)])
+def test_after_a_power_cut_the_checkpoint_counts(missing, killed, fake, photo, tmp_path):
+    for name in missing:
+        (killed / name).unlink()
+    list(run(photo, fake, tmp_path / "whole"))
+    assert [found.iteration for found in resume(killed)] == [1, 2, 3]
+    assert content(killed) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
+def test_a_newest_iterate_that_is_cut_or_changed_is_not_used(share, killed):
+    whole = (killed / "newest.npz").read_bytes()
+    place = int(share * len(whole))
+    for content_ in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]):
+        (killed / "newest.npz").write_bytes(content_)
+        again = RunFolder.reopen(killed)
+        assert again.last.iteration in ((0, 2) if len(content_) == len(whole) else (0,))
+        if again.last.iteration == 2:  # a byte that has no meaning, as one of a time
+            assert [row.iteration for row in again.record.iterates] == [0, 1, 2]
+        again.release()
+
+
+def test_an_older_newest_iterate_is_not_used(killed):
+    old = (killed / "newest.npz").read_bytes()
+    iterates = resume(killed)
+    next(iterates)
+    iterates.close()
+    (killed / "newest.npz").write_bytes(old)
+    assert RunFolder.reopen(killed).last.iteration == 3
