@@ -24,7 +24,7 @@ export function view(root, store, api, one, other) {
 
   load().catch((error) => {
     if (ended) return;
-    root.replaceChildren(emptyState("picture", "These two cannot be compared", error.message, el("a", { class: "button", href: "#/history" }, "To the history")));
+    root.replaceChildren(el("h1", {}, "Compare"), emptyState("picture", "These two cannot be compared", error.message, el("a", { class: "button", href: "#/history" }, "To the history")));
   });
   return {
     destroy() {

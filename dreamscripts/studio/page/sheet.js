@@ -45,7 +45,7 @@ class SheetView {
     const sheet = this.#sheet;
     if (!sheet) {
       this.table = null;
-      this.root.replaceChildren(emptyState("sheet", "This sheet is not here any more", "Its pictures may be in the history.", el("a", { class: "button", href: "#/history" }, "To the history")));
+      this.root.replaceChildren(el("h1", {}, "Sheet"), emptyState("sheet", "This sheet is not here any more", "Its pictures may be in the history.", el("a", { class: "button", href: "#/history" }, "To the history")));
       return;
     }
     if (!this.table) this.#build(sheet);

@@ -23,6 +23,7 @@ class SheetForm {
 
   constructor(root, store, api) {
     Object.assign(this, { root, store, api });
+    root.append(el("div", { class: "wall-head" }, el("h1", {}, "New sheet")));
     if (store.state.photos.length > 0) attempt(() => this.#build());
     else
       root.append(emptyState("picture", "A sheet needs a photograph", "Choose one on the first page, then come back.",
@@ -51,7 +52,7 @@ class SheetForm {
       el("div", { class: "two" }, el("div", {}, field("Look", this.look), this.origin), field("Longest side of each", this.size)),
       this.axes.x.element, this.axes.y.element, this.words, el("div", { class: "buttons" }, this.make));
     form.addEventListener("submit", (event) => (event.preventDefault(), this.make.click()));
-    this.root.append(el("div", { class: "wall-head" }, el("h1", {}, "New sheet")), form);
+    this.root.append(form);
     await this.#readLook();
   }
 
