@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dreamscripts.jobs.events import (
@@ -45,6 +46,7 @@ def announce(studio: "Studio", event: Event) -> None:
 
 
 def _job_changed(studio: "Studio", job: Job) -> None:
+    job = studio.queue.get(job.id) or job  # another thread may have changed it since, and told it first
     if job.state != "running":
         _forget(studio, job.id)
     studio.hub.publish("job", lambda: answers.job(studio, job), job.id)
@@ -91,7 +93,7 @@ def scan(studio: "Studio") -> Changes:
     """Look for runs that others have made or deleted, and tell the pages."""
     changes = studio.history.scan()
     for run in changes.changed:
-        studio.hub.publish("run", answers.run(studio, run), run.id)
+        studio.hub.publish("run", partial(answers.run, studio, run), run.id)
     for id in changes.gone:
         studio.hub.publish("run-gone", {"id": id}, id)
     return changes
