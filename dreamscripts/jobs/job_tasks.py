@@ -33,9 +33,9 @@ class JobTasks:
                 self._to_stop.add(id)
 
     def next(self) -> JobTask | None:
-        """Take the first job that waits."""
+        """Take the first job that waits, or one whose end could not be written to the disk."""
         with self._lock:
-            job = self._queue.next()
+            job = next((job for job in self._queue.jobs if job.state in ("running", "waiting")), None)
             if job is None:
                 return None
             self._newest, self._deaths = -1, 0

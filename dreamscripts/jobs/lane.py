@@ -1,5 +1,6 @@
 """Lane: a worker process, and the thread that gives it one task after the other and replaces it if it dies."""
 
+import logging
 import multiprocessing
 import threading
 import time
@@ -8,9 +9,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
 
+from dreamscripts.errors import DreamError, short
 from dreamscripts.jobs.events import WorkerChanged
 from dreamscripts.jobs.messages import Answer, Ended, Ready, Report, StartFailed, StartOtherwise, Stop, Task
 from dreamscripts.jobs.process import WorkerProcess
+
+log = logging.getLogger(__name__)
 
 MOST_DEATHS = 3  # of workers before one is ready
 PATIENCE = 15.0  # seconds in which a task stops when the lane is closed
@@ -86,7 +90,7 @@ class Lane:
             self._after._has_started.wait()
         try:
             while not self._closing.is_set():
-                problem = self._live()
+                problem = self._try_to_live()
                 self._has_started.set()
                 if problem and not self._closing.is_set():
                     self._say("failed", problem)
@@ -102,6 +106,18 @@ class Lane:
             self._bell.recv()
         if not self._closing.is_set():
             self._bell.recv()
+
+    def _try_to_live(self) -> str:
+        """Live with one worker. An error, for example a full disk, is a problem in words, too."""
+        try:
+            return self._live()
+        except DreamError as error:
+            problem = str(error)
+        except Exception as error:
+            log.exception("the lane %s", self.name)
+            problem = f"a fault of dreamscripts: {type(error).__name__}: {short(str(error))}"
+        self._task = None  # it is the next one again
+        return problem
 
     def _live(self) -> str:
         """Live with one worker until it ends. Returns why no worker can be started, or an empty text."""

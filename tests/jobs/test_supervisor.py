@@ -7,7 +7,9 @@ from contextlib import suppress
 
 import pytest
 
+from dreamscripts.errors import OutputError
 from dreamscripts.jobs import lane as lane_module
+from dreamscripts.jobs import queue as queue_module
 from dreamscripts.jobs.events import JobChanged, PreviewMade, PreviewsEnded, Progress, WorkerChanged
 from dreamscripts.jobs.job import Job
 from dreamscripts.jobs.messages import Ended, JobTask, PreviewTask, Ready, Report, StartFailed, StartOtherwise, Stop
@@ -296,6 +298,42 @@ def test_a_run_that_was_begun_with_another_onednn_gets_such_a_worker(studio):
     studio.wait(lambda: studio.states() == ["done"])
     assert [worker.onednn for worker in studio.workers if worker.lane == "dreams"] == [None, False]
     assert "restarted" not in studio.said("dreams")
+
+
+def test_a_full_disk_stops_a_lane_in_words_until_it_is_woken(studio, monkeypatch):
+    write = queue_module.write_atomically
+
+    def full(path, content):
+        if b'"done"' in content:
+            raise OutputError(f"{path}: the disk is full")
+        write(path, content)
+
+    monkeypatch.setattr(queue_module, "write_atomically", full)
+    studio.add("one", "two")
+    studio.supervisor.start()
+    studio.wait(lambda: studio.supervisor.status["dreams"][0] == "failed")
+    assert "the disk is full" in studio.supervisor.status["dreams"][1]
+    monkeypatch.setattr(queue_module, "write_atomically", write)
+    studio.supervisor.wake()
+    studio.wait(lambda: studio.states() == ["done", "done"])
+
+
+def test_a_listener_that_fails_does_not_end_the_lane(studio):
+    studio.add("one")
+
+    def listen(event):
+        if isinstance(event, Progress) and not studio.failed:
+            studio.failed = True
+            raise ValueError("a fault")
+
+    studio.failed = False
+    studio.supervisor._jobs._on_event = listen
+    studio.supervisor.start()
+    studio.wait(
+        lambda: studio.supervisor.status["dreams"] == ("failed", "a fault of dreamscripts: ValueError: a fault")
+    )
+    studio.supervisor.wake()
+    studio.wait(lambda: studio.states() == ["done"])
 
 
 def preview(studio, photo, *looks):
