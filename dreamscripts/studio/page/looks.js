@@ -52,7 +52,8 @@ export function createLooks(api, onChoose, onForget) {
     const changed = look === chosen && tried !== undefined;
     setText(words, look.title);
     const url = changed ? tried.url : photo?.previews[look.name] ?? null;
-    picture.show(photo?.thumb ?? null, url, Boolean(photo) && (changed || look.preview_rank !== null));
+    const waiting = changed ? tried.isOld : !url && look.preview_rank !== null;
+    picture.show(photo?.thumb ?? null, url, Boolean(photo) && waiting);
   }
 
   // looks, the photograph or null, the draft's {look, title}, the preview worker's {status, message}, a preview of the changed settings

@@ -37,7 +37,8 @@ export function createPanel({ store, api, draft, intake, onPhoto, onDream, onSet
     const look = store.look(draft.look);
     setText(name, `${look?.title ?? draft.title}${draft.changed ? ", changed" : ""}`);
     picture.element.hidden = !photo || !(tried || (look && look.preview_rank !== null));
-    picture.show(photo?.thumb ?? null, tried ? tried.url : photo?.previews[draft.look] ?? null, true);
+    const url = tried ? tried.url : photo?.previews[draft.look] ?? null;
+    picture.show(photo?.thumb ?? null, url, tried ? tried.isOld : !url);
   }
 
   async function forgetLook(look) {
