@@ -5,6 +5,7 @@ import { button, el, icon, setText } from "./dom.js";
 import { announce, complain } from "./notice.js";
 import { duration } from "./words.js";
 import { viewer } from "./viewer.js";
+import { createWatchedRows } from "./watched_rows.js";
 
 const OPEN = ["running", "waiting"];
 const END = ["stopped", "done", "failed"];
@@ -24,13 +25,13 @@ export function createWatch(store, api, job, { onUse }) {
   const graph = curve();
   const details = el("details", { class: "watch-curve" }, el("summary", {}, "How it is going"), graph.element);
   const element = el("div", { class: "watch" }, picture.element, bar, el("div", { class: "watch-row" }, el("div", { class: "watch-words" }, line, left), actions), details);
-  const rows = [];
+  const rows = createWatchedRows(api, showRows);
   let shown = null; // the address of the picture
   let kind = ""; // which buttons there are
   let quarter = 0;
   let stopping = false;
-  let asked = null; // the run whose earlier rows were asked for
-  details.addEventListener("toggle", () => details.open && graph.show([...rows]));
+  let asked = ""; // the run, and whether it had ended, when its rows were asked for
+  details.addEventListener("toggle", () => details.open && showRows(null));
 
   const ask = (path) => api.post(path).catch(complain);
   const stop = button("Stop", stopIt, { icon: "stop" });
@@ -55,29 +56,18 @@ export function createWatch(store, api, job, { onUse }) {
     }
   }
 
-  // The rows of before the page was opened.
-  async function fetchRows(run) {
-    asked = run;
-    try {
-      const answer = await api.get(`/api/runs/${run}`);
-      const known = new Set(rows.map((row) => row.iteration));
-      rows.unshift(...answer.rows.filter((row) => !known.has(row.iteration)));
-      rows.sort((a, b) => a.iteration - b.iteration);
-      if (answer.start && !photo) picture.show({ before: answer.start });
-      if (!shown && answer.iterations) picture.show({ after: (shown = answer.picture) });
-      if (details.open) graph.show([...rows]);
-    } catch {
-      // It has no rows yet, or the studio is away: the events go on.
-    }
+  function showRows(run) {
+    if (run?.start && !photo) picture.show({ before: run.start });
+    if (!shown && run?.iterations) picture.show({ after: (shown = run.picture) });
+    if (details.open) graph.show([...rows.all]);
   }
 
-  function addRow(progress) {
-    if (progress.loss === null || progress.loss === undefined || !progress.iteration) return;
-    const last = rows.at(-1);
-    if (last && last.iteration >= progress.iteration) return;
-    const { octave, iteration, passes, seconds, loss, terms } = progress;
-    rows.push({ octave, iteration, passes, seconds, loss, terms });
-    if (details.open) graph.show([...rows]);
+  // At the beginning there are the rows of before the page was opened; at the end, all of them.
+  function askForRows({ run, kind: work, state }) {
+    const now = `${run} ${END.includes(state)}`;
+    if (!run || work === "movie" || now === asked) return;
+    asked = now;
+    rows.fetch(run);
   }
 
   function speak(progress) {
@@ -105,9 +95,9 @@ export function createWatch(store, api, job, { onUse }) {
       job = now;
       const progress = now.progress;
       if (progress?.picture && progress.picture !== shown) picture.show({ after: (shown = progress.picture) });
-      if (progress) addRow(progress);
+      if (progress) rows.add(progress, now.run);
       if (progress && now.state === "running") speak(progress);
-      if (now.run && now.run !== asked && now.kind !== "movie") fetchRows(now.run);
+      askForRows(now);
       showButtons(now);
       stopping &&= OPEN.includes(now.state);
       setText(line, stopping ? "Stopping…" : wordsOf(now, before, waking));
@@ -119,6 +109,7 @@ export function createWatch(store, api, job, { onUse }) {
     },
     stop: stopIt,
     destroy() {
+      rows.destroy();
       picture.destroy();
       graph.destroy();
     },

@@ -9,6 +9,7 @@ const { createStore } = await import(new URL("store.js", page));
 const { placeOf, stepped, valueAt } = await import(new URL("sliders.js", page));
 const { createDraft } = await import(new URL("draft.js", page));
 const { fileName } = await import(new URL("saving.js", page));
+const { createWatchedRows } = await import(new URL("watched_rows.js", page));
 
 test("an event is read, and a heartbeat is none", () => {
   assert.deepEqual(parse('event: job\ndata: {"id":\ndata: 1}'), { name: "job", data: { id: 1 } });
@@ -58,4 +59,20 @@ test("changes that come while a request is under way are sent together, after it
   draft.change({ size: 3 });
   await Promise.all([first, draft.change({ seed: 4 })]);
   assert.deepEqual(sent, [null, { size: 2 }, { size: 3, seed: 4 }]);
+});
+
+test("rows that the page missed come from the run", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const row = (iteration) => ({ octave: 0, iteration, passes: iteration, seconds: 1, loss: -iteration, terms: { one: 1 } });
+  const asked = [];
+  const rows = createWatchedRows({ get: async (path) => (asked.push(path), { rows: [row(1), row(2), row(3)] }) }, () => {});
+  rows.add(row(1), "run");
+  rows.add({ ...row(1), terms: null }, "run"); // of a pass
+  rows.add({ ...row(3), terms: null }, "run"); // the ends of the second and third iteration were missed
+  rows.add(row(4), "run");
+  assert.deepEqual(rows.all.map(({ iteration }) => iteration), [1, 4]);
+  context.mock.timers.tick(2_000);
+  await new Promise(setImmediate);
+  assert.deepEqual(asked, ["/api/runs/run"]);
+  assert.deepEqual(rows.all.map(({ iteration }) => iteration), [1, 2, 3, 4]);
 });
