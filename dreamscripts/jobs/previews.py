@@ -25,7 +25,7 @@ def make_previews(task: PreviewTask, work: Work, on_made: OnMade) -> str:
     on_made: called with the look and its file. Returns why some looks could not be tried. Raises DreamError if the
     picture cannot be opened, and KeyboardInterrupt if the task shall stop.
     """
-    chosen, problems = _settings(task.looks)
+    chosen, problems = _settings(task.looks, work)
     pixels = open_photo(task.path, SIDE).pixels
     first = next(iter(task.looks), None)
     for look in sorted(chosen, key=lambda look: (look != first, _work(chosen[look]))):
@@ -56,12 +56,17 @@ def preview_settings(toml: str, source: str) -> Settings:
     return settings.model_copy(update={"optimizer": quick, "convolutions": "direct"})
 
 
-def _settings(looks: Mapping[str, str]) -> tuple[dict[str, Settings], dict[str, str]]:
-    """Return the settings of each preview, and the problem of each look that has none."""
+def _settings(looks: Mapping[str, str], work: Work) -> tuple[dict[str, Settings], dict[str, str]]:
+    """Return the settings of each preview, and the problem of each look that has none.
+
+    A look in the folder can be that of a stranger, and names no file that is not allowed.
+    """
     chosen, problems = {}, {}
     for look, toml in looks.items():
         try:
-            chosen[look] = preview_settings(toml, look)
+            settings = preview_settings(toml, look)
+            work.check_files(settings, look)
+            chosen[look] = settings
         except DreamError as error:
             problems[look] = str(error).removeprefix(f"{look}: ")
     return chosen, problems

@@ -69,3 +69,20 @@ def test_the_network_can_be_warmed_up(monkeypatch):
     monkeypatch.setattr(previews, "dream", lambda picture, settings: iter([dreamt.append(settings.network)]))
     previews.warm_up()
     assert dreamt == ["pocket"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'measure = "guide"\n[features]\nblock2_conv1 = 1.0\n[guide]\npicture = "{}"\n',
+        'weights = "{}"\n[features]\nblock2_conv1 = 1.0\n',
+    ],
+)
+def test_a_look_of_a_stranger_opens_no_file(text, photo, work):
+    secret = work.base / "secret.weights.h5"
+    secret.write_bytes(photo.read_bytes())
+    made = []
+    said = make_previews(task(photo, work, evil=text.format(secret)), work, lambda look, path: made.append(look))
+    assert made == []
+    assert "--allow" in said
+    assert not (work.base / "evil.png").exists()

@@ -34,9 +34,9 @@ class StudioFolder:
                 raise OutputError(f"{base}: is not a folder; give the folder where your dreams are to lie")
             self.base = base.resolve()
         self.store = self.base / STORE
-        _make_private(self.store)
+        make_private(self.store)
         for room in ROOMS:
-            _make_private(self.store / room)
+            make_private(self.store / room)
         self._secret = self._kept("secret").encode()
 
     def token(self) -> str:
@@ -64,7 +64,7 @@ class StudioFolder:
         return text
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Make a folder that only this user can open. Raises OutputError if it belongs to somebody else, or is a link."""
     with output_errors(folder):
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -19,7 +19,7 @@ from dreamscripts.images.file_kinds import kind_of
 from dreamscripts.images.files import open_photo, read_settings, save_picture
 from dreamscripts.runs.records import Record
 from dreamscripts.studio.library import within
-from dreamscripts.studio.library.folder import StudioFolder
+from dreamscripts.studio.library.folder import StudioFolder, make_private
 from dreamscripts.studio.library.within import Missing
 
 MOST_BYTES = 64 * 2**20  # of a file
@@ -115,10 +115,9 @@ class Photographs:
         return self._folder / id / self.get(id).file
 
     def previews_folder(self, id: str) -> Path:
-        """Return the folder for the previews of a photograph, `<look>.png`. Raises Missing."""
+        """Return the folder for the previews of a photograph, `<look>.png`. Raises Missing and OutputError."""
         folder = self._store / "previews" / self.get(id).id
-        with output_errors(folder):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        make_private(folder)
         return folder
 
     def previews(self, id: str) -> list[str]:

@@ -404,3 +404,12 @@ def test_many_threads_add_photographs_at_once(library, corners):
     for thread in threads:
         thread.join()
     assert {photograph.name for photograph in library.photographs.all()} == {f"{n}.png" for n in range(12)}
+
+
+def test_previews_are_not_written_where_a_link_leads(library, tmp_path):
+    photograph = library.photographs.add(as_file(np.zeros((8, 8, 3), np.uint8)), "a.png")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (library.folder.store / "previews" / photograph.id).symlink_to(outside)
+    with pytest.raises(OutputError, match="link"):
+        library.photographs.previews_folder(photograph.id)
