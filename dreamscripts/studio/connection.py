@@ -20,16 +20,18 @@ STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if ha
 
 
 class Connection(H11Protocol):
-    """A connection that is closed if the lines of a request come too slowly, or if there are too many of them."""
+    """A connection that is closed if the lines of a request come too slowly, or to make room for another."""
 
     _patience: asyncio.TimerHandle | None = None
+    _last_heard = 0.0  # when the last bytes came
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
+        self._last_heard = self.loop.time()
         self._be_patient()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -38,6 +40,7 @@ class Connection(H11Protocol):
 
     def handle_events(self) -> None:
         """Wait on if what has arrived is not a whole request."""
+        self._last_heard = self.loop.time()
         super().handle_events()
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
@@ -48,6 +51,13 @@ class Connection(H11Protocol):
         """Give the next request its own time."""
         self._stop_waiting()
         super().on_response_complete()
+
+    def _make_room(self) -> None:
+        """End the connection that has been silent for longest. The page asks at once, and those of a flood do not."""
+        idle = [one for one in self.connections if one.cycle is None or one.cycle.response_complete]
+        silent = min(idle, key=lambda one: one._last_heard)  # this one at least
+        self.connections.discard(silent)
+        silent.transport.abort()
 
     def _be_patient(self) -> None:
         self._patience = self.loop.call_later(PATIENCE, self.transport.close)

@@ -47,6 +47,8 @@ def state(studio: Studio) -> dict[str, Any]:
 async def events(request: Request) -> Response:
     """Answer with the state and then with every change, until the page is closed."""
     studio: Studio = request.app.state.studio
+    if request.method == "HEAD":  # nobody would read the stream, which has no end
+        return Response(media_type="text/event-stream")
     if studio.hub.readers >= MOST_READERS:
         return Json({"error": f"{MOST_READERS} pages are open already; close some"}, 429)
     return StreamingResponse(stream(studio.hub, lambda: state(studio)), media_type="text/event-stream")

@@ -103,3 +103,8 @@ def test_too_many_pages_are_refused_in_words(app, monkeypatch):
 def test_a_silent_page_hears_a_sign_of_life(app, monkeypatch):
     monkeypatch.setattr(stream.stream, "__defaults__", (0.05,))
     assert b"\n\n: \n\n: \n\n" in asyncio.run(_read(app, lambda text: text.count(b": \n\n") >= 2))
+
+
+def test_the_head_of_the_events_has_an_end(app):
+    found = ask(app, "HEAD", "/api/events")
+    assert (found.status, found.body) == (200, b"")
