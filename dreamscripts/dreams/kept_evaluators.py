@@ -1,7 +1,7 @@
 """KeptEvaluators: networks and compiled evaluators, for the next dreams with the same loss in this process."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dreamscripts.dreams.prepare import BUILT_FROM, build_evaluator, open_network
 from dreamscripts.networks.network import Network
@@ -10,6 +10,8 @@ from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.named_files import files_of
 from dreamscripts.settings.schema import Settings
 
+MOST_SIZES = 8  # of pictures for an evaluator: it compiles and keeps its code for each
+
 
 @dataclass
 class _Kept:
@@ -17,6 +19,7 @@ class _Kept:
     evaluator: Evaluator | None = None
     built_for: tuple[int, Choices] | None = None  # the number of pictures, and the algorithms
     pixels: int = 0  # of the largest picture
+    sizes: set[tuple[int, int]] = field(default_factory=set)  # heights and widths of the largest octaves
 
 
 class KeptEvaluators:
@@ -51,12 +54,16 @@ class KeptEvaluators:
         kept = self._kept.get(_key(settings))
         if kept is None or kept.network is not network:
             return build_evaluator(network, settings, height, width, pictures=pictures, choices=choices)
-        if kept.evaluator is None or kept.built_for != (pictures, choices) or height * width > kept.pixels:
+        is_full = (height, width) not in kept.sizes and len(kept.sizes) >= MOST_SIZES
+        fits = kept.built_for == (pictures, choices) and height * width <= kept.pixels
+        if kept.evaluator is None or is_full or not fits:
             kept.evaluator = None  # the memory of both together could be too small
             made = build_evaluator(network, settings, height, width, pictures=pictures, choices=choices)
             if made.exact is not None and made.exact != settings.tiles:  # the free memory has chosen the tiles
                 return made
             kept.evaluator, kept.built_for, kept.pixels = made, (pictures, choices), height * width
+            kept.sizes.clear()
+        kept.sizes.add((height, width))
         kept.evaluator.reset()
         return kept.evaluator
 

@@ -13,7 +13,7 @@ from dreamscripts.jobs.work import Work
 from dreamscripts.settings.schema import Settings
 
 SIDE = 192  # pixels: the longer side
-ITERATIONS = 2  # at most, in each octave
+ITERATIONS = 5  # at most, in each octave
 NETWORK = "pocket"  # it is inside the package, and quick
 
 OnMade = Callable[[str, Path], None]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dreamscripts")
 
 NICE = {"dreams": 10, "previews": 5}  # the server answers first, then previews are made, and then dreams
-KEPT = {"dreams": 3, "previews": 40}  # evaluators; those of `pocket` for the previews are small
+KEPT = {"dreams": 3, "previews": 12}  # evaluators; one for a preview takes about 20 MB
 LAST_WISH = 15.0  # seconds in which a worker without a server stops cleanly
 
 

@@ -73,6 +73,14 @@ def test_a_larger_picture_is_measured_against_the_memory_again(picture, settings
     assert len(built) == 2
 
 
+def test_an_evaluator_that_was_compiled_for_many_sizes_is_built_again(picture, settings, built, monkeypatch):
+    monkeypatch.setattr(kept_evaluators, "MOST_SIZES", 2)
+    kept = KeptEvaluators()
+    for height in (48, 40, 48, 36):
+        next(dream(picture[:height], settings, kept=kept))
+    assert len(built) == 2
+
+
 def test_other_algorithms_have_an_evaluator_of_their_own(picture, settings, built):
     kept = KeptEvaluators()
     for choices in (Choices(), Choices(winograd_from=0.0), Choices(winograd_from=0.0)):

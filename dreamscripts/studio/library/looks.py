@@ -20,7 +20,7 @@ from dreamscripts.studio.library.scanning import Stamp
 from dreamscripts.studio.library.within import Missing
 
 NAME = re.compile("[a-z0-9_-]{1,60}")
-FIRST = ("menagerie", "dreamy", "bad_trip", "marble", "cool_trip", "hardcore", "tutorial_octaves", "caffe")
+FIRST = ("menagerie", "dreamy", "bad_trip", "marble", "bad_trip_octaves", "hardcore", "tutorial_octaves", "caffe")
 """The looks whose previews come first: they are as different as looks can be."""
 
 

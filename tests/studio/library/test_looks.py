@@ -30,7 +30,7 @@ def test_all_named_settings_are_looks_with_a_title_and_a_sentence(library):
 def test_looks_that_need_no_photograph_or_a_guide_have_no_preview_and_eight_come_first(library):
     ranks = {look.name: look.preview_rank for look in library.looks.all()}
     assert sorted(name for name, rank in ranks.items() if rank is not None and rank < 8) == sorted(
-        ["menagerie", "dreamy", "bad_trip", "marble", "cool_trip", "hardcore", "tutorial_octaves", "caffe"]
+        ["menagerie", "dreamy", "bad_trip", "marble", "bad_trip_octaves", "hardcore", "tutorial_octaves", "caffe"]
     )
     assert len({rank for rank in ranks.values() if rank is not None and rank < 8}) == 8
     assert ranks["fourier"] is ranks["notebook_channel"] is ranks["gallery"] is None
