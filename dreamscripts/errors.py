@@ -109,8 +109,25 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
 
 
+PLAIN = {
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "above",
+    "less than": "below",
+    "a valid dictionary": "a table",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+    "a valid list": "a list",
+}
+"""What pydantic says that something should be, and what a person would say."""
+
+
 def plain_words(complaint: str) -> str:
     """Rephrase a message of pydantic or Typer without its jargon."""
     plain = re.sub("(^|: )(Value error, |(Input|Dictionary) (?=should))", r"\1", complaint)
     plain = re.sub(r"a valid dictionary or instance of \w+", "a table", plain)
-    return plain.replace("a valid dictionary", "a table").partition(", unable to")[0]
+    for jargon, word in PLAIN.items():
+        plain = plain.replace(f"should be {jargon}", f"should be {word}")
+    return plain.partition(", unable to")[0]

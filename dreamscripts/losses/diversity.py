@@ -8,7 +8,7 @@ from dreamscripts.losses.term import Features
 
 @penalty("diversity", on="layer", compares=True)
 class Diversity(LayerPenalty):
-    """Similarity of the pictures in a batch, measured in one layer, times their activation.
+    """The similarity of the pictures in a batch, measured in one layer, times their activation. One picture has none.
 
     Similarity is the cosine between the Gram matrices, averaged over the other pictures (Olah et al. 2017, "Feature
     Visualization"). It is multiplied by |E| / N, the mean activation of the N pictures, because activations of layers

@@ -11,7 +11,10 @@ from dreamscripts.losses.term import Features, Term
 
 @penalty("continuity")
 class Continuity(Term):
-    """Σ ((∂x/∂i)² + (∂x/∂j)²)^1.25 / (H·W·3): the differences between neighbouring pixels, as in the Keras example."""
+    """The differences between neighbouring pixels. A larger weight gives a smoother picture.
+
+    Σ ((∂x/∂i)² + (∂x/∂j)²)^1.25 / (H·W·3), as in the Keras example.
+    """
 
     tileable = True
 
@@ -41,7 +44,10 @@ def _sum_of_squares_to_five_fourths() -> Callable[[Tensor, Tensor], Tensor]:
 
 @penalty("dream_l2")
 class ImageL2(Term):
-    """Σ x² / (H·W·3): the distance of the picture from the network's mean colour, as in the Keras example."""
+    """The distance of the picture from the network's mean colour, a grey. A larger weight gives calmer colours.
+
+    Σ x² / (H·W·3), as in the Keras example.
+    """
 
     tileable = True
 
@@ -51,7 +57,10 @@ class ImageL2(Term):
 
 @penalty("total_variation")
 class TotalVariation(Term):
-    """(Σ |∂x/∂i| + Σ |∂x/∂j|) / (H·W·3): like continuity, but penalizes edges less."""
+    """The differences between neighbouring pixels, like continuity, but edges stay sharper.
+
+    (Σ |∂x/∂i| + Σ |∂x/∂j|) / (H·W·3).
+    """
 
     tileable = True
 

@@ -139,7 +139,7 @@ def test_a_link_is_not_followed(make, tmp_path):
         ({"moments": []}, "moments: "),
         ({"moments": [{"passes": 2, "lowest": 1.0}, {"passes": 2, "lowest": 1.0}]}, "pass 2 cannot follow pass 2"),
         ({"moments": [{"passes": n + 1, "lowest": 1.0} for n in range(1000)]}, "moments: "),
-        ({"name": 7}, "name: should be a valid string"),
+        ({"name": 7}, "name: should be text"),
         ({"more": 7}, "more: "),
         ({"moments": [{"passes": 1, "lowest": 1.0}]}, "its passes differ from those of the others"),
     ],

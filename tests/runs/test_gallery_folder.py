@@ -287,13 +287,13 @@ def test_a_folder_that_is_not_the_layer_s_is_refused(gallery, folder, name):
     ("change", "says"),
     [
         ({"done": [0, 10]}, "channel 10 is listed, but the layer has 10"),
-        ({"done": [-1]}, "layers.block4_conv3.done.0: should be greater than or equal to 0"),
-        ({"done": [True]}, "layers.block4_conv3.done.0: should be a valid integer"),
+        ({"done": [-1]}, "layers.block4_conv3.done.0: should be at least 0"),
+        ({"done": [True]}, "layers.block4_conv3.done.0: should be a whole number"),
         ({"done": "all"}, "layers.block4_conv3.done: should be a valid"),
         ({"channels": 10**30}, "layers.block4_conv3.channels: should be less than"),
         ({"size": 0}, "layers.block4_conv3.size: should be greater than"),
-        ({"sheet": 1}, "layers.block4_conv3.sheet: should be a valid boolean"),
-        ({"folder": None}, "layers.block4_conv3.folder: should be a valid string"),
+        ({"sheet": 1}, "layers.block4_conv3.sheet: should be true or false"),
+        ({"folder": None}, "layers.block4_conv3.folder: should be text"),
         ({"colour": "red"}, "layers.block4_conv3.colour: "),
     ],
 )

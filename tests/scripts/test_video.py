@@ -98,7 +98,7 @@ def test_notes_on_the_film_are_said(command_here, film):
         (("film.mp4", "--from", "0.5", "--to", "0.2"), "the end (0.2 seconds) must come after the start (0.5 seconds)"),
         (("film.mp4", "--from", "0.5", "--from", "0.2"), "give --from once with seconds, and once with a film"),
         (("film.mp4", "--from", "fast.mp4"), "fast.mp4: there is no such film"),
-        (("film.mp4", "--every", "0"), "video.every = 0: should be greater than or equal to 1"),
+        (("film.mp4", "--every", "0"), "video.every = 0: should be at least 1"),
         (("film.mp4", "--persistence", "1"), "video.persistence = 1.0: should be less than 1"),
         (("film.mp4", "-o", "film.mp4"), "film.mp4: is the film that is dreamt of; choose another --output"),
         (("film.mp4", "-o", "old.mp4"), "old.mp4: already exists; choose another --output"),

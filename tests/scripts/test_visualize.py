@@ -144,7 +144,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--channels", "4,5"], "give only one of these: --channel 0, "),
         (["--channel", 3, "--direction", "zeros.npy"], "give only one of these"),
         (["--channel", "three"], "'--channel'"),
-        (["--channel=-1"], "'--channel': should be greater than or equal to 0"),
+        (["--channel=-1"], "'--channel': should be at least 0"),
         *(
             (["--channels", text], f"--channels {text}: use numbers such as 65,139")
             for text in ("3;5", "3,,5", "3:", "3:x")
@@ -169,7 +169,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--output", "no/mine.png"], "no/mine.png: the folder 'no' does not exist; create it first"),
         (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
         (["--channel", 3, "--size", 20_000, "--diversity", 16], "GB are free: use a smaller --size"),
-        (["--channel", 3, "--diversity", 0], "'--diversity': should be greater than or equal to 1"),
+        (["--channel", 3, "--diversity", 0], "'--diversity': should be at least 1"),
         (["--channel", 3, "--size", 0], "size = 0: should be greater"),
         (["--channel", 3, "--set", "optimizer.steps=3"], "did you mean 'optimizer.step'"),
         (["--channel", 3, "--set", "optimizer.laplacian=4"], "optimizer.laplacian works only with pixels"),

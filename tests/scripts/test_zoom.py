@@ -129,7 +129,7 @@ def test_if_the_network_cannot_be_used_nothing_is_left(command_here, photo):
         (("--fps", "nan"), "zoom.fps"),
         (("--zoom", "20"), "zoom.factor = 20.0"),
         (("--point", "1"), "--point 1: write two numbers from 0 to 1, such as 0.5,0.4"),
-        (("--point", "0.5,2"), "zoom.y = 2.0: should be less than or equal to 1"),
+        (("--point", "0.5,2"), "zoom.y = 2.0: should be at most 1"),
         (("--loop", "--seconds", "1"), "a loop must enlarge 3 times in all, and this film enlarges 1.2 times"),
         (("--loop", "--zoom", "0.9"), "loop = true needs an enlargement"),
         (("--journey", "decent"), "there is no journey called 'decent' (did you mean 'descent'?)"),

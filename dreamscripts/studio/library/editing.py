@@ -15,28 +15,39 @@ from dreamscripts.settings.network_names import short_name
 from dreamscripts.settings.optimizer_keys import DEFAULT, RENAMED, is_known
 
 LONGEST = 100_000  # characters of settings that a page may send
+MOST_WITH_COMMENTS = 20_000  # characters: the time to find the comments grows with their square
 SOURCE = "settings"  # in messages
 
 
 def changed(toml: str, changes: Mapping[str, Any]) -> str:
     """Return TOML with other values for some dotted keys. None removes a key. Comments stay where they are.
 
+    Of very long settings, which no person writes, the comments are lost.
+
     The key of a layer is "features." and its name. With another optimizer, the keys that it does not have are removed.
     Raises SettingsError if the text is not TOML, or if a part of a key is a value.
     """
     table = parsed(toml)
-    try:
-        document = tomlkit.parse(toml)
-        for key, value in changes.items():
-            _change(document, key, value)
-        text = document.as_string()
-    except (TOMLKitError, RecursionError):
-        text = ""
+    text = _changed_with_comments(toml, changes) if len(toml) <= MOST_WITH_COMMENTS else ""
     for key, value in changes.items():
         _change(table, key, copy.deepcopy(value))
     if text and _parses_to(text, table):
         return text
-    return tomli_w.dumps(table)  # without comments, but with the right values
+    try:
+        return tomli_w.dumps(table)  # without comments, but with the right values
+    except (ValueError, RecursionError):  # a number of thousands of digits, for example
+        raise SettingsError(f"{SOURCE}: contain a value that no setting can have") from None
+
+
+def _changed_with_comments(toml: str, changes: Mapping[str, Any]) -> str:
+    """Return the text with the changes, or "" if the library that keeps comments cannot read it."""
+    try:
+        document = tomlkit.parse(toml)
+        for key, value in changes.items():
+            _change(document, key, value)
+        return document.as_string()
+    except (TOMLKitError, RecursionError):
+        return ""
 
 
 def parsed(toml: str) -> dict[str, Any]:

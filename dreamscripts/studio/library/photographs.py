@@ -209,10 +209,10 @@ def shown_name(name: str) -> str:
 
 def stem_of(name: str) -> str:
     """Return what a file that is made of the picture `name` may be called, in any file system and without ending."""
-    stem = re.sub(r'[<>:"/\\|?*%]+', "-", re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name))[:LONGEST_STEM].strip("-. ")
+    stem = re.sub(r'[<>:"/\\|?*%]+', "-", re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name))[:LONGEST_STEM]
     while len(stem.encode()) > 2 * LONGEST_STEM:
         stem = stem[:-1]
-    return stem or "photograph"
+    return stem.strip("-. ") or "photograph"
 
 
 def _upload(folder: Path) -> Path:

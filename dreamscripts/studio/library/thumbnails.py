@@ -19,13 +19,14 @@ from dreamscripts.images.files import save_picture
 from dreamscripts.images.pillow import quiet, refusals
 from dreamscripts.runs.array_files import load_array
 from dreamscripts.studio.library import within
+from dreamscripts.studio.library.dreams import png_size
 from dreamscripts.studio.library.folder import StudioFolder
-from dreamscripts.studio.library.photographs import MOST_PIXELS
 from dreamscripts.studio.library.within import Missing
 
 SIDE = 480  # pixels, for a tile of half this size on a screen with two pixels per point
 QUALITY = 82
 LATEST_FRAME = 60  # of a film: its first frame is often only the photograph
+MOST_PIXELS = 89_000_000  # Pillow warns of more
 MOST_FILES, MOST_BYTES = 4000, 2**29
 WRITES = 50  # between two looks at how much there is
 OF_START = 3  # memory for start.npy: its size, times this
@@ -97,8 +98,12 @@ class Thumbnails:
 
 
 def _small_picture(base: Path, *parts: str) -> Image.Image:
+    """Make a picture small. It is not within `quiet`, where a large upload would keep all others waiting."""
+    width, height = png_size(base, *parts) or (0, 0)
+    if width * height > MOST_PIXELS:
+        raise Missing("this picture is too large to be shown")
     path = base.joinpath(*parts)
-    with within.open_file(base, *parts) as file, quiet(), refusals(path), Image.open(file, formats=("PNG",)) as image:
+    with within.open_file(base, *parts) as file, refusals(path), Image.open(file, formats=("PNG",)) as image:
         return _small(image)
 
 

@@ -1,5 +1,6 @@
 """Values change in the text of settings, and every comment stays where it is."""
 
+import time
 import tomllib
 
 import pytest
@@ -112,6 +113,16 @@ def test_a_text_that_is_not_toml_is_refused(text):
 def test_a_text_that_is_too_long_is_refused():
     with pytest.raises(SettingsError, match="longer"):
         changed("#" * (editing.LONGEST + 1), {})
+
+
+def test_of_very_long_settings_the_values_change_and_the_time_is_short():
+    text = "network = 'pocket'\n[features]\n" + "".join(f"layer{number} = 1\n" for number in range(5000))
+    began = time.monotonic()
+    table = tomllib.loads(changed(text, {"size": 64, "features.layer7": 3}))
+    assert time.monotonic() - began < 2
+    assert (table["size"], table["features"]["layer7"], table["features"]["layer8"]) == (64, 3, 1)
+    with pytest.raises(SettingsError, match="no setting can have"):
+        changed(text + "seed = 0x" + "f" * 10_000, {"size": 64})
 
 
 @pytest.mark.parametrize("name", named_files())

@@ -17,6 +17,7 @@ from dreamscripts.film_files.animation import write_animation
 from dreamscripts.film_files.frame import Frame
 from dreamscripts.film_files.kinds import kind_of
 from dreamscripts.images.files import save_picture
+from dreamscripts.images.pillow import quiet
 from dreamscripts.settings.schema import Settings
 from dreamscripts.studio.library import thumbnails
 from dreamscripts.studio.library.within import Missing
@@ -286,6 +287,17 @@ def test_a_single_picture(library, picture):
     assert content_of(library.files.open(run.id, "thumbnail.jpg"))[:2] == b"\xff\xd8"
     with pytest.raises(Missing):
         library.files.open(run.id, "final.png")
+
+
+def test_thumbnails_do_not_wait_for_a_picture_that_is_being_decoded(library, run):
+    found = []
+    with quiet():  # as while a large photograph is read
+        thread = threading.Thread(
+            target=lambda: found.append(content_of(library.files.open(run.id, "thumbnail.jpg"))), daemon=True
+        )
+        thread.start()
+        thread.join(10)
+    assert found
 
 
 def test_many_threads_ask_for_one_thumbnail(library, run):

@@ -125,7 +125,7 @@ def test_checked_settings_have_all_values_by_their_dotted_keys(library):
 PROBLEMS = [
     ("size = \n", "This is not valid TOML: Invalid value", 1),
     ("# a\n\n[features", "This is not valid TOML: Expected ']'", 3),
-    (TEXT.replace("300", "3.5"), "size = 3.5: should be a valid integer", 3),
+    (TEXT.replace("300", "3.5"), "size = 3.5: should be a whole number", 3),
     (TEXT.replace("size", "sise"), "there is no setting 'sise' (did you mean 'size'?)", 3),
     (TEXT + "[optimizer]\nclip = 3\n", "optimizer.clip = 3", 8),
     (TEXT + "[optimizer]\nclipp = true\n", "there is no setting 'optimizer.clipp'", 8),

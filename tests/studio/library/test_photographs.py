@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
@@ -318,6 +318,7 @@ def test_a_name_is_shown_without_folders_and_hidden_characters_and_never_is_a_pa
 
 
 @given(st.text())
+@example("x" * 30 + "\U0001d400" * 24 + " \U0001d400")
 def test_any_name_makes_a_stem_for_any_file_system(text):
     shown = shown_name(text)
     assert 0 < len(shown) <= photographs.LONGEST_NAME
