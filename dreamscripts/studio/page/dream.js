@@ -25,7 +25,7 @@ export function view(root, store, api) {
   const stage = createStage(store, api, { onUse: (photo) => choose(photo.id), onForget: forgetPhoto });
   const panel = createPanel({ store, api, draft, intake, onPhoto: choose, onDream: dream, onSettings: () => settings.open() });
   const settings = createSettings(draft);
-  const queue = createQueue(api, titleOf, watch);
+  const queue = createQueue(store, api, titleOf, watch);
   const work = el("div", { class: "dream" }, stage.element, panel.element, el("div", { class: "lower" }, queue.element, settings.element));
   const panelDiffers = memory();
   const settingsDiffer = memory();
@@ -36,6 +36,7 @@ export function view(root, store, api) {
   const endings = [
     store.subscribe(show), draft.subscribe(show), intake.destroy, stage.destroy, panel.destroy,
     store.on("back", panel.askAgain),
+    store.on("watch", watchRunning),
     store.on("previews-ended", ({ message }) => message && notice(message)),
     shortcut("o", "Choose a photograph", intake.choose),
     shortcut("d", "Dream with these settings", dream),
@@ -43,11 +44,15 @@ export function view(root, store, api) {
     shortcut("s", "Stop the dream that you watch", () => stage.stop()),
     shortcut("a", "All settings", () => settings.open()),
   ];
-  const running = store.state.jobs.find(({ state }) => state === "running");
-  if (running) watch(running.id);
+  watchRunning();
   beginning(draft, store).catch(complain);
   api.get("/api/form").then(build).catch(complain);
   show();
+
+  function watchRunning() {
+    const running = store.state.jobs.find(({ state }) => state === "running");
+    if (running) watch(running.id);
+  }
 
   function build(given) {
     form = given;

@@ -69,9 +69,29 @@ function showWorkers({ workers }) {
   setText(line, bad ? bad.message : waking ? "Waking up…" : "");
 }
 
+// Everywhere, and above everything on a phone: that a dream is under way, and the way to it.
+function showWork({ jobs }) {
+  const running = jobs.find(({ state }) => state === "running");
+  const waiting = jobs.filter(({ state }) => state === "waiting").length;
+  const line = document.getElementById("work-status");
+  line.hidden = !running;
+  if (!running) return;
+  const share = running.progress ? `${Math.round(100 * running.progress.share)} %` : "…";
+  const after = waiting ? `, ${waiting} ${waiting === 1 ? "waits" : "wait"}` : "";
+  if (!line.children.length) line.append(el("span", { class: "where-wide" }), el("span"), el("span", { class: "where-wide" }));
+  ["Dreaming\u00a0", share, after].forEach((words, part) => setText(line.children[part], words));
+}
+
+function goToWork() {
+  if (["", "#/"].includes(location.hash)) store.receive("watch", null);
+  else location.hash = "#/"; // which shows the dream under way
+}
+
+document.getElementById("work-status").addEventListener("click", goToWork);
 document.getElementById("help").addEventListener("click", showShortcuts);
 document.getElementById("skip").addEventListener("click", (event) => (event.preventDefault(), main.focus()));
 store.subscribe(showWorkers);
+store.subscribe(showWork);
 store.on("worker", ({ status, message }) => status === "restarted" && message && notice(message));
 startShortcuts();
 listen(onEvent, onStatus);

@@ -7,7 +7,7 @@ import { wordsLeft, wordsOf } from "./watch.js";
 const KINDS = { dream: "", zoom: "Zoom film: ", movie: "Film: " };
 
 // `titleOf(look)` gives the words for a look; `onWatch(id)` when a person wants to watch a job.
-export function createQueue(api, titleOf, onWatch) {
+export function createQueue(store, api, titleOf, onWatch) {
   const title = el("h2", {}, "Queue");
   const clear = button("Remove what stopped", () => clearStopped(), { class: "quiet push", hidden: true });
   const list = el("ul", { class: "queue-list" });
@@ -23,7 +23,7 @@ export function createQueue(api, titleOf, onWatch) {
     const act = (method, tail, body) => () => ask(method, `/api/jobs/${job.id}${tail}`, body);
     const buttons = {
       first: button("Move to the front", () => ask("post", `/api/jobs/${job.id}/move`, { before: firstWaiting()?.id ?? null }), { icon: "first", only: true, class: "quiet" }),
-      stop: button("Stop", act("post", "/stop"), { icon: "stop", only: true, class: "quiet" }),
+      stop: button("Stop", () => (store.receive("stopping", job), act("post", "/stop")()), { icon: "stop", only: true, class: "quiet" }),
       go: button("Go on", act("post", "/go-on"), { icon: "go", only: true, class: "quiet" }),
       remove: button("Remove from the queue", () => members(item.job).forEach(({ id }) => ask("del", `/api/jobs/${id}`)), { icon: "close", only: true, class: "quiet" }),
     };
@@ -45,8 +45,7 @@ export function createQueue(api, titleOf, onWatch) {
     item.job = job;
     const rest = inSheet(job) ? `Nine variations, ${members(job).length} to come: ` : "";
     setText(item.querySelector(".queue-name"), `${rest}${KINDS[job.kind] ?? ""}${titleOf(job.look)}${job.photo ? `, ${job.photo.name}` : ""}`);
-    const left = job.state === "running" && job.progress ? wordsLeft(job.progress) : "";
-    setText(item.querySelector(".queue-state"), [wordsOf(job, jobs.filter((one) => !over(one)).indexOf(job)), left].filter(Boolean).join(", "));
+    setText(item.querySelector(".queue-state"), [wordsOf(job, jobs.filter((one) => !over(one)).indexOf(job)), wordsLeft(job)].filter(Boolean).join(", "));
     item.classList.toggle("bad", job.state === "failed");
     const bar = item.querySelector("progress");
     bar.hidden = job.state !== "running";
@@ -66,9 +65,18 @@ export function createQueue(api, titleOf, onWatch) {
       element.hidden = jobs.length === 0;
       clear.hidden = jobs.filter(over).length < 2;
       setText(title, `Queue (${jobs.length})`);
+      const held = list.contains(document.activeElement) ? document.activeElement : null;
       keyed(list, jobs, ({ id }) => id, make, update);
+      if (held && (held.hidden || document.activeElement !== held)) focusNear(held);
     },
   };
+}
+
+// What had the focus was moved, hidden or removed: give the focus to it, or to what is left of its entry.
+function focusNear(held) {
+  const entry = held.closest("li");
+  const left = held.hidden ? entry?.querySelector(".queue-buttons button:not([hidden])") : held;
+  if (entry?.isConnected) left?.focus();
 }
 
 // The pictures of a sheet that wait are one entry.

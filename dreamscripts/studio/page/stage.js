@@ -9,8 +9,8 @@ const OPEN = ["running", "waiting"];
 
 // `onUse(photo)`: dream on from a picture; `onForget(photo)`: remove a photograph.
 export function createStage(store, api, { onUse, onForget }) {
-  const toPhoto = button("Photograph", showPhoto);
-  const toDream = button("Dream", () => watch(job));
+  const toPhoto = button("Photograph", showPhoto, { ariaLabel: "Show the photograph" });
+  const toDream = button("Dream", () => watch(job), { ariaLabel: "Show the dream" });
   const tabs = el("div", { class: "tabs", role: "group", "aria-label": "Show" }, toPhoto, toDream);
   const name = el("p", { class: "photo-name" });
   const forget = button("Remove this photograph", remove, { icon: "bin", only: true, class: "quiet" });

@@ -5,10 +5,11 @@ const EMPTY = {
   disk_free: null, limits: {},
 };
 
-// How each event changes the state. Events that are not here (run, run-gone, …) change nothing; views listen to them by name.
+// How each event changes the state: those of the server, and "stopping" {id}, when the person stops a job. Events that are not here (run, run-gone, …) change nothing; views listen to them by name.
 const CHANGES = {
   state: (state, data) => ({ ...state, ...data }),
-  job: (state, job) => ({ ...state, jobs: inOrder(put(state.jobs, withProgress(state.jobs, job))) }),
+  job: (state, job) => ({ ...state, jobs: inOrder(put(state.jobs, withMemory(state.jobs, job))) }),
+  stopping: (state, { id }) => ({ ...state, jobs: state.jobs.map((job) => (job.id === id ? { ...job, isStopping: true } : job)) }),
   "job-gone": (state, { id }) => ({ ...state, jobs: without(state.jobs, id) }),
   progress: (state, progress) => ({ ...state, jobs: state.jobs.map((job) => (job.id === progress.job ? { ...job, progress } : job)) }),
   preview: (state, { photo, look, url }) => ({ ...state, photos: state.photos.map((one) => (one.id === photo ? withPreview(one, look, url) : one)) }),
@@ -25,9 +26,10 @@ const put = (items, item) => (items.some(({ id }) => id === item.id) ? items.map
 const inOrder = (jobs) => [...jobs].sort((a, b) => a.place - b.place);
 const withPreview = (photo, look, url) => ({ ...photo, previews: { ...photo.previews, [look]: url } });
 
-// A job's event may come without its progress: keep what is known.
-function withProgress(jobs, job) {
-  return job.progress ? job : { ...job, progress: jobs.find(({ id }) => id === job.id)?.progress ?? null };
+// A job's event may come without its progress, and does not say that the person has stopped it: keep what is known.
+function withMemory(jobs, job) {
+  const old = jobs.find(({ id }) => id === job.id);
+  return { ...job, progress: job.progress ?? old?.progress ?? null, isStopping: Boolean(old?.isStopping) && job.state === "running" };
 }
 
 export function createStore() {

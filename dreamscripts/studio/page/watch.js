@@ -7,7 +7,6 @@ import { duration } from "./words.js";
 import { viewer } from "./viewer.js";
 import { createWatchedRows } from "./watched_rows.js";
 
-const OPEN = ["running", "waiting"];
 const END = ["stopped", "done", "failed"];
 const QUARTERS = ["", "A quarter is done", "Half is done", "Three quarters are done"];
 
@@ -29,7 +28,6 @@ export function createWatch(store, api, job, { onUse }) {
   let shown = null; // the address of the picture
   let kind = ""; // which buttons there are
   let quarter = 0;
-  let stopping = false;
   let asked = ""; // the run, and whether it had ended, when its rows were asked for
   details.addEventListener("toggle", () => details.open && showRows(null));
 
@@ -41,11 +39,9 @@ export function createWatch(store, api, job, { onUse }) {
   const use = button("Dream on from it", useIt, { icon: "go" });
   const BUTTONS = { waiting: [stop], running: [stop], stopped: [goOn, open], failed: [again], done: [open, use] };
 
-  // It stops after the pass under way, which may take a while.
   function stopIt() {
-    stopping = true;
+    store.receive("stopping", job);
     ask(`/api/jobs/${job.id}/stop`);
-    setText(line, "Stopping…");
   }
 
   async function useIt() {
@@ -72,7 +68,7 @@ export function createWatch(store, api, job, { onUse }) {
 
   function speak(progress) {
     const now = Math.min(3, Math.floor(4 * (progress.share ?? 0)));
-    if (now > quarter) announce([QUARTERS[now], wordsLeft(progress)].filter(Boolean).join(", "));
+    if (now > quarter) announce([QUARTERS[now], wordsLeft(job)].filter(Boolean).join(", "));
     quarter = Math.max(quarter, now);
   }
 
@@ -99,10 +95,9 @@ export function createWatch(store, api, job, { onUse }) {
       if (progress && now.state === "running") speak(progress);
       askForRows(now);
       showButtons(now);
-      stopping &&= OPEN.includes(now.state);
-      setText(line, stopping ? "Stopping…" : wordsOf(now, before, waking));
+      setText(line, wordsOf(now, before, waking));
       line.classList.toggle("error-text", now.state === "failed");
-      setText(left, now.state === "running" && progress ? wordsLeft(progress) : "");
+      setText(left, wordsLeft(now));
       const share = now.state === "done" ? 1 : progress?.share ?? 0;
       if (bar.value !== share) bar.value = share;
       details.hidden = now.kind !== "dream";
@@ -120,6 +115,7 @@ export function wordsOf(job, before = 0, waking = false) {
   const { state, message, progress } = job;
   if (state === "waiting" && before) return `Waiting for ${before === 1 ? "the dream" : `${before} dreams`} before it`;
   if (state === "waiting") return waking ? "Waking up: it begins in a moment" : "Waiting for its turn";
+  if (state === "running" && job.isStopping) return "Stopping…"; // after the pass under way, which may take a while
   if (state === "running" && !(progress?.iteration || progress?.frames)) return "Getting ready…";
   if (state === "running") return stepOf(progress);
   if (state === "stopped") return sentence(message) || (progress?.iteration ? `Stopped after iteration ${progress.iteration} of ${progress.iterations}` : "Stopped");
@@ -135,6 +131,8 @@ function stepOf({ octave, octaves, iteration, iterations, frame, frames }) {
   return `${size}${size ? "iteration" : "Iteration"} ${iteration} of ${iterations}`;
 }
 
-export function wordsLeft({ left }) {
-  return left === null || left === undefined ? "" : left < 1 ? "almost done" : `about ${duration(left)} left`;
+export function wordsLeft({ state, progress, isStopping }) {
+  const left = progress?.left ?? null;
+  if (left === null || state !== "running" || isStopping) return "";
+  return left < 1 ? "almost done" : `about ${duration(left)} left`;
 }
