@@ -54,8 +54,9 @@ class Connection(H11Protocol):
 
     def _make_room(self) -> None:
         """End the connection that has been silent for longest. The page asks at once, and those of a flood do not."""
-        idle = [one for one in self.connections if one.cycle is None or one.cycle.response_complete]
-        silent = min(idle, key=lambda one: one._last_heard)  # this one at least
+        ours = [one for one in self.connections if isinstance(one, Connection)]
+        idle = [one for one in ours if one.cycle is None or one.cycle.response_complete]  # this one at least
+        silent = min(idle, key=lambda one: one._last_heard)
         self.connections.discard(silent)
         silent.transport.abort()
 

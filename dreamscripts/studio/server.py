@@ -87,7 +87,7 @@ def _serve(studio: Studio, listener: Listener, port: int | None, browser: bool, 
         open_browser(address, opening)
     background = Background(studio)
     Server(build(studio, listener.names), studio.hub, background.start).run([listener.socket])
-    say("the studio ends, and waits for the pass under way")
+    say("the studio ends as soon as the work under way is saved")
     background.end()
     with suppress(OSError):
         opening.unlink(missing_ok=True)

@@ -30,8 +30,10 @@ class StudioFolder:
         """Make the store if it does not exist. Raises OutputError if the folder cannot be used."""
         base = Path(base)
         with output_errors(base):
+            if not base.exists():
+                raise OutputError(f"{base}: there is no such folder; make it first")
             if not base.is_dir():
-                raise OutputError(f"{base}: is not a folder; give the folder where your dreams are to lie")
+                raise OutputError(f"{base}: is not a folder; name the folder of your dreams")
             self.base = base.resolve()
         self.store = self.base / STORE
         make_private(self.store)

@@ -135,6 +135,12 @@ export function createDraft(api) {
 }
 
 // What the page was left with, or what another place of the page hands over: {look, toml}.
+// Keep settings with which the dream view shall begin, as of a run.
+export function keepDraft(look, toml) {
+  sessionStorage.setItem(KEYS.look, look);
+  sessionStorage.setItem(KEYS.toml, toml);
+}
+
 export function keptDraft() {
   return { look: sessionStorage.getItem(KEYS.look), toml: sessionStorage.getItem(KEYS.toml) };
 }

@@ -63,7 +63,7 @@ class RunView {
       el("a", { class: "button icon quiet", href: "#/history", title: "History", "aria-label": "Back to the history" }, icon("back")),
       el("div", {}, el("h1", {}, run.kind === "film" ? `Film: ${titleOf(run)}` : titleOf(run), run.photo_name ? el("span", {}, ` on ${run.photo_name}`) : null), this.facts));
     const notes = run.notes?.length ? el("ul", { class: "notes quiet-text" }, run.notes.map((note) => el("li", {}, note))) : null;
-    this.side = el("div", { class: "run-side" }, this.message, this.actions, this.downloads, this.#plot(run), notes, settingsText(run.settings));
+    this.side = el("div", { class: "run-side" }, this.message, this.actions, this.downloads, this.#plot(run), notes, settingsText(run.settings, run.name));
     this.stage = el("div", { class: "run-stage" }, this.#picture(run));
     this.root.replaceChildren(el("article", { class: "run" }, head, this.stage, this.side));
     this.#describe();

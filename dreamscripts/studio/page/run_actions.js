@@ -1,10 +1,13 @@
 // What can be done with a run: go on, dream on from it, make films of it, take its files, delete it.
 
-import { el, icon } from "./dom.js";
-import { notice } from "./notice.js";
+import { openDialog } from "./dialog.js";
+import { button, el, icon } from "./dom.js";
+import { complain, notice } from "./notice.js";
 import { actionButton, altOf, toTrash } from "./runs.js";
 
 const PHOTOGRAPH = "dreamscripts-photo"; // where the page keeps which photograph is chosen
+const LENGTHS = [3, 10, 20]; // seconds of a zoom
+const LARGEST = 640; // pixels of the longer side of a zoom
 
 // The job that makes a run now, or will; undefined if none does.
 export function activeJob(run, store) {
@@ -23,7 +26,7 @@ export function runActions(run, store, api, leaves) {
   add(run.resumable && !job, "Go on", () => goOn(run, api), { icon: "go", class: "primary" });
   add(ready, "Dream on from here", () => dreamOn(run, api), { icon: "picture", class: run.resumable ? "" : "primary" });
   add(ready && video, "Make a film", () => makeFilm(api, { kind: "movie", run: run.id }), { icon: "film" });
-  add(ready && video, "Film of a zoom", () => zoomInto(run, api), { icon: "full" });
+  add(ready && video, "Film of a zoom", () => zoomInto(run, api), { icon: "film" });
   add(!job && run.state !== "running", "Move to trash", () => remove(run, api, leaves), { icon: "bin", class: "quiet" });
   return buttons;
 }
@@ -45,9 +48,21 @@ async function makeFilm(api, job) {
   notice("The film is in the queue. It will be in the history.", { action: "See the queue", act: () => (location.hash = "#/") });
 }
 
-async function zoomInto(run, api) {
+// Ask how long the film of a zoom shall be, and put it into the queue.
+function zoomInto(run, api) {
+  const lengths = LENGTHS.map((seconds) => button(`${seconds} seconds`, () => {
+    dialog.close();
+    zoom(run, api, seconds).catch(complain);
+  }, { class: seconds === LENGTHS[0] ? "primary" : "" }));
+  const dialog = openDialog("How long shall the film be?",
+    el("p", {}, `It goes into the picture endlessly, and dreams on. Each second has 30 pictures, so a long film takes its time. The picture becomes one of your photographs.`), lengths);
+}
+
+async function zoom(run, api, seconds) {
   const photo = await api.post(`/api/runs/${run.id}/use`);
-  await makeFilm(api, { kind: "zoom", photo: photo.id, look: run.look, toml: run.settings });
+  const size = Math.min(LARGEST, Math.max(run.width, run.height));
+  const { toml } = await api.post("/api/settings/change", { toml: run.settings, changes: { "zoom.seconds": seconds, size } });
+  await makeFilm(api, { kind: "zoom", photo: photo.id, look: run.look, toml });
 }
 
 async function remove(run, api, leaves) {

@@ -60,7 +60,7 @@ def open_page(chromium) -> Iterator[Callable[..., WatchedPage]]:
             context.set_default_timeout(PATIENCE)
             watched = WatchedPage(context.new_page(), "{0.scheme}://{0.netloc}".format(urlsplit(address)))
             opened.append(watched)
-            watched.page.goto(address)
+            watched.page.goto(address, timeout=6 * PATIENCE)
             return watched
 
         yield open_page

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+AWAKE = 240_000
+"""Milliseconds that a network may need to wake, on a busy machine."""
+
 
 def arrive(page: Page) -> None:
     """Wait until a view is drawn: before that, the browser drops what is typed."""
@@ -49,3 +52,12 @@ def write_settings(page: Page, toml: str) -> None:
 def begin(page: Page) -> None:
     """Press the button that begins the dream."""
     page.get_by_role("region", name="What to dream").get_by_role("button", name="Dream", exact=True).click()
+
+
+def wait_for_iteration(page: Page, least: int) -> None:
+    """Wait until the dream that is watched has come to an iteration. The network may have to wake first."""
+    reached = """least => {
+        const words = document.querySelector("[aria-label=Picture] .watch-line")?.textContent;
+        return Number(/iteration (\\d+) of/i.exec(words)?.[1]) >= least;
+    }"""
+    page.wait_for_function(reached, arg=least, timeout=AWAKE)

@@ -29,7 +29,7 @@ def dreaming(new_studio, open_page, tmp_path):
     """Start a studio and a dream of 1000 iterations; return the studio and the page."""
     studio = new_studio()
     opened = open_page(studio.address)
-    choose(opened.page, "choose one", save_photo(tmp_path / "hills.png"))
+    choose(opened.page, "Choose one", save_photo(tmp_path / "hills.png"))
     write_settings(opened.page, TOML)
     begin(opened.page)
     wait_for_iteration(opened.page, 5)

@@ -98,5 +98,8 @@ def test_a_store_that_is_a_link_or_a_file_is_refused(tmp_path, place):
 
 
 def test_a_folder_that_is_missing_is_refused_in_words(tmp_path):
-    with pytest.raises(OutputError, match="is not a folder"):
+    with pytest.raises(OutputError, match="there is no such folder; make it first"):
         StudioFolder(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is not a folder"):
+        StudioFolder(tmp_path / "file")
