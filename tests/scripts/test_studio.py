@@ -116,7 +116,7 @@ def test_no_heavy_library_is_imported(command):
 
 
 def test_a_folder_that_does_not_exist_is_said(command_here):
-    assert "is not a folder" in mistake(command_here("studio", "nowhere", "--no-browser"))
+    assert "there is no such folder" in mistake(command_here("studio", "nowhere", "--no-browser"))
 
 
 def test_a_file_that_is_allowed_must_exist(command_here):
