@@ -22,7 +22,7 @@ class StudioFolder:
         """Return the events of a kind."""
         return [event for event in list(self.events) if isinstance(event, kind)]
 
-    def wait(self, condition, seconds: float = 240) -> None:
+    def wait(self, condition, seconds: float = 600) -> None:
         """Wait until a condition is true. Fails if it takes too long."""
         end = time.monotonic() + seconds
         while not condition():

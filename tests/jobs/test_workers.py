@@ -152,7 +152,7 @@ def test_the_server_is_killed_at_random_moments(base, photo, toml, of_command):
         time.sleep(chance.random() * 0.2)
         server.kill()
         server.wait()
-        assert start_server(base).communicate(timeout=240)[0].endswith("done\n")
+        assert start_server(base).communicate(timeout=900)[0].endswith("done\n")
         assert [(job.state, job.message) for job in StudioFolder(base).queue.jobs] == [("done", "")]
         assert results(base / job.folder) == of_command, number
         StudioFolder(base).queue.remove(job.id)
