@@ -2,13 +2,14 @@
 
 import { button, el, setText } from "./dom.js";
 import { confirmed } from "./dialog.js";
+import { notice } from "./notice.js";
 import { createWatch } from "./watch.js";
 import { viewer } from "./viewer.js";
 
 const OPEN = ["running", "waiting"];
 
 // `onUse(photo)`: dream on from a picture; `onForget(photo)`: remove a photograph.
-export function createStage(store, api, { onUse, onForget }) {
+export function createStage(store, api, titleOf, { onUse, onForget }) {
   const toPhoto = button("Photograph", showPhoto, { ariaLabel: "Show the photograph" });
   const toDream = button("Dream", () => watch(job), { ariaLabel: "Show the dream" });
   const tabs = el("div", { class: "tabs", role: "group", "aria-label": "Show" }, toPhoto, toDream);
@@ -36,6 +37,8 @@ export function createStage(store, api, { onUse, onForget }) {
 
   async function remove() {
     const it = photo;
+    const used = store.state.jobs.some((one) => OPEN.includes(one.state) && one.photo?.id === it.id);
+    if (used) return void notice(`A dream of ${it.name} is in the queue. Remove that first.`, { bad: true });
     if (await confirmed("Remove this photograph?", `${it.name} leaves the studio. Dreams that were made of it stay.`, "Remove", { danger: true })) onForget(it);
   }
 
@@ -58,8 +61,10 @@ export function createStage(store, api, { onUse, onForget }) {
     tabs.hidden = !watched;
     toPhoto.setAttribute("aria-pressed", side === "photo");
     toDream.setAttribute("aria-pressed", side === "dream");
-    caption.hidden = side === "dream" || !photo;
-    if (photo) setText(name, `${photo.name}, ${photo.width} × ${photo.height}`);
+    caption.hidden = side === "photo" && !photo;
+    forget.hidden = side === "dream";
+    if (side === "dream") setText(name, [titleOf(watched.look), watched.photo?.name].filter(Boolean).join(", "));
+    else if (photo) setText(name, `${photo.name}, ${photo.width} × ${photo.height}`);
     if (side === "dream") {
       hold(`job ${job}`, () => createWatch(store, api, watched, { onUse }));
       const before = store.state.jobs.filter((one) => OPEN.includes(one.state) && one.place < watched.place).length;
