@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from dreamscripts.atomic_files import write_atomically
-from dreamscripts.errors import SettingsError
+from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images.colour import converter
 from dreamscripts.images.decoding import Source, decode
 from dreamscripts.images.file_kinds import kind_of
@@ -56,7 +56,10 @@ def open_photo(path: str | Path, size: int | None = None) -> Photo:
     path = Path(path)
     with quiet() as complaints:
         source = decode(path, size)
-        pixels = _read(source, size)
+        try:
+            pixels = _read(source, size)
+        except MemoryError:  # also of Pillow, for a side of millions of pixels
+            raise PictureError(f"{path}: is too large to open; make it smaller first") from None
     notes = source.notes + [f"it may be damaged: {complaint}" for complaint in complaints]
     return Photo(path, pixels, tuple(notes))
 

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import time
 import unicodedata
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from threading import RLock
 from typing import BinaryIO
@@ -17,6 +18,7 @@ from dreamscripts.errors import DreamError, PictureError, SettingsError, short
 from dreamscripts.images.decoding import fitted_size
 from dreamscripts.images.file_kinds import kind_of
 from dreamscripts.images.files import open_photo, read_settings, save_picture
+from dreamscripts.images.png_chunks import chunks
 from dreamscripts.runs.records import Record
 from dreamscripts.studio.library import within
 from dreamscripts.studio.library.folder import StudioFolder, make_private
@@ -24,6 +26,7 @@ from dreamscripts.studio.library.within import Missing
 
 MOST_BYTES = 64 * 2**20  # of a file
 MOST_PIXELS = 100_000_000
+MOST_CHUNKS = 50_000  # of a PNG: to look at millions of them takes minutes
 LONGEST_SIDE = 4096  # pixels; larger photographs are reduced
 MOST_PHOTOGRAPHS = 500
 LONGEST_NAME, LONGEST_STEM = 120, 60  # characters, to show and in the names of files
@@ -224,6 +227,8 @@ def _checked_kind(path: Path) -> str:
     """Return the format of a picture. Raises PictureError if it is none of KINDS."""
     with path.open("rb") as file:
         kind = kind_of(file)
+        if kind.name == "PNG" and next(islice(chunks(file), MOST_CHUNKS, None), None):
+            raise PictureError(f"{path}: is made of more than {MOST_CHUNKS} parts; save it again with another program")
     if kind.refusal:
         raise PictureError(f"{path}: {kind.refusal}")
     if kind.name not in KINDS:

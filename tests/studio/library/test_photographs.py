@@ -18,6 +18,7 @@ from studio_library import as_file, open_library
 
 from dreamscripts import atomic_files
 from dreamscripts.errors import OutputError, PictureError
+from dreamscripts.images import files
 from dreamscripts.images.files import open_picture, save_picture
 from dreamscripts.settings.schema import Settings
 from dreamscripts.studio.library import photographs
@@ -414,3 +415,31 @@ def test_previews_are_not_written_where_a_link_leads(library, tmp_path):
     (library.folder.store / "previews" / photograph.id).symlink_to(outside)
     with pytest.raises(OutputError, match="link"):
         library.photographs.previews_folder(photograph.id)
+
+
+def png_of(width, height, *inner):
+    """Return a PNG file, with its chunks `inner` before the pixels, which are black."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes((3 * width + 1) * height)))
+    content = [head, *(chunk(*one) for one in inner), pixels, chunk(b"IEND", b"")]
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+
+
+def test_a_picture_in_very_many_parts_is_refused(library):
+    with pytest.raises(PictureError, match="parts"):
+        library.photographs.add(png_of(8, 8, *[(b"prVt", b"")] * 60_000), "a.png")
+    assert library.photographs.add(png_of(8, 8, *[(b"prVt", b"")] * 1000), "a.png").width == 8
+
+
+def test_a_picture_that_pillow_has_no_memory_for_is_an_error_in_words(library, monkeypatch):
+    def too_small(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(files, "resize_height", too_small)
+    with pytest.raises(PictureError, match="too large"):
+        library.photographs.add(png_of(1, 5000), "a.png")
+    assert library.photographs.all() == []
