@@ -10,11 +10,21 @@ export class Problem extends Error {
 }
 
 // The address that the command prints ends in #token=…; take it out of the address, so that it is not copied by mistake.
-export function takeToken() {
-  const found = /^#token=([^&]+)/.exec(location.hash);
-  if (!found) return;
-  keepToken(decodeURIComponent(found[1]));
+// Anybody can put a link to the studio into a page, so a token that is wrong does not replace the one that is kept.
+export async function takeToken() {
+  const found = /^#token=([\w-]+)/.exec(location.hash);
+  if (!location.hash.startsWith("#token=")) return;
   history.replaceState(null, "", `${location.pathname}#/`);
+  if (found && (await isRight(found[1]))) keepToken(found[1]);
+}
+
+async function isRight(token) {
+  try {
+    const options = { method: "HEAD", headers: { Authorization: `Bearer ${token}` }, cache: "no-store" };
+    return (await fetch("/api/form", options)).status !== 401;
+  } catch {
+    return true; // the studio does not answer now
+  }
 }
 
 export function keepToken(token) {

@@ -10,7 +10,7 @@ import { createStore } from "./store.js";
 
 const AWAY_AFTER = 1_000; // ms; a hiccup is not worth a word
 
-takeToken();
+await takeToken();
 const store = createStore();
 const main = document.getElementById("main");
 const away = document.getElementById("away");

@@ -128,3 +128,14 @@ def with_model(final: Path, changed: Path) -> Path:
             text.add_text(key, value.replace("pocket", "/tmp/evil.keras"))
         picture.save(changed, pnginfo=text)
     return changed
+
+
+def test_a_link_with_a_wrong_token_does_not_take_the_right_one_away(studio, open_page):
+    opened = open_page(studio.address)
+    opened.expect("401")
+    arrive(opened.page)
+    for token in ("A" * 43, "%", "<img src=x>"):
+        opened.page.goto("about:blank")
+        opened.page.goto(f"{studio.origin}/#token={token}")
+        arrive(opened.page)
+        assert "token" not in opened.page.url
