@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dreamscripts.studio.library import within
@@ -39,9 +40,12 @@ def size_of(base: Path, name: str) -> int:
     path = base.joinpath(*name.split("/"))
     if path.is_symlink() or not path.is_dir():
         return path.lstat().st_size
-    total = 0
-    for folder, _, names in os.walk(path):
-        for inner in names:
-            found = within.status(Path(folder), inner)
-            total += found.st_size if found else 0
+    total, folders = 0, [path]
+    while folders:  # not by os.walk, which calls itself for each folder in a folder
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
     return total

@@ -97,11 +97,14 @@ class Trash:
         """Delete everything in the trash for good. Raises OutputError if something cannot be deleted."""
         with self._lock:
             for id in within.names(self._trash):
-                shutil.rmtree(self._trash / id, ignore_errors=True)
+                with suppress(RecursionError):  # a thousand folders in each other, which no dream has
+                    shutil.rmtree(self._trash / id, ignore_errors=True)
                 with suppress(OSError):
                     (self._trash / id).unlink()  # a file or a link that somebody else put there
             if within.names(self._trash):
-                raise OutputError("the trash cannot be emptied; somebody has changed the rights of a folder in it")
+                raise OutputError(
+                    "the trash cannot be emptied; somebody has changed a folder in it (its rights, or its depth)"
+                )
 
     def _put(self, id: str, run: Run, name: str) -> Trashed:
         base, parts = self._folder.base, name.split("/")

@@ -1,8 +1,11 @@
 """The trash: everything comes back as it was, nothing that is being written goes there, and nothing is replaced."""
 
 import json
+import os
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from studio_library import as_file, content_of, open_library
@@ -255,3 +258,18 @@ def test_damaged_items_are_not_listed_but_are_deleted_with_the_others(library, r
     assert [item.id for item in library.trash.items()] == [run.id]
     library.trash.empty()
     assert list((library.store / "trash").iterdir()) == []
+
+
+def test_folders_in_folders_in_folders_are_no_mistake(library, make_run, monkeypatch):
+    run = make_run("deep")
+    library.history.scan()
+    monkeypatch.chdir(run.folder)
+    for _ in range(1500):
+        Path("d").mkdir()
+        os.chdir("d")
+    monkeypatch.chdir(library.base)
+    item = library.trash.put_run(library.history.id_of("deep"))
+    assert item.bytes > 0
+    with suppress(OutputError):
+        library.trash.empty()
+    subprocess.run(["rm", "-rf", library.store / "trash"], check=True)
