@@ -20,19 +20,19 @@ from studio.browser.studio_process import StudioProcess
 
 WINDOWS = {"320": (320, 640), "390": NARROW, "1280": WIDE, "3840": (3840, 2160)}
 SCHEMES = ("dark", "light")
-AWAKE = 120_000
+AWAKE = 300_000
 TALLEST = 6_000
 """Pixels of a window that is made as high as the view in it."""
 TOML = """network = "pocket"
 size = 384
 [features]
-block4_conv1 = 1.0
-[penalties]
-dream_l2 = 0.1
+block4_conv3 = 0.05
 [octaves]
 count = 3
 [optimizer]
 iterations = {iterations}
+max_change = 3
+clip = true
 """
 
 
@@ -142,7 +142,7 @@ def take_all(camera: Camera, photos: list[Path]) -> None:
 def take_history(camera: Camera, page: Page) -> None:
     """Take pictures of what was made: the wall, a run, two runs, a sheet, the trash."""
     go(page, "/history")
-    links = page.locator(".tile > a")
+    links = page.locator("main a[href^='#/run/']")
     links.first.wait_for()
     newest, complete, other = (links.nth(number).get_attribute("href")[1:] for number in range(3))
     camera.take("11-history", place("/history"))
