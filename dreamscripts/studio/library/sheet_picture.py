@@ -23,19 +23,21 @@ def draw(base: Path, record: SheetRecord, runs: Sequence[Sequence[Run | None]]) 
     """Return a sheet as PNG. A dream that has no picture yet is an empty cell."""
     pictures = [[_picture(base, run) for run in row] for row in runs]
     sizes = [picture.size for row in pictures for picture in row if picture] or [(CELL, CELL)]
-    width, height = max(size[0] for size in sizes), max(size[1] for size in sizes)
     font = ImageFont.load_default(TEXT)
+    headings = [f"{record.x.key} = {value}" for value in record.x.values]
+    width = max(*(size[0] for size in sizes), *(round(font.getlength(heading)) for heading in headings))
+    height = max(LINE, *(size[1] for size in sizes))
     labels = [f"{record.y.key} = {value}" for value in record.y.values]
     left = MARGIN + round(max(map(font.getlength, labels))) + GAP
     top = MARGIN + 2 * LINE
-    columns, rows = len(record.x.values), len(labels)
+    columns, rows = len(headings), len(labels)
     size = (left + columns * (width + GAP) - GAP + MARGIN, top + rows * (height + GAP) - GAP + MARGIN)
     sheet = Image.new("RGB", size, GROUND)
     pen = ImageDraw.Draw(sheet)
     heading = " · ".join(filter(None, (shown(record.photo_name), shown(record.look))))
     pen.text((left, MARGIN), heading, INK, font)
-    for column, value in enumerate(record.x.values):
-        pen.text((left + column * (width + GAP), MARGIN + LINE), f"{record.x.key} = {value}", INK, font)
+    for column, text in enumerate(headings):
+        pen.text((left + column * (width + GAP), MARGIN + LINE), text, INK, font)
     for row, (label, cells) in enumerate(zip(labels, pictures, strict=True)):
         upper = top + row * (height + GAP)
         pen.text((MARGIN, upper), label, INK, font)

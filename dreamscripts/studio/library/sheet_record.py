@@ -14,7 +14,7 @@ from dreamscripts.studio.library.within import Missing
 
 MOST_OF_RECORD = 1_000_000  # bytes
 
-Value = int | Annotated[float, Field(allow_inf_nan=False)]
+Value = Annotated[int, Field(ge=-(2**63), lt=2**63)] | Annotated[float, Field(allow_inf_nan=False)]
 Values = Annotated[list[Value], Field(min_length=3, max_length=3)]
 
 

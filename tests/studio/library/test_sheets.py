@@ -112,7 +112,15 @@ def test_a_name_that_is_taken_is_refused(library, sheet):
 
 
 @pytest.mark.parametrize(
-    "change", [{"x": 1}, {"y": {"key": "size", "values": [1, 2]}}, {"created": -1}, {"more": 1}, {"settings": None}]
+    "change",
+    [
+        {"x": {"key": "size", "values": [1, 2, 10**3000]}},
+        {"x": 1},
+        {"y": {"key": "size", "values": [1, 2]}},
+        {"created": -1},
+        {"more": 1},
+        {"settings": None},
+    ],
 )
 def test_a_damaged_record_is_no_sheet(library, sheet, make_run, change):
     make_run(sheet.cells[0][0].folder)
