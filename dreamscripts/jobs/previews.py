@@ -22,7 +22,7 @@ OnMade = Callable[[str, Path], None]
 def make_previews(task: PreviewTask, work: Work, on_made: OnMade) -> str:
     """Try looks on a picture, the first and then the quickest, and write `folder/<look>.png` for each.
 
-    on_made: called with the look and its file. Returns why some looks could not be tried. Raises DreamError if the
+    on_made: called with the look and its file. Returns why a look could not be tried. Raises DreamError if the
     picture cannot be opened, and KeyboardInterrupt if the task shall stop.
     """
     chosen, problems = _settings(task.looks, work)
@@ -38,7 +38,16 @@ def make_previews(task: PreviewTask, work: Work, on_made: OnMade) -> str:
             problems[look] = str(error)
             continue
         on_made(look, path)
-    return "; ".join(f"{look} has no preview: {problem}" for look, problem in problems.items())
+    return _said(problems)
+
+
+def _said(problems: Mapping[str, str]) -> str:
+    """Return one problem in words, with the number of the others: a picture that is too small has one for each look."""
+    if not problems:
+        return ""
+    (look, problem), *others = problems.items()
+    more = f" (and {len(others)} more {'looks have' if len(others) > 1 else 'look has'} none)" if others else ""
+    return f"{look} has no preview{more}: {problem}"
 
 
 def warm_up() -> None:
