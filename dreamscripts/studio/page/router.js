@@ -1,6 +1,6 @@
 // Places of the page, by the address after "#". A view is a module with view(root, store, api, ...parts) → {destroy()}.
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
 const PLACES = [
   { pattern: /^\/$/, title: "Dream", load: () => import("./dream.js") },
@@ -34,12 +34,19 @@ export function startRouter(main, store, api) {
       current = view(main, store, api, ...place.pattern.exec(path).slice(1).map(decodeURIComponent));
     } catch (error) {
       console.error(error);
-      if (mine === turn) main.replaceChildren(el("div", { class: "message" }, el("h1", {}, "This page did not open"), el("p", {}, "Please reload it.")));
+      if (mine === turn) fail();
     }
     if (mine > 1) {
       scrollTo(0, 0);
       main.focus({ preventScroll: true });
     }
+  }
+
+  // The studio is away, or another version of it has come. A module that could not be loaded needs a new page.
+  function fail() {
+    const reload = () => location.reload();
+    main.replaceChildren(el("div", { class: "message" }, el("h1", {}, "This page did not open"), button("Reload", reload, { class: "primary" })));
+    store.on("back", reload);
   }
 
   addEventListener("hashchange", show);
