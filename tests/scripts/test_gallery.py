@@ -127,7 +127,7 @@ def test_another_network_other_settings_or_another_size_are_refused_in_the_same_
     [
         ([], "'NETWORK'"),
         (["pocket", "--settings", "galery"], "did you mean 'gallery'"),
-        (["pocket", "--size", 0], "size = 0: should be greater"),
+        (["pocket", "--size", 0], "size = 0: should be at least 1"),
         (["pocket", "--set", "octave.count=2"], "there is no setting 'octave"),
         (["pocket", "--resume"], "pocket-gallery: contains no gallery to resume"),
         (["pocket", "--settings", "dreamy"], "dreamy: a gallery needs measure = "),

@@ -99,7 +99,7 @@ def test_notes_on_the_film_are_said(command_here, film):
         (("film.mp4", "--from", "0.5", "--from", "0.2"), "give --from once with seconds, and once with a film"),
         (("film.mp4", "--from", "fast.mp4"), "fast.mp4: there is no such film"),
         (("film.mp4", "--every", "0"), "video.every = 0: should be at least 1"),
-        (("film.mp4", "--persistence", "1"), "video.persistence = 1.0: should be less than 1"),
+        (("film.mp4", "--persistence", "1"), "video.persistence = 1.0: should be below 1"),
         (("film.mp4", "-o", "film.mp4"), "film.mp4: is the film that is dreamt of; choose another --output"),
         (("film.mp4", "-o", "old.mp4"), "old.mp4: already exists; choose another --output"),
         (("film.mp4", "--resume"), "there is no interrupted video of it in this folder; use --output FILM"),

@@ -170,7 +170,7 @@ def lumber(tmp_path):
         (["--channel", 3, "--method", "lapnorm"], "'lapnorm' is not one of 'naive', 'multiscale', 'laplacian', 'fouri"),
         (["--channel", 3, "--size", 20_000, "--diversity", 16], "GB are free: use a smaller --size"),
         (["--channel", 3, "--diversity", 0], "'--diversity': should be at least 1"),
-        (["--channel", 3, "--size", 0], "size = 0: should be greater"),
+        (["--channel", 3, "--size", 0], "size = 0: should be at least 1"),
         (["--channel", 3, "--set", "optimizer.steps=3"], "did you mean 'optimizer.step'"),
         (["--channel", 3, "--set", "optimizer.laplacian=4"], "optimizer.laplacian works only with pixels"),
     ],

@@ -125,7 +125,7 @@ def test_if_the_network_cannot_be_used_nothing_is_left(command_here, photo):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--seconds", "0"), "zoom.seconds = 0.0: should be greater than 0"),
+        (("--seconds", "0"), "zoom.seconds = 0.0: should be above 0"),
         (("--fps", "nan"), "zoom.fps"),
         (("--zoom", "20"), "zoom.factor = 20.0"),
         (("--point", "1"), "--point 1: write two numbers from 0 to 1, such as 0.5,0.4"),
