@@ -1,6 +1,6 @@
 // The history: a wall of all pictures and films, by date, with filters; two can be compared, and any moved to the trash.
 
-import { button, el, newId } from "./dom.js";
+import { button, el, icon, newId } from "./dom.js";
 import { announce } from "./notice.js";
 import { actionButton, attempt, emptyState, toTrash } from "./runs.js";
 import { sheetList } from "./sheet_list.js";
@@ -49,8 +49,8 @@ class History {
       el("h1", {}, "History"),
       el("div", { class: "filters" }, this.filters.look.element, this.filters.photo.element),
       el("div", { class: "buttons" },
-        el("a", { class: "button quiet", href: "#/sheet" }, "New sheet"),
-        el("a", { class: "button quiet", href: "#/trash" }, "Trash")));
+        el("a", { class: "button", href: "#/sheet" }, icon("sheet"), "Nine variations"),
+        el("a", { class: "button", href: "#/trash" }, icon("bin"), "Trash")));
   }
 
   #filter(key, words, all) {

@@ -23,7 +23,7 @@ class SheetForm {
 
   constructor(root, store, api) {
     Object.assign(this, { root, store, api });
-    root.append(el("div", { class: "wall-head" }, el("h1", {}, "New sheet")));
+    root.append(el("div", { class: "wall-head" }, el("h1", {}, "Nine variations")));
     if (store.state.photos.length > 0) attempt(() => this.#build());
     else
       root.append(emptyState("picture", "A sheet needs a photograph", "Choose one on the first page, then come back.",
