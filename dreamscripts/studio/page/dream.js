@@ -22,7 +22,7 @@ export function view(root, store, api) {
   const intake = createIntake(store, api, arrived, (coming) => (ui.coming = coming, show()));
   const start = createStart(intake, beginNoise);
   const titleOf = (look) => store.look(look)?.title ?? look;
-  const stage = createStage(store, api, { onUse: (photo) => choose(photo.id), onForget: forgetPhoto });
+  const stage = createStage(store, api, titleOf, { onUse: (photo) => choose(photo.id), onForget: forgetPhoto });
   const panel = createPanel({ store, api, draft, intake, onPhoto: choose, onDream: dream, onSettings: () => settings.open() });
   const settings = createSettings(draft);
   const queue = createQueue(store, api, titleOf, watch);
