@@ -24,13 +24,15 @@ class StudioProcess:
         self.folder, self.printed, self.arguments = folder, printed, arguments
         self.port = free_port()
         self.address = ""
+        self.running = False
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.stop()
+        if self.running:
+            self.stop()
 
     @property
     def origin(self) -> str:
@@ -50,6 +52,7 @@ class StudioProcess:
                 cwd=self.folder,
                 start_new_session=True,
             )
+        self.running = True
         end = time.monotonic() + STARTS
         while not (found := ADDRESS.search(self.output()[begin:])):
             assert self.process.poll() is None, f"the studio ended: {self.output()[begin:]}"
@@ -74,14 +77,17 @@ class StudioProcess:
 
     def kill(self) -> None:
         """Kill the server at once. Its workers end on their own."""
+        self.running = False
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """Stop the studio as Ctrl-C does, and kill what is left."""
-        family = [psutil.Process(self.process.pid), *self.workers()] if self.process.poll() is None else []
-        if family:
-            self.process.send_signal(signal.SIGINT)
+        """Stop the studio as Ctrl-C does, and kill what is left. Fail if it has ended before."""
+        self.running = False
+        code = self.process.poll()
+        assert code is None, f"the studio ended by itself with {code}: {self.output()}"
+        family = [psutil.Process(self.process.pid), *self.workers()]
+        self.process.send_signal(signal.SIGINT)
         _, left = psutil.wait_procs(family, timeout=15)
         for process in left:
             process.kill()
