@@ -520,22 +520,22 @@ def shown(page) -> list[str]:
 
 def test_the_page_shows_what_is_done_and_then_what_is_new(gallery, folder, page):
     page.goto((folder / "index.html").as_uri())
-    page.get_by_text("done 9 of 16").wait_for()
+    page.get_by_text("9 of 16 done").wait_for()
     assert len(shown(page)) == 9
     assert page.locator(".channel:disabled").count() == 7
     page.fill("#filter", "Block4 2-4")
     assert shown(page) == ["block4_conv3, channel 3"]
     gallery.save("block4_conv3", pictures([4]), SETTINGS)
-    page.evaluate("look()")
-    page.get_by_text("done 10 of 16, 3 shown").wait_for()
+    page.evaluate("reload()")
+    page.get_by_text("10 of 16 done, 3 shown").wait_for()
     assert shown(page) == ["block4_conv3, channel 3", "block4_conv3, channel 4"]
     gallery.save("block4_conv3", pictures(gallery.todo("block4_conv3")), SETTINGS)
-    page.evaluate("look()")
+    page.evaluate("reload()")
     page.fill("#filter", "")
     page.get_by_text("16 channels", exact=True).wait_for()
     assert page.locator("progress").is_hidden()
     page.fill("#filter", "block9")
-    page.get_by_text("No layer or channel here is called “block9”.").wait_for()
+    page.get_by_text("No layer or channel matches “block9”.").wait_for()
 
 
 def test_a_picture_is_enlarged_and_turned_over_by_keyboard_and_by_address(folder, page):
