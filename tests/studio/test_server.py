@@ -47,7 +47,7 @@ def test_it_says_the_address_the_folder_and_how_to_end(serve, tmp_path):
     assert address.startswith("studio: http://127.0.0.1:") and address.endswith(f"/#token={TOKEN}")
     assert folder == f"folder: {tmp_path}"
     assert ending.startswith("Ctrl-C ends the studio")
-    assert "pass under way" in end
+    assert "work under way" in end
     assert rest == ""
     assert serve.opened == []
 

@@ -19,9 +19,10 @@ def drop(page: Page, *files: Path) -> None:
     size = page.viewport_size
     data = {"items": [], "files": [str(file.resolve()) for file in files], "dragOperationsMask": 1}
     debugger = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
+    for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
         place = {"type": kind, "x": size["width"] / 2, "y": size["height"] / 2, "data": data}
         debugger.send("Input.dispatchDragEvent", place)
+        page.wait_for_timeout(100)  # a busy page must have said that it takes files before they are let go
     debugger.detach()
 
 
