@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from anyio import to_thread
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dreamscripts.studio.events.hub import Hub
@@ -16,6 +17,7 @@ from dreamscripts.studio.events.hub import Hub
 PATIENCE = 15.0  # seconds from the first byte of a request to the end of its headers
 LAST_MOMENTS = 2.0  # seconds for the answers that are under way when the server ends
 MOST_CONNECTIONS = 500
+THREADS = 8  # that read and write files: each keeps memory of its own
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -95,6 +97,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, and then call `on_start`."""
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         await super().startup(sockets)
         self._on_start()
 

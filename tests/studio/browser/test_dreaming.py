@@ -178,6 +178,7 @@ def test_all_of_it_by_keys_alone(studio, open_page, tmp_path):
     page = open_page(studio.address).page
     photo = save_photo(tmp_path / "keys.png", seed=5)
     arrive(page)
+    page.wait_for_timeout(1000)  # on a busy machine, the keys are heard a moment later
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("o")
     chooser.value.set_files(photo)
