@@ -7,9 +7,9 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from dreamscripts.atomic_files import lock
-from dreamscripts.errors import OutputError, SettingsError
+from dreamscripts.errors import OutputError
 from dreamscripts.jobs.job import Job
-from dreamscripts.settings.named_files import described, files_of
+from dreamscripts.settings.named_files import refuse_other_files
 from dreamscripts.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -96,12 +96,7 @@ class Work:
 
     def check_files(self, settings: Settings, source: str) -> None:
         """Raise SettingsError if settings name a file that is not allowed."""
-        files = {key: path for key, path in files_of(settings).items() if path not in self._allowed}
-        if files:
-            raise SettingsError(
-                f"{source}: these settings open {described(files)}; if you trust their author, start the studio with "
-                "--allow FILE"
-            )
+        refuse_other_files(settings, self._allowed, source)
 
     def check_start(self, choices: "ChoicesRecord | None") -> None:
         """Raise OtherStart if a job was begun with another setting of oneDNN than that of this process."""

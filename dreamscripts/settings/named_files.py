@@ -5,11 +5,11 @@ the user allows it.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamscripts.errors import SettingsError
+from dreamscripts.errors import SettingsError, shown
 from dreamscripts.settings.network_names import is_model_file
 
 if TYPE_CHECKING:
@@ -69,4 +69,14 @@ def refuse_files(settings: "Settings", overrides: Mapping[str, Any], source: str
         raise SettingsError(
             f"{source}: these settings open {described(files)}: if you trust the author of the settings, add "
             f"--allow-files (in Python: allow_files=True); or choose the file yourself with {options}"
+        )
+
+
+def refuse_other_files(settings: "Settings", allowed: Collection[str], source: str) -> None:
+    """Raise SettingsError if the settings in `source` name a file that is not among the paths in `allowed`."""
+    files = {key: path for key, path in files_of(settings).items() if path not in allowed}
+    if files:
+        raise SettingsError(
+            f"{source}: these settings open {shown(described(files))}; if you trust their author, start the studio "
+            "with --allow FILE"
         )

@@ -9,7 +9,7 @@ from typing import Any
 from dreamscripts.atomic_files import output_errors, write_atomically
 from dreamscripts.errors import DreamError, SettingsError, short, shown
 from dreamscripts.settings.loading import named, named_files, read_text
-from dreamscripts.settings.named_files import absolute, described, files_of
+from dreamscripts.settings.named_files import absolute, refuse_other_files
 from dreamscripts.settings.network_names import registered_networks
 from dreamscripts.settings.schema import Settings
 from dreamscripts.studio.library import within
@@ -122,12 +122,7 @@ class Looks:
         if len(toml) > LONGEST:
             parsed(toml)  # raises SettingsError
         settings = Settings.from_toml(toml, SOURCE, allow_files=True)
-        files = {key: path for key, path in files_of(settings).items() if path not in self._allowed}
-        if files:
-            raise SettingsError(
-                f"{SOURCE}: these settings open {shown(described(files))}; if you trust their author, start the studio "
-                "with --allow FILE"
-            )
+        refuse_other_files(settings, self._allowed, SOURCE)
         if settings.network not in {*registered_networks(), *self._allowed}:
             raise SettingsError(f"{SOURCE}: network = '{shown(short(settings.network))}' is no network of dreamscripts")
         return settings
