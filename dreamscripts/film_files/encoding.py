@@ -18,6 +18,7 @@ from dreamscripts.errors import OutputError
 from dreamscripts.film_files.frame import Frame
 from dreamscripts.film_files.kinds import Kind
 from dreamscripts.film_files.muxing import exact_times, muxer, with_durations
+from dreamscripts.film_files.scheduling import kept_scheduling
 
 # An MP4 file keeps times in any unit. Matroska and WebM round them to milliseconds.
 CONTAINER = "mp4"
@@ -54,6 +55,8 @@ def encode(path: str | Path, frames: Iterable[Frame], time_base: Fraction, rate:
         steady = _steady(rate)
         stream = cast(VideoStream, output.add_stream(name, steady, options=OPTIONS[name]))
         _configure(stream.codec_context, first.pixels.shape, 1 / steady)
+        with kept_scheduling():
+            stream.codec_context.open()
         packets = _packets(stream, chain([first], frames), time_base)
         for packet in with_durations(packets, last=max(1, round(1 / (rate * time_base)))):
             output.mux(packet)

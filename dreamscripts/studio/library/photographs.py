@@ -1,11 +1,13 @@
 """Photographs: the pictures that a person dreams on, decoded and written again, never kept as they came."""
 
+import filecmp
 import logging
 import re
 import secrets
 import shutil
 import time
 import unicodedata
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from threading import RLock
@@ -72,8 +74,8 @@ class Photographs:
     def add(self, file: BinaryIO, name: str) -> Photograph:
         """Decode a picture and keep it as a PNG without anything else in it. `name` is that of the person's file.
 
-        It becomes upright and sRGB, at most LONGEST_SIDE pixels on a side. Raises PictureError, and OutputError if the
-        disk is full.
+        It becomes upright and sRGB, at most LONGEST_SIDE pixels on a side. The same picture with the same name is kept
+        once. Raises PictureError, and OutputError if the disk is full.
         """
         name = shown_name(name)
         if len(within.names(self._folder)) >= MOST_PHOTOGRAPHS:
@@ -84,11 +86,16 @@ class Photographs:
             folder.mkdir(mode=0o700)
         try:
             photograph = self._decoded(folder, id, file, name)
+            if twin := self._twin(photograph):
+                shutil.rmtree(folder, ignore_errors=True)
+                return twin
             write_atomically(folder / RECORD, photograph.model_dump_json(indent=1).encode())
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, PictureError):  # it names our own file, which the person does not know
-                raise PictureError(str(error).replace(str(_upload(folder)), name)) from None
+                message = str(error).replace(str(_upload(folder)), name)
+                sentence = message.startswith((f"{name}: is ", f"{name}: has ", f"{name}: contains "))
+                raise PictureError(message.replace(f"{name}: ", f"{name} ", 1) if sentence else message) from None
             raise
         with self._lock:
             self._known[id] = photograph
@@ -153,7 +160,7 @@ class Photographs:
         with output_errors(path):
             content = file.read(MOST_BYTES + 1)
             if len(content) > MOST_BYTES:
-                raise PictureError(f"{name}: is larger than {MOST_BYTES // 2**20} MB; make it smaller first")
+                raise PictureError(f"{path}: is larger than {MOST_BYTES // 2**20} MB; make it smaller first")
             path.write_bytes(content)
         del content
         kind = _checked_kind(path)
@@ -176,6 +183,17 @@ class Photographs:
         with output_errors(path):
             path.unlink()
         return Photograph(id=id, name=name, file=file_name, width=width, height=height, notes=notes, settings=settings)
+
+    def _twin(self, photograph: Photograph) -> Photograph | None:
+        """Return the photograph that is the same in all but its identifier and its date, if there is one."""
+        path = self._folder / photograph.id / photograph.file
+        own = {"id", "created"}
+        for other in self.all():
+            if photograph.model_dump(exclude=own) == other.model_dump(exclude=own):
+                with suppress(DreamError, OSError):
+                    if filecmp.cmp(path, self.path(other.id), shallow=False):
+                        return other
+        return None
 
     def _read(self, id: str) -> Photograph | None:
         """Read the record of a photograph. None if it is missing or damaged, or not that of this folder."""

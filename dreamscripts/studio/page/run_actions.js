@@ -72,7 +72,7 @@ async function remove(run, api, leaves) {
 
 // Links to the files of a run.
 export function downloads(run) {
-  const words = { picture: "Picture", film: "Film", settings: "Settings", losses: "Losses" };
+  const words = { picture: "Picture", film: "Film", settings: "Settings", losses: "Losses (CSV)" };
   const links = Object.entries(words).filter(([key]) => run.downloads?.[key]);
   return links.map(([key, name]) => el("a", { href: run.downloads[key], download: "" }, icon("down"), name));
 }

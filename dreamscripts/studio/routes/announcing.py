@@ -1,7 +1,7 @@
 """Tell the open pages what happens to jobs, runs, photographs and sheets."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -96,4 +96,13 @@ def scan(studio: "Studio") -> Changes:
         studio.hub.publish("run", partial(answers.run, studio, run), run.id)
     for id in changes.gone:
         studio.hub.publish("run-gone", {"id": id}, id)
+    _complete(studio, {run.folder for run in changes.changed if run.state == "complete"})
     return changes
+
+
+def _complete(studio: "Studio", folders: Collection[str]) -> None:
+    """Change the jobs whose runs somebody has completed with a command to "done"."""
+    for job in studio.queue.jobs:
+        if job.folder in folders and job.state in ("stopped", "failed"):
+            with suppress(KeyError):  # somebody has just removed it
+                studio.queue.change(job.id, state="done", message="")

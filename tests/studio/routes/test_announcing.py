@@ -5,6 +5,7 @@ from studio.routes.conftest import TOML
 from studio_requests import HOST, ask, post
 
 from dreamscripts.jobs.events import PreviewMade, PreviewsEnded, Progress, WorkerChanged
+from dreamscripts.runs.run_folder import RunFolder
 from dreamscripts.studio.routes.announcing import scan
 
 PROGRESS = {"octave": 0, "octaves": 1, "iteration": 1, "iterations": 3, "loss": float("nan"), "snapshot": None}
@@ -69,3 +70,18 @@ def test_what_a_command_makes_and_deletes_is_told(studio, make_run, heard):
     (studio.folder.base / "cat-dreamy").rename(studio.folder.base.parent / "elsewhere")
     scan(studio)
     assert heard == [("run-gone", {"id": id})]
+
+
+def test_a_stopped_job_is_done_when_a_command_has_completed_its_run(studio, job, make_run, heard):
+    studio.queue.change(job.id, state="stopped", message="stopped after iteration 1")
+    make_run(job.folder, status="stopped")
+    scan(studio)
+    assert studio.queue.get(job.id).state == "stopped"
+    run = RunFolder.reopen(studio.folder.base / job.folder)
+    run.save_final("complete")
+    run.close("complete")
+    run.release()
+    heard.clear()
+    scan(studio)
+    assert [data["state"] for name, data in heard if name == "job"] == ["done"]
+    assert (studio.queue.get(job.id).state, studio.queue.get(job.id).message) == ("done", "")
