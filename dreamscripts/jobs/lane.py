@@ -4,15 +4,16 @@ import logging
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Collection
-from multiprocessing.connection import wait
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Connection, wait
 from typing import Protocol
 
 from dreamscripts.errors import DreamError, short
 from dreamscripts.jobs.events import WorkerChanged
-from dreamscripts.jobs.messages import Answer, Ended, Ready, Report, StartFailed, StartOtherwise, Stop, Task
+from dreamscripts.jobs.messages import Answer, Ended, Ready, Report, Request, StartFailed, StartOtherwise, Stop, Task
 from dreamscripts.jobs.process import WorkerProcess
+from dreamscripts.jobs.setup import Setup
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ PATIENCE = 15.0  # seconds in which a task stops when the lane is closed
 class Tasks(Protocol):
     """Where a lane gets its tasks, and what becomes of them. The thread of the lane calls these."""
 
-    def next(self) -> Task | None:
-        """Take the next task, if there is one."""
+    def next(self, before: Task | None) -> Task | None:
+        """Take the next task, if there is one. `before` is what the lane did last."""
 
     def is_wanted(self, task: Task) -> bool:
         """Return whether a task shall go on."""
@@ -35,35 +36,60 @@ class Tasks(Protocol):
     def end(self, task: Task, ended: Ended, closing: bool) -> None:
         """Learn how a task ended. If `closing`, it was stopped only because the server ends."""
 
+    def give_back(self, task: Task) -> None:
+        """Learn that a task is not done, because the lane had a fault. It shall be the next one again."""
+
     def die(self, task: Task, cause: str) -> bool:
         """Learn that the worker died while it did a task. Returns whether the next worker shall try again."""
 
 
+class Worker(Protocol):
+    """What does the tasks of a lane, one after the other: a process on this machine or on another one."""
+
+    pipe: Connection
+    """Readable when there is an answer, or when the worker has ended."""
+
+    def send(self, request: Request) -> None:
+        """Send a request. If the worker has ended, it is lost, and `receive` says so."""
+
+    def receive(self) -> Answer | None:
+        """Return the next answer, or None if the worker has ended."""
+
+    def how_it_ended(self) -> str:
+        """Return how a worker ended that sends no more answers, in words."""
+
+    def end(self) -> None:
+        """End the worker at once, if it has not ended."""
+
+
+Start = Callable[[Setup], Worker]
+
+
 class Lane:
-    """A worker that does `tasks`, called `name`. It is started when the lane `after` has started."""
+    """A worker that does `tasks`. It is started by `start` when the lane `after` has started."""
 
     def __init__(
         self,
-        name: str,
+        setup: Setup,
         tasks: Tasks,
-        base: Path,
-        allowed: Collection[str],
         announce: Callable[[WorkerChanged], None],
+        *,
+        start: Start = WorkerProcess,
         after: "Lane | None" = None,
     ):
-        self.name = name
+        self.name = setup.name
         self.status = ("starting", "")
-        self.worker: WorkerProcess | None = None
+        self.worker: Worker | None = None
         self._has_started = threading.Event()
-        self._tasks, self._base, self._allowed = tasks, base, tuple(allowed)
+        self._setup, self._tasks, self._start = setup, tasks, start
         self._announce, self._after = announce, after
         self._closing = threading.Event()
         self._bell, self._ringer = multiprocessing.Pipe(duplex=False)
         self._ringing = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name=f"lane {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"lane {self.name}", daemon=True)
         self._task: Task | None = None
+        self._before: Task | None = None
         self._is_stopping = False
-        self._onednn: bool | None = None
         self._deaths = 0
 
     def start(self) -> None:
@@ -116,12 +142,14 @@ class Lane:
         except Exception as error:
             log.exception("the lane %s", self.name)
             problem = f"a fault of dreamscripts: {type(error).__name__}: {short(str(error))}"
-        self._task = None  # it is the next one again
+        if self._task is not None:
+            self._tasks.give_back(self._task)
+            self._task = None
         return problem
 
     def _live(self) -> str:
         """Live with one worker until it ends. Returns why no worker can be started, or an empty text."""
-        worker = self.worker = WorkerProcess(self.name, self._base, self._allowed, self._onednn)
+        worker = self.worker = self._start(self._setup)
         is_ready, patience = False, float("inf")
         try:
             while True:
@@ -142,17 +170,17 @@ class Lane:
                     if isinstance(answer, StartFailed):
                         return answer.message
                     if isinstance(answer, StartOtherwise):
-                        self._onednn = answer.onednn
+                        self._setup = replace(self._setup, onednn=answer.onednn)
                         return ""
                     is_ready = self._hear(worker, answer) or is_ready
         finally:
             self.worker = None
             worker.end()
 
-    def _direct(self, worker: WorkerProcess) -> None:
+    def _direct(self, worker: Worker) -> None:
         """Give the worker a task if it has none, and stop one that is not wanted."""
         if self._task is None:  # a lane that is closing does not come here
-            self._task, self._is_stopping = self._tasks.next(), False
+            self._task, self._is_stopping = self._tasks.next(self._before), False
             if self._task is None:
                 self._say("ready")
                 return
@@ -162,7 +190,7 @@ class Lane:
             self._is_stopping = True
             worker.send(Stop())
 
-    def _hear(self, worker: WorkerProcess, answer: Answer) -> bool:
+    def _hear(self, worker: Worker, answer: Answer) -> bool:
         """Take an answer. Returns whether the worker has become ready."""
         if isinstance(answer, Report) and self._task is not None:
             self._tasks.report(self._task, answer)
@@ -178,9 +206,9 @@ class Lane:
         return False
 
     def _end(self, ended: Ended) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            self._tasks.end(task, ended, self._closing.is_set() and ended.how == "stopped")
+        if self._task is not None:
+            self._tasks.end(self._task, ended, self._closing.is_set() and ended.how == "stopped")
+            self._before, self._task = self._task, None
 
     def _died(self, cause: str, was_ready: bool) -> str:
         """Prepare for the next worker. Returns why there cannot be one, or an empty text."""

@@ -50,7 +50,7 @@ class PreviewTasks:
             if self._current is not None and self._current.photo == photo:
                 self._is_cancelled = True
 
-    def next(self) -> PreviewTask | None:
+    def next(self, before: Task | None) -> PreviewTask | None:
         """Take the first photograph."""
         with self._lock:
             self._current = self._tasks.pop(0) if self._tasks else None
@@ -83,6 +83,12 @@ class PreviewTasks:
             if is_interrupted or any(other.photo == task.id for other in self._tasks):
                 return  # there are more to come
         self._on_event(PreviewsEnded(task.id, ended.message))
+
+    def give_back(self, task: Task) -> None:
+        """Let the previews that are missing be the next ones again."""
+        with self._lock:
+            if self._current is not None and not self._is_cancelled:
+                self._tasks.insert(0, replace(self._current, looks=self._rest(self._current)))
 
     def die(self, task: Task, cause: str) -> bool:
         """Count the deaths of workers. A photograph that brings three of them without a preview is given up."""

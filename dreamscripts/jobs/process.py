@@ -2,24 +2,23 @@
 
 import multiprocessing
 import signal
-from collections.abc import Collection
 from contextlib import suppress
-from pathlib import Path
 
 from dreamscripts.jobs.messages import Answer, Request
+from dreamscripts.jobs.setup import Setup
 from dreamscripts.jobs.worker import work_for
 
 ENDING = 5.0  # seconds that the system needs at most to end a process
 
 
 class WorkerProcess:
-    """A process that was just started, and the pipe to it. Arguments are as in `work_for`."""
+    """A process that was just started, and the pipe to it."""
 
-    def __init__(self, lane: str, base: Path, allowed: Collection[str], onednn: bool | None):
+    def __init__(self, setup: Setup):
         context = multiprocessing.get_context("spawn")  # a fork would have the threads and the sockets of the server
         self.pipe, others = context.Pipe()
         self._process = context.Process(
-            target=work_for, args=(others, lane, base, allowed, onednn), name=f"dreamscripts {lane}", daemon=True
+            target=work_for, args=(others, setup), name=f"dreamscripts {setup.name}", daemon=True
         )
         self._process.start()
         others.close()  # so that the end of the process ends the pipe

@@ -12,6 +12,7 @@ from dreamscripts.atomic_files import fitting_name, numbered, output_errors, rem
 from dreamscripts.errors import OutputError
 from dreamscripts.jobs.events import Event, JobChanged, JobRemoved
 from dreamscripts.jobs.job import Job
+from dreamscripts.jobs.messages import Task
 from dreamscripts.runs.find_film import parts_of
 from dreamscripts.runs.records import read_record
 
@@ -94,9 +95,11 @@ class JobQueue:
                 self.change(job.id, place=float(number))
             return self._jobs[id]
 
-    def next(self) -> Job | None:
-        """Return the first job that waits, or None."""
-        return next((job for job in self.jobs if job.state == "waiting"), None)
+    def take(self, before: Task | None = None) -> Job | None:
+        """Change the first job that waits to "running", and return it. None: no job waits."""
+        with self._lock:
+            first = next((job for job in self.jobs if job.state == "waiting"), None)
+            return None if first is None else self.change(first.id, state="running", message="")
 
     def new_name(self, stem: str, ending: str = "") -> str:
         """Return the first of stem, stem-2, stem-3, … with this ending that neither the disk nor a job has."""

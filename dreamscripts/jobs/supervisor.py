@@ -5,10 +5,14 @@ from pathlib import Path
 
 from dreamscripts.jobs.events import Event
 from dreamscripts.jobs.job_tasks import JobTasks
-from dreamscripts.jobs.lane import Lane
+from dreamscripts.jobs.lane import Lane, Start
 from dreamscripts.jobs.messages import PreviewTask
 from dreamscripts.jobs.preview_tasks import PreviewTasks
+from dreamscripts.jobs.process import WorkerProcess
 from dreamscripts.jobs.queue import JobQueue
+from dreamscripts.jobs.setup import Setup
+
+KEPT_PREVIEWS = 12  # evaluators; one takes about 20 MB
 
 
 class Supervisor:
@@ -18,11 +22,20 @@ class Supervisor:
     queue. It must return at once. Settings may name only the files in `allowed`: paths of models, weights and pictures.
     """
 
-    def __init__(self, queue: JobQueue, on_event: Callable[[Event], None], allowed: Collection[str] = ()):
+    def __init__(
+        self,
+        queue: JobQueue,
+        on_event: Callable[[Event], None],
+        allowed: Collection[str] = (),
+        start: Start = WorkerProcess,
+    ):
         queue.on_change = on_event
         self._jobs, self._previews = JobTasks(queue, on_event), PreviewTasks(on_event)
-        first = Lane("previews", self._previews, queue.base, allowed, on_event)
-        second = Lane("dreams", self._jobs, queue.base, allowed, on_event, after=first)
+        # The server answers first, then previews are made, and then dreams.
+        previews = Setup("previews", queue.base, tuple(allowed), niceness=5, kept=KEPT_PREVIEWS, makes_previews=True)
+        first = Lane(previews, self._previews, on_event, start=start)
+        dreams = Setup("dreams", queue.base, tuple(allowed), niceness=10)
+        second = Lane(dreams, self._jobs, on_event, start=start, after=first)
         self._lanes = {lane.name: lane for lane in (first, second)}
 
     @property

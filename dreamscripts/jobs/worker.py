@@ -5,11 +5,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -25,39 +24,37 @@ from dreamscripts.jobs.messages import (
     Stop,
     Task,
 )
+from dreamscripts.jobs.setup import Setup
 
 if TYPE_CHECKING:
     from dreamscripts.jobs.work import Work
 
 log = logging.getLogger("dreamscripts")
 
-NICE = {"dreams": 10, "previews": 5}  # the server answers first, then previews are made, and then dreams
-KEPT = {"dreams": 3, "previews": 12}  # evaluators; one for a preview takes about 20 MB
 LAST_WISH = 15.0  # seconds in which a worker without a server stops cleanly
 
 
-def work_for(pipe: Connection, lane: str, base: Path, allowed: Collection[str], onednn: bool | None) -> None:
-    """Do the tasks that come through the pipe, until it is closed. This is the whole life of a worker process.
-
-    `onednn` is as in `start_keras`.
-    """
+def work_for(pipe: Connection, setup: Setup) -> None:
+    """Do the tasks that come through the pipe, until it is closed. This is the whole life of a worker process."""
     for number in ("SIGINT", "SIGHUP"):  # of a terminal: they are for the server, which then speaks to the worker
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
     if hasattr(os, "nice"):
-        os.nice(NICE[lane])
+        os.nice(setup.niceness)
+    if setup.processors and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, setup.processors)
     log.propagate = False  # warnings become notes on the work
     os.environ.setdefault("SVT_LOG", "1")  # errors only: the encoder of AV1 would print its version and its settings
     requests = _Requests(pipe)
-    if not _start(lane, onednn, requests.answer):
+    if not _start(setup, requests.answer):
         return
     from dreamscripts.dreams.kept_evaluators import KeptEvaluators
     from dreamscripts.jobs.work import Work
 
-    kept = KeptEvaluators(KEPT[lane])
+    kept = KeptEvaluators(setup.kept)
     send = partial(_report, requests.answer)
     while (task := requests.next()) is not None:
-        work = Work(base, kept, requests.stop, send, allowed, onednn)
+        work = Work(setup.base, kept, requests.stop, send, setup.allowed, setup.onednn)
         answer = _ended(task, work)
         requests.answer(answer)
         if isinstance(answer, StartOtherwise):
@@ -98,13 +95,13 @@ class _Requests:
         os._exit(1)
 
 
-def _start(lane: str, onednn: bool | None, answer: Callable[[Answer], None]) -> bool:
-    """Start Keras, and return whether it was possible. The worker of the previews also loads its network."""
+def _start(setup: Setup, answer: Callable[[Answer], None]) -> bool:
+    """Start Keras, and return whether it was possible. A worker of previews also loads their network."""
     from dreamscripts.backends.startup import start_keras
 
     try:
-        start_keras(onednn)
-        if lane == "previews":
+        start_keras(setup.onednn)
+        if setup.makes_previews:
             from dreamscripts.jobs.previews import warm_up
 
             warm_up()

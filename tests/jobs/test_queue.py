@@ -38,7 +38,9 @@ def test_a_queue_survives_the_process(queue):
     assert found.jobs == queue.jobs
     assert folders(found) == ["two", "one"]
     assert found.get(two.id).message == "the disk is full"
-    assert found.next().id == one.id
+    assert found.take().id == one.id
+    assert found.get(one.id).state == "running"
+    assert found.take() is None
 
 
 def test_a_job_that_ran_when_the_process_ended_waits_before_all_others(queue):
@@ -46,8 +48,7 @@ def test_a_job_that_ran_when_the_process_ended_waits_before_all_others(queue):
     queue.change(queue.jobs[2].id, state="running")
     found = again(queue)
     assert folders(found) == ["three", "one", "two"]
-    assert found.next().folder == "three"
-    assert found.next().state == "waiting"
+    assert found.jobs[0].state == "waiting"
 
 
 def test_a_damaged_file_costs_no_other_job(queue, caplog):

@@ -24,8 +24,8 @@ def facts(number):
 class Worker:
     """Stands for a process. `life(worker)` runs in a thread, and the process is dead when it returns."""
 
-    def __init__(self, lane, base, allowed, onednn, life):
-        self.lane, self.onednn, self.allowed = lane, onednn, allowed
+    def __init__(self, setup, life):
+        self.lane, self.onednn, self.allowed = setup.name, setup.onednn, setup.allowed
         self.pipe, self._own = multiprocessing.Pipe()
         self._thread = threading.Thread(target=self._live, args=[life], daemon=True)
         self._thread.start()
@@ -73,14 +73,13 @@ class Studio:
         self.events = []
         self.workers = []
         self.lives = {"dreams": [], "previews": []}  # of the workers, in their order; the last is repeated
-        monkeypatch.setattr(lane_module, "WorkerProcess", self._worker)
         monkeypatch.setattr(lane_module, "PATIENCE", 1.0)
-        self.supervisor = Supervisor(self.queue, self.events.append, ["/allowed.keras"])
+        self.supervisor = Supervisor(self.queue, self.events.append, ["/allowed.keras"], self._worker)
 
-    def _worker(self, lane, *arguments):
-        lives = self.lives[lane]
+    def _worker(self, setup):
+        lives = self.lives[setup.name]
         life = lives.pop(0) if len(lives) > 1 else lives[0] if lives else obedient
-        self.workers.append(Worker(lane, *arguments, life))
+        self.workers.append(Worker(setup, life))
         return self.workers[-1]
 
     def add(self, *names):
@@ -208,7 +207,7 @@ def test_closing_leaves_a_job_that_waits_and_can_be_done_twice(studio):
     studio.wait(lambda: studio.of(Progress))
     studio.supervisor.close()
     assert studio.states() == ["waiting", "waiting"]
-    assert studio.queue.next().folder == "one"
+    assert studio.queue.jobs[0].folder == "one"
     studio.supervisor.close()
 
 
@@ -332,6 +331,7 @@ def test_a_listener_that_fails_does_not_end_the_lane(studio):
     studio.wait(
         lambda: studio.supervisor.status["dreams"] == ("failed", "a fault of dreamscripts: ValueError: a fault")
     )
+    assert studio.states() == ["running"]
     studio.supervisor.wake()
     studio.wait(lambda: studio.states() == ["done"])
 

@@ -10,6 +10,7 @@ from dreamscripts.jobs.job import Job
 from dreamscripts.jobs.kind import KINDS
 from dreamscripts.jobs.messages import Ended, JobTask, StartFailed, StartOtherwise
 from dreamscripts.jobs.process import WorkerProcess
+from dreamscripts.jobs.setup import Setup
 from dreamscripts.jobs.work import OtherStart
 
 HEAVY = {"keras", "tensorflow", "jax", "torch", "scipy", "matplotlib", "av", "cv2"}
@@ -64,7 +65,7 @@ def test_a_job_of_an_unknown_kind_is_refused(work):
 
 def test_a_process_that_cannot_start_keras_says_why(tmp_path, monkeypatch):
     monkeypatch.setenv(*next(iter(NO_KERAS.items())))
-    process = WorkerProcess("dreams", tmp_path, (), None)
+    process = WorkerProcess(Setup("dreams", tmp_path))
     try:
         assert process.pipe.poll(60)
         answer = process.receive()
@@ -77,7 +78,7 @@ def test_a_process_that_cannot_start_keras_says_why(tmp_path, monkeypatch):
 
 
 def test_a_process_that_was_killed_says_by_what(tmp_path):
-    process = WorkerProcess("dreams", tmp_path, (), None)
+    process = WorkerProcess(Setup("dreams", tmp_path))
     try:
         process._process.kill()
         assert process.receive() is None
@@ -87,6 +88,6 @@ def test_a_process_that_was_killed_says_by_what(tmp_path):
 
 
 def test_a_request_that_nobody_reads_is_lost_in_silence(tmp_path):
-    process = WorkerProcess("dreams", tmp_path, (), None)
+    process = WorkerProcess(Setup("dreams", tmp_path))
     process.end()
     process.send(JobTask(Job(kind="dream", folder="a")))
