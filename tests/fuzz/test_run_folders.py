@@ -32,7 +32,7 @@ ARRAYS = (
 )
 
 
-def iterates(folder: RunFolder, on_pass: object):
+def iterates(folder: RunFolder, on_pass: object, kept: object):
     """Yield the iterates that are missing in the folder: each picture is darker than the last."""
     after = folder.last or iterate(0, folder.picture)
     if folder.last is None:

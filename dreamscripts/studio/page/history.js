@@ -19,6 +19,7 @@ export function view(root, store, api) {
 class History {
   #next = null;
   #turn = 0;
+  #meanwhile = null; // while the wall is asked for: what happens, which the answer may not know yet
 
   constructor(root, store, api) {
     Object.assign(this, { store, api });
@@ -29,7 +30,10 @@ class History {
     this.more = actionButton("Show more", () => this.#load(), { hidden: true, class: "wide" });
     this.chosen = el("div", { class: "chosen", role: "group", "aria-label": "Chosen pictures", hidden: true });
     root.append(this.#head(), this.sheets.element, this.nothing, this.tiles.element, this.more, this.chosen);
-    this.ends = [store.on("run", (run) => this.#changed(run)), store.on("run-gone", ({ id }) => this.#gone(id))];
+    this.ends = [
+      store.on("run", (run) => this.#hear(() => this.#changed(run))),
+      store.on("run-gone", ({ id }) => this.#hear(() => this.#gone(id))),
+    ];
     this.seeing = new IntersectionObserver(([entry]) => entry.isIntersecting && this.more.click(), { rootMargin: "600px" });
     this.seeing.observe(this.more);
     this.tiles.element.addEventListener("click", ({ target }) => (remembered.opened = target.closest(".tile")?.dataset.id ?? null));
@@ -80,6 +84,7 @@ class History {
 
   async #load(anew = false, limit = PAGE) {
     const turn = anew ? ++this.#turn : this.#turn;
+    this.#meanwhile = [];
     const query = new URLSearchParams({ limit, look: remembered.look, photo: remembered.photo });
     if (!anew && this.#next) query.set("before", this.#next);
     const { runs, next, looks, photos } = await this.api.get(`/api/runs?${query}`);
@@ -89,6 +94,8 @@ class History {
     this.#next = next;
     this.filters.look.fill(looks);
     this.filters.photo.fill(photos);
+    for (const happen of this.#meanwhile ?? []) happen();
+    this.#meanwhile = null;
     this.#showNumber();
     this.seeing.unobserve(this.more); // it may still be in sight: look again
     this.seeing.observe(this.more);
@@ -113,6 +120,11 @@ class History {
   // The nine pictures of a sheet are seen on it, not one by one among the others.
   #isCell(run) {
     return this.store.state.sheets.some(({ id }) => id === run.sheet);
+  }
+
+  #hear(happen) {
+    this.#meanwhile?.push(happen);
+    happen();
   }
 
   #changed(run) {

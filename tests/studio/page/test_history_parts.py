@@ -12,6 +12,17 @@ TILES = """async (runs) => {
   document.querySelector("main").append(tiles.element);
   tiles.add(runs);
 }"""
+HISTORY = """async (old) => {
+  const { view } = await import("/page/history.js");
+  const listeners = {};
+  const on = (name, listen) => ((listeners[name] ??= []).push(listen), () => {});
+  window.happens = (name, data) => (listeners[name] ?? []).forEach((listen) => listen(data));
+  let answer;
+  window.answers = () => answer({ runs: old, next: null, looks: [], photos: [] });
+  const api = { get: () => new Promise((resolve) => (answer = resolve)) };
+  const subscribe = () => () => {};
+  view(document.querySelector("main"), { on, subscribe, state: { sheets: [], jobs: [] } }, api);
+}"""
 SCRUBBER = """async (count) => {
   const { scrubber } = await import("/page/scrubber.js");
   window.seen = [];
@@ -142,3 +153,13 @@ def test_three_values_lie_around_that_of_the_look(bench, slider, value, expected
         "async ([slider, value]) => (await import('/page/three_values.js')).around(slider, value)", [slider, value]
     )
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_happens_while_the_wall_is_loaded_is_on_it(bench):
+    page = bench()
+    page.evaluate(HISTORY, [run(1), run(2)])
+    page.evaluate("run => happens('run', run)", run(0))
+    page.evaluate("id => happens('run-gone', { id })", run(2)["id"])
+    page.evaluate("() => answers()")
+    page.locator(".tile").nth(1).wait_for()
+    assert ids(page) == [0, 1]
