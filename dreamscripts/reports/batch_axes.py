@@ -1,0 +1,63 @@
+"""Arrange the cells of a batch by what distinguishes them, in rows and columns."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from dreamscripts.errors import shown
+from dreamscripts.reports.batch_cells import Cell
+
+PHOTOGRAPH = 0  # its number among the dimensions
+Place = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The dimensions of a batch: the photograph, then the keys of `Cell.values`."""
+
+    names: list[str]
+    values: list[list[str]]
+    """The distinct values of each dimension, as they are shown, in the order of their first appearance."""
+    places: list[Place]
+    """For each cell, the number of its value in each dimension. No two cells have the same place."""
+
+    @cached_property
+    def varying(self) -> list[int]:
+        """The dimensions with more than one value."""
+        return [dimension for dimension, values in enumerate(self.values) if len(values) > 1]
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """The dimension of the rows: the photographs if there are several. Empty if at most one dimension varies."""
+        return self.varying[:1] if len(self.varying) > 1 else []
+
+    @cached_property
+    def columns(self) -> list[int]:
+        """The dimensions of the columns, from the outermost heading to the innermost."""
+        return self.varying[len(self.rows) :]
+
+
+def arrange(cells: Iterable[Cell]) -> Axes:
+    """Return the axes of a batch.
+
+    Different photographs can have the same name. If their cells differ in nothing else, a number is added to the name.
+    """
+    names = ["photograph"]
+    found: list[dict[str, int]] = []
+    places: list[Place] = []
+    taken: set[Place] = set()
+    for cell in cells:
+        if not found:
+            names += cell.values
+            found = [{} for _ in names]
+        photo, number = cell.photo, 1
+        while (place := _place(found, (photo, *cell.values.values()))) in taken:
+            number += 1
+            photo = f"{cell.photo} ({number})"
+        taken.add(place)
+        places.append(place)
+    return Axes([shown(name) for name in names], [[shown(value) for value in values] for values in found], places)
+
+
+def _place(found: Sequence[dict[str, int]], values: Sequence[str]) -> Place:
+    return tuple(numbers.setdefault(value, len(numbers)) for numbers, value in zip(found, values, strict=True))

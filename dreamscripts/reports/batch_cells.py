@@ -1,0 +1,30 @@
+"""A cell of a batch's report: one run, and where it belongs among the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+State = Literal["waiting", "running", "stopped", "done", "failed"]
+STATES: tuple[State, ...] = get_args(State)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the report shows of a run."""
+
+    name: str
+    """The run folder within the batch folder, at most 240 bytes. No two cells have the same name."""
+    photo: str
+    """The name to show of the photograph, or an empty text for a run from noise."""
+    values: Mapping[str, str]
+    """What else distinguishes the run, in the order of the headings. The keys are the same in all cells."""
+    state: State
+    message: str = ""
+    """Why the run failed, or its notes."""
+    iterations: int = 0
+    passes: int = 0
+    loss: float | None = None
+    """The loss of its picture. It can be infinite or NaN."""
+    seconds: float | None = None
+    node: str = ""
+    """The worker or machine that made it."""

@@ -1,0 +1,157 @@
+"""Where each picture and each heading is on the contact sheet of a batch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dreamscripts.reports.batch_axes import PHOTOGRAPH, Axes, Place
+
+MOST_PIXELS = 64_000_000  # largest sheet, which any viewer can open
+MARGIN, TOP = 24, 84  # pixels around all, and for the heading
+LARGEST = 384  # pixels, the width of a picture
+SMALLEST_WITH_LABELS = 24  # pixels
+LONGEST_SIDE = 3.0  # sides of a sheet in this ratio at most, if it can be folded
+
+
+@dataclass
+class Layout:
+    """All places are in pixels from the left upper corner."""
+
+    tile: int
+    """The width of a picture."""
+    text: int
+    """The size of the font of all labels. 0: there is no room for labels."""
+    size: tuple[int, int] = (0, 0)
+    pictures: list[tuple[int, int, int]] = field(default_factory=list)
+    """For each cell: left, top, height."""
+    labels: list[tuple[int, int, int, str, bool]] = field(default_factory=list)
+    """Left, baseline, width, text, whether it is beside a row."""
+
+
+def fitting_layout(axes: Axes, shapes: Sequence[float]) -> Layout:
+    """Return the layout with the largest pictures whose sheet has at most MOST_PIXELS.
+
+    shapes: height ÷ width of the pictures of each photograph.
+    """
+    tile = LARGEST
+    while True:
+        layout = _layout(axes, shapes, tile)
+        pixels = layout.size[0] * layout.size[1]
+        if pixels <= MOST_PIXELS or tile == 1:
+            return layout
+        tile = max(1, min(tile - 1, int(tile * math.sqrt(MOST_PIXELS / pixels))))
+
+
+def _layout(axes: Axes, shapes: Sequence[float], tile: int) -> Layout:
+    text = max(9, min(20, tile // 12)) if tile >= SMALLEST_WITH_LABELS else 0
+    layout = Layout(tile, text)
+    if axes.rows:
+        _lay_out_table(layout, axes, shapes)
+    else:
+        _lay_out_stream(layout, axes, shapes)
+    return layout
+
+
+def _lay_out_stream(layout: Layout, axes: Axes, shapes: Sequence[float]) -> None:
+    """Place cells which differ in one thing, line by line, each with its label under it."""
+    tile, text, gap = layout.tile, layout.text, _gap(layout.tile)
+    count = len(axes.places)
+    across = max(1, min(count, round(math.sqrt(count * 1.4 * max(shapes)))))
+    top = TOP
+    for begin in range(0, count, across):
+        line = axes.places[begin : begin + across]
+        height = max(_height(tile, shapes, place) for place in line)
+        for number, place in enumerate(line):
+            left = MARGIN + number * (tile + gap)
+            layout.pictures.append((left, top, height))
+            if text and axes.columns:
+                label = _label(axes, axes.columns[0], place[axes.columns[0]])
+                layout.labels.append((left, top + height + round(1.2 * text), tile, label, False))
+        top += height + gap + 2 * text
+    layout.size = (MARGIN + across * (tile + gap) - gap + MARGIN, top - gap + MARGIN)
+
+
+def _lay_out_table(layout: Layout, axes: Axes, shapes: Sequence[float]) -> None:
+    """Place the cells in rows and columns. A very long or wide table is folded; each part has its headings."""
+    tile, text, gap = layout.tile, layout.text, _gap(layout.tile)
+    rows = sorted({_part(place, axes.rows) for place in axes.places})
+    columns = sorted({_part(place, axes.columns) for place in axes.places})
+    by_row: dict[Place, list[int]] = {row: [] for row in rows}
+    for number, place in enumerate(axes.places):
+        by_row[_part(place, axes.rows)].append(number)
+    heights = [max(_height(tile, shapes, axes.places[number]) for number in by_row[row]) for row in rows]
+    beside = (max(tile, 6 * text) + gap) if text else 0
+    over = 2 * text * len(axes.columns)
+    rows_a_part, columns_a_part = _fold(len(rows), len(columns), (sum(heights) / len(heights) + gap) / (tile + gap))
+    layout.pictures = [(0, 0, 0)] * len(axes.places)
+    left, right, bottom = MARGIN, 0, 0
+    for first_row in range(0, len(rows), rows_a_part):
+        top = TOP
+        for first_column in range(0, len(columns), columns_a_part):
+            part = columns[first_column : first_column + columns_a_part]
+            lefts = {column: left + beside + number * (tile + gap) for number, column in enumerate(part)}
+            if text:
+                _add_headings(layout, axes, part, left + beside, top)
+            top += over
+            for row, height in list(zip(rows, heights, strict=True))[first_row : first_row + rows_a_part]:
+                if text:
+                    label = _label(axes, axes.rows[0], row[0])
+                    layout.labels.append((left, top + height // 2 + text // 3, beside - 2 * gap, label, True))
+                for number in by_row[row]:
+                    column = _part(axes.places[number], axes.columns)
+                    if column in lefts:
+                        layout.pictures[number] = (lefts[column], top, height)
+                top += height + gap
+            right = max(right, left + beside + len(part) * (tile + gap) - gap)
+            bottom = max(bottom, top - gap)
+            top += 2 * gap
+        left = right + 4 * gap
+    layout.size = (right + MARGIN, bottom + MARGIN)
+
+
+def _fold(rows: int, columns: int, shape: float) -> tuple[int, int]:
+    """Return how many rows and columns a part of the table has, so that the sheet is not very long or very wide.
+
+    shape: height ÷ width of a cell.
+    """
+    ratio = rows * shape / columns
+    if ratio > LONGEST_SIDE:
+        return math.ceil(rows / max(1, round(math.sqrt(ratio)))), columns
+    if ratio < 1 / LONGEST_SIDE:
+        return rows, math.ceil(columns / max(1, round(math.sqrt(1 / ratio))))
+    return rows, columns
+
+
+def _add_headings(layout: Layout, axes: Axes, columns: Sequence[Place], left: int, top: int) -> None:
+    """Add a line of headings for each dimension of the columns. Equal neighbours have one heading."""
+    across = layout.tile + _gap(layout.tile)
+    for level, dimension in enumerate(axes.columns):
+        first = 0
+        for number in range(1, len(columns) + 1):
+            if number < len(columns) and columns[number][: level + 1] == columns[first][: level + 1]:
+                continue
+            width = (number - first) * across - _gap(layout.tile)
+            label = _label(axes, dimension, columns[first][level])
+            baseline = top + round((2 * level + 1.3) * layout.text)
+            layout.labels.append((left + first * across, baseline, width, label, False))
+            first = number
+
+
+def _part(place: Place, dimensions: Sequence[int]) -> Place:
+    return tuple(place[dimension] for dimension in dimensions)
+
+
+def _label(axes: Axes, dimension: int, number: int) -> str:
+    value = axes.values[dimension][number]
+    if dimension == PHOTOGRAPH:
+        return value or "noise"
+    word = value[:1].isalpha() and value not in ("true", "false", "inf", "nan")
+    return value if word else f"{axes.names[dimension].rpartition('.')[2]} {value}"
+
+
+def _height(tile: int, shapes: Sequence[float], place: Place) -> int:
+    return max(1, round(tile * min(2.0, max(0.4, shapes[place[PHOTOGRAPH]]))))
+
+
+def _gap(tile: int) -> int:
+    return min(12, tile // 12)
