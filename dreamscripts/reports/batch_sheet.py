@@ -10,11 +10,11 @@ from dreamscripts.errors import PictureError, shown
 from dreamscripts.images.pillow import refusals
 from dreamscripts.reports.batch_axes import Axes
 from dreamscripts.reports.batch_cells import Cell
-from dreamscripts.reports.batch_sheet_layout import MARGIN, Layout, fitting_layout
+from dreamscripts.reports.batch_sheet_layout import MARGIN, Label, Layout, fitting_layout
 from dreamscripts.reports.contact_sheet import GROUND, INK, MISSING, QUIET
 from dreamscripts.reports.labels import font, shorten
 
-FAILED, FAILED_GROUND = "#9b1c0a", "#f6e1dc"
+FAILED, FAILED_GROUND, LINE = "#9b1c0a", "#f6e1dc", "#cfd1d1"
 TITLE, NOTE = 26, 16  # pixels, sizes of fonts
 
 
@@ -36,10 +36,8 @@ def draw_batch_sheet(
     pen.text((MARGIN, MARGIN + TITLE + NOTE + 4), note, QUIET, font(NOTE), anchor="ls")
     for cell, place in zip(cells, layout.pictures, strict=True):
         _draw_cell(sheet, pen, cell, place, layout, thumbnails.get(cell.name))
-    for left, baseline, across, text, beside in layout.labels:
-        drawn = _fitting(text, font(layout.text), across)
-        anchored = (left + across, baseline) if beside else (left, baseline)
-        pen.text(anchored, drawn, INK, font(layout.text), anchor="rs" if beside else "ls")
+    for label in layout.labels:
+        _draw_label(pen, label, layout.text)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", compress_level=3)  # much faster than 6, and hardly larger
     return buffer.getvalue()
@@ -48,6 +46,17 @@ def draw_batch_sheet(
 def _note(cells: Sequence[Cell]) -> str:
     done, failed = (sum(cell.state == state for cell in cells) for state in ("done", "failed"))
     return f"{done} pictures, {failed} failed" if failed else f"{done} pictures"
+
+
+def _draw_label(pen: ImageDraw.ImageDraw, label: Label, size: int) -> None:
+    text = _fitting(label.text, font(size), label.width)
+    if label.kind == "row":
+        pen.text((label.left + label.width, label.baseline), text, INK, font(size), anchor="rs")
+        return
+    pen.text((label.left, label.baseline), text, INK, font(size), anchor="ls")
+    if label.kind == "column":
+        under = label.baseline + size // 3
+        pen.line((label.left, under, label.left + label.width - 1, under), LINE)
 
 
 def _draw_cell(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from dreamscripts.reports.batch_axes import PHOTOGRAPH, Axes, Place
 
@@ -11,6 +12,17 @@ MARGIN, TOP = 24, 84  # pixels around all, and for the heading
 LARGEST = 384  # pixels, the width of a picture
 SMALLEST_WITH_LABELS = 24  # pixels
 LONGEST_SIDE = 3.0  # sides of a sheet in this ratio at most, if it can be folded
+
+
+class Label(NamedTuple):
+    """A text of the contact sheet."""
+
+    left: int
+    baseline: int
+    width: int
+    text: str
+    kind: Literal["row", "column", "picture"]
+    """What it names: a row, which is right of it, columns below it, or the picture above it."""
 
 
 @dataclass
@@ -24,8 +36,7 @@ class Layout:
     size: tuple[int, int] = (0, 0)
     pictures: list[tuple[int, int, int]] = field(default_factory=list)
     """For each cell: left, top, height."""
-    labels: list[tuple[int, int, int, str, bool]] = field(default_factory=list)
-    """Left, baseline, width, text, whether it is beside a row."""
+    labels: list[Label] = field(default_factory=list)
 
 
 def fitting_layout(axes: Axes, shapes: Sequence[float]) -> Layout:
@@ -66,7 +77,7 @@ def _lay_out_stream(layout: Layout, axes: Axes, shapes: Sequence[float]) -> None
             layout.pictures.append((left, top, height))
             if text and axes.columns:
                 label = _label(axes, axes.columns[0], place[axes.columns[0]])
-                layout.labels.append((left, top + height + round(1.2 * text), tile, label, False))
+                layout.labels.append(Label(left, top + height + round(1.2 * text), tile, label, "picture"))
         top += height + gap + 2 * text
     layout.size = (MARGIN + across * (tile + gap) - gap + MARGIN, top - gap + MARGIN)
 
@@ -80,7 +91,8 @@ def _lay_out_table(layout: Layout, axes: Axes, shapes: Sequence[float]) -> None:
     for number, place in enumerate(axes.places):
         by_row[_part(place, axes.rows)].append(number)
     heights = [max(_height(tile, shapes, axes.places[number]) for number in by_row[row]) for row in rows]
-    beside = (max(tile, 6 * text) + gap) if text else 0
+    longest = max(len(_label(axes, axes.rows[0], row[0])) for row in rows)
+    beside = (min(max(tile, 8 * text), round(0.7 * text * longest)) + 2 * gap) if text else 0
     over = 2 * text * len(axes.columns)
     rows_a_part, columns_a_part = _fold(len(rows), len(columns), (sum(heights) / len(heights) + gap) / (tile + gap))
     layout.pictures = [(0, 0, 0)] * len(axes.places)
@@ -96,7 +108,7 @@ def _lay_out_table(layout: Layout, axes: Axes, shapes: Sequence[float]) -> None:
             for row, height in list(zip(rows, heights, strict=True))[first_row : first_row + rows_a_part]:
                 if text:
                     label = _label(axes, axes.rows[0], row[0])
-                    layout.labels.append((left, top + height // 2 + text // 3, beside - 2 * gap, label, True))
+                    layout.labels.append(Label(left, top + height // 2 + text // 3, beside - 2 * gap, label, "row"))
                 for number in by_row[row]:
                     column = _part(axes.places[number], axes.columns)
                     if column in lefts:
@@ -133,7 +145,7 @@ def _add_headings(layout: Layout, axes: Axes, columns: Sequence[Place], left: in
             width = (number - first) * across - _gap(layout.tile)
             label = _label(axes, dimension, columns[first][level])
             baseline = top + round((2 * level + 1.3) * layout.text)
-            layout.labels.append((left + first * across, baseline, width, label, False))
+            layout.labels.append(Label(left + first * across, baseline, width, label, "column"))
             first = number
 
 
