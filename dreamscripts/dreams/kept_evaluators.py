@@ -65,9 +65,10 @@ class KeptEvaluators:
             kept.sizes.clear()
         kept.sizes.add((height, width))
         kept.evaluator.reset()
+        kept.evaluator.seed, kept.evaluator.settings = settings.seed, settings
         return kept.evaluator
 
 
 def _key(settings: Settings) -> str:
-    """Return all that a loss is built from."""
-    return json.dumps(settings.model_dump(include=set(BUILT_FROM)), sort_keys=True)
+    """Return all that a loss is compiled from. The seed is only for the draws."""
+    return json.dumps(settings.model_dump(include={*BUILT_FROM} - {"seed"}), sort_keys=True)

@@ -47,6 +47,10 @@ class Job(Record):
     state: State = "waiting"
     message: str = ""
     """Why it failed or was stopped."""
+    again: bool = False
+    """Whether it failed for a reason that is not its own and may pass, such as a full disk."""
+    node: str = ""
+    """The name of the machine that ended it."""
     folder: Name
     """The name of the run folder or of the film file within the base folder, or "sheet/run". It is chosen before."""
     photo: str | None = None

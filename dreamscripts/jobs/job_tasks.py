@@ -85,13 +85,16 @@ class JobTasks:
             if ended.how == "stopped":
                 state = "waiting" if closing and not is_stopped else "stopped"
                 message = self._where(task.id)
-            self._change(task.id, state=state, message=message)
+            self._change(task.id, state=state, message=message, again=ended.again, node=ended.node)
             self._forget(task.id)
 
     def give_back(self, task: Task) -> None:
-        """Let a job be the next one again."""
+        """Let a job be the next one again, or let it wait for any lane."""
         with self._lock:
-            self._given_back.append(task.id)
+            if self._hands_back:
+                self._change(task.id, state="waiting")
+            else:
+                self._given_back.append(task.id)
 
     def die(self, task: Task, cause: str) -> bool:
         """Count the deaths of workers. A job that brings three of them without a new iteration has failed."""
@@ -105,6 +108,7 @@ class JobTasks:
             self._change(
                 task.id,
                 state="failed",
+                again=True,
                 message=f"the worker process {cause} {MOST_DEATHS} times in a row without a new iteration; if the "
                 "memory of this machine was too small, use a smaller size",
             )
@@ -121,7 +125,7 @@ class JobTasks:
         self._newest.pop(id, None)
         self._deaths.pop(id, None)
 
-    def _change(self, id: str, **values: str) -> Job | None:
+    def _change(self, id: str, **values: Any) -> Job | None:
         """Change a job, unless somebody has removed it."""
         with suppress(KeyError):
             return self._jobs.change(id, **values)

@@ -71,10 +71,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Ended:
-    """The task has ended. `message` are notes on what is done, or the error."""
+    """The task has ended. `message` are notes on what is done, or the error. `again` and `node` are as in Job."""
 
     how: Literal["done", "stopped", "failed"]
     message: str = ""
+    again: bool = False
+    node: str = ""
 
 
 Request = JobTask | PreviewTask | Stop

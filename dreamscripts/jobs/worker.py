@@ -129,11 +129,11 @@ def _ended(task: Task, work: "Work") -> Ended | StartOtherwise:
     except KeyboardInterrupt:
         return Ended("stopped")
     except OutputError as error:  # perhaps while a stopped task saved what it had
-        return Ended("failed", str(error))
+        return Ended("failed", str(error), again=True)
     except Exception as error:
         if work.is_stopped:  # a library can turn KeyboardInterrupt into another error
             return Ended("stopped")
-        return Ended("failed", _words(error))
+        return Ended("failed", _words(error), again=not isinstance(error, DreamError))
     finally:
         log.removeHandler(notes)
 

@@ -37,9 +37,9 @@ class Evaluator:
     identity, so do not change it in place.
 
     `loss` is a Loss, a Term or a function (x, features, regions). `exact` are the tiles, if they are exact tiles.
-    `passes` is the number of passes so far and `seconds` their time. `on_pass(passes, loss)` is called after each pass.
-    `settings` are those that the evaluator was built from, if any. Two threads can compute at the same time if each has
-    a separate evaluator.
+    `seed` is that of the random draws. `passes` is the number of passes so far and `seconds` their time.
+    `on_pass(passes, loss)` is called after each pass. `settings` are those that the evaluator was built from, if any.
+    Two threads can compute at the same time if each has a separate evaluator.
 
     Raises SettingsError if a term reads a layer that the network does not output. The first pass raises SettingsError
     if exact tiles do not support a term or the network.
@@ -66,7 +66,7 @@ class Evaluator:
         self._jitter = jitter or Jitter()
         self.exact = tiles if tiles and tiles.kind == "exact" else None
         self._tiles = None if self.exact else tiles
-        self._seed = seed
+        self.seed = seed
         self.on_pass = on_pass
         self.settings = settings
         self._x: Picture = None  # an array or a tensor, with self._terms and self._gradient
@@ -228,7 +228,7 @@ class Evaluator:
         key = (self.drawn, shape)
         if self._transform is None or self._transform[0] != key:
             # The generator is seeded with the draw number, so a resumed run gets the same transforms.
-            rng = np.random.default_rng([self._seed, self.drawn])
+            rng = np.random.default_rng([self.seed, self.drawn])
             scale = np.array(self.network.preprocessing.scale)
             self._transform = key, draw_transform(rng, self._jitter, self._tiles, scale, shape)
         return self._transform[1]

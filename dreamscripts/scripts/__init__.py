@@ -10,6 +10,7 @@ import typer
 from dreamscripts import __version__
 from dreamscripts.errors import DreamError, plain_words, quoted, shown
 from dreamscripts.scripts import (
+    batch,
     bench,
     compare,
     dream,
@@ -37,6 +38,7 @@ app = typer.Typer(
 # The subcommands and their lines in the help, in the order of the help.
 COMMANDS = (
     ("dream", dream.dream, "Turn a photograph into a dream."),
+    ("batch", batch.batch, "Make many dreams: photographs times settings."),
     ("visualize", visualize.visualize, "Visualize one channel of a layer."),
     ("gallery", gallery.gallery, "Visualize every channel of a network, as a web page."),
     ("compare", compare.compare, "Compare optimizers on a photograph."),

@@ -37,6 +37,15 @@ def test_dreams_with_a_kept_evaluator_are_those_without(picture, settings, built
     assert together == [facts(dream(one, chosen)) for one, chosen in others]
 
 
+def test_another_seed_uses_the_same_code_and_draws_its_own(picture, settings, built):
+    seeds = [changed(settings, seed=seed, jitter={"shift": 4}) for seed in (0, 1, 0)]
+    kept = KeptEvaluators()
+    together = [facts(dream(picture, chosen, kept=kept)) for chosen in seeds]
+    assert len(built) == 1
+    assert together == [facts(dream(picture, chosen)) for chosen in seeds]
+    assert together[0] != together[1]
+
+
 def test_a_dream_that_was_stopped_leaves_nothing_behind(picture, settings, built):
     kept = KeptEvaluators()
     stopped = dream(picture[::-1], settings, kept=kept, on_pass=lambda passes, loss: None)
@@ -57,7 +66,12 @@ def test_a_dream_goes_on_with_a_kept_evaluator(picture, settings):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 1}, {"features": {"block1_conv1": 0.1}}, {"penalties": {"continuity": 0.2}}, {"jitter": {"noise": 4}}],
+    [
+        {"measure": "mean"},
+        {"features": {"block1_conv1": 0.1}},
+        {"penalties": {"continuity": 0.2}},
+        {"jitter": {"noise": 4}},
+    ],
 )
 def test_another_loss_has_an_evaluator_of_its_own(changes, picture, settings, built):
     kept = KeptEvaluators()
@@ -98,8 +112,8 @@ def test_tiles_that_the_memory_chose_are_chosen_again(picture, settings, built, 
 
 def test_only_the_last_are_kept_and_none_of_a_file(picture, settings, built, tmp_path):
     kept = KeptEvaluators(most=2)
-    for seed in (0, 1, 0, 2, 0, 1):  # 1 is the one that was used least recently
-        next(dream(picture, changed(settings, seed=seed), kept=kept))
+    for noise in (0, 1, 0, 2, 0, 1):  # 1 is the one that was used least recently
+        next(dream(picture, changed(settings, jitter={"noise": noise}), kept=kept))
     assert len(built) == 4
     guide = tmp_path / "guide.png"
     save_picture(picture, guide)

@@ -1,0 +1,217 @@
+"""`dreamscripts batch PHOTO…`: many dreams, each in a run folder of its own, by several processes."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscripts.errors import DreamError, SettingsError
+from dreamscripts.scripts import options, signals
+from dreamscripts.scripts.dream import DEFAULT, EMBEDDED
+from dreamscripts.scripts.streams import Stopped
+
+if TYPE_CHECKING:
+    from dreamscripts.batch.ledger import Ledger
+    from dreamscripts.batch.photographs import LeftOut
+    from dreamscripts.batch.plan import Planned
+    from dreamscripts.batch.pool import Pool
+    from dreamscripts.batch.request import Request
+    from dreamscripts.batch.status import StatusKeeper
+    from dreamscripts.scripts.console import CommandConsole
+
+PAGE_EVERY = 3.0  # seconds between two updates of the page
+LISTED = 10  # photographs that are left out, and dreams that failed: more are counted only
+
+Photos = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PHOTO]...", help="Pictures, folders, patterns, lists (.txt), or a jobs file (.toml)."),
+]
+SettingsNames = Annotated[
+    list[str] | None,
+    typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings: names or files. Can be repeated."),
+]
+Grid = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE,…", help="Try each of these values of a setting. Can be repeated."),
+]
+Seeds = Annotated[str | None, typer.Option(metavar="0-3|1,5,7", help="Try each of these seeds.")]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder of all run folders.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Number of processes. Default: as many as are fast here.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List the dreams, and measure what they will take.")]
+
+
+def batch(
+    photos: Photos = None,
+    settings: SettingsNames = None,
+    grid: Grid = None,
+    seeds: Seeds = None,
+    network: options.Network = None,
+    weights: options.Weights = None,
+    size: options.Size = None,
+    iterations: options.Iterations = None,
+    set_: options.Set = None,
+    allow_files: options.AllowFiles = False,
+    output: Output = Path("batch"),
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make many dreams: each PHOTO with each of the settings, each value of the grid and each seed.
+
+    Each dream is an ordinary run folder within FOLDER. FOLDER/index.html shows them all, and grows. To continue after
+    an interruption, run the same command again. Nothing is made twice. You can add photographs and values later.
+
+    Examples:
+    dreamscripts batch holiday/ -s dreamy -s menagerie --size 800
+    dreamscripts batch sky.jpg --grid optimizer.step=1,2,4 --grid size=400,800 --seeds 0-3
+    """
+    console = options.open_console(quiet)
+    changes = options.overrides(network, weights, size, None, iterations, set_)
+    request = _request(photos or [], settings or [], grid or [], seeds)
+    if not request.settings and not {"network", "weights"} & {*changes, *request.set, *request.grid}:
+        changes = {"network": EMBEDDED, **changes}
+    planned, left_out = _plan(console, request, changes, allow_files)
+    if dry_run:
+        _estimate(console, planned, left_out, workers)
+        return
+    from dreamscripts.batch.ledger import Ledger
+
+    with closing(Ledger(output, planned)) as ledger:
+        _make(console, ledger, _files(planned), workers)
+        _say_left_out(console, left_out)
+        failed = [job for job in ledger.jobs if job.state == "failed"]
+    if failed:
+        for job in failed[:LISTED]:
+            console.print(f"{output / job.folder}: {job.message}")
+        raise DreamError(f"{len(failed)} of {len(ledger.jobs)} dreams failed; {output}/index.html says why")
+
+
+def _request(photos: list[str], settings: list[str], grid: list[str], seeds: str | None) -> "Request":
+    """Return what the options ask for, or what a jobs file says. Raises SettingsError."""
+    from dreamscripts.batch.request import Request, parse_grid, parse_seeds, read_jobs_file
+
+    files = [name for name in photos if name.lower().endswith(".toml")]
+    if not files:
+        return Request(photos, _names(settings), parse_grid(grid), parse_seeds(seeds) if seeds else [])
+    if len(photos) > 1 or settings or grid or seeds:
+        raise SettingsError(f"{files[0]}: a jobs file says what is made; remove the other photographs and settings")
+    return read_jobs_file(Path(files[0]))
+
+
+def _names(settings: list[str]) -> list[str]:
+    """Return the names in --settings, which can be separated by commas, each once."""
+    names = [part.strip() for text in settings for part in ([text] if Path(text).exists() else text.split(","))]
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def _plan(
+    console: "CommandConsole", request: "Request", changes: dict[str, Any], allow_files: bool
+) -> tuple[list["Planned"], list["LeftOut"]]:
+    """Return the dreams to make, and the photographs that cannot be opened. Raises DreamError if there is none."""
+    from dataclasses import replace
+
+    from dreamscripts.batch.photographs import find_photographs
+    from dreamscripts.batch.plan import plan, plan_variants
+
+    photos, missing = find_photographs(request.photographs, request.folder)
+    request = replace(request, settings=request.settings or [DEFAULT])
+    variants = plan_variants(request, changes, allow_files, bool(photos))
+    for variant in variants:
+        options.print_files(console, variant.values["settings"], variant.settings, changes)
+    planned, unreadable = plan(photos, variants)
+    left_out = missing + unreadable
+    if not planned:
+        raise DreamError(f"{left_out[0].path}: {left_out[0].reason}")
+    return planned, left_out
+
+
+def _files(planned: list["Planned"]) -> list[str]:
+    """Return the files that the settings name. The user has allowed them."""
+    from dreamscripts.settings.named_files import files_of
+
+    variants = {id(dream.variant): dream.variant for dream in planned}.values()
+    return sorted({path for variant in variants for path in files_of(variant.settings).values()})
+
+
+def _make(console: "CommandConsole", ledger: "Ledger", allowed: list[str], workers: int | None) -> None:
+    """Make all dreams that are missing, with progress. Raises DreamError if no dream can be made."""
+    from dreamscripts.batch.pool import Pool
+    from dreamscripts.batch.status import StatusKeeper
+    from dreamscripts.batch.workers import processors_of
+    from dreamscripts.jobs.setup import Setup
+    from dreamscripts.reports.batch_page import BatchPage
+    from dreamscripts.scripts.batch_progress import BatchWatch
+
+    keeper = StatusKeeper(ledger)
+    page = BatchPage(ledger.folder, f"{ledger.folder.resolve().name}")
+    pool = Pool(ledger, Setup("worker", ledger.folder.absolute(), allowed), keeper.hear)
+    jobs = ledger.jobs
+    waiting = sum(job.state == "waiting" for job in jobs)
+    with BatchWatch(console, ledger.folder / "index.html", len(jobs), waiting) as watch:
+        try:
+            if waiting:
+                pool.grow(processors_of(workers, waiting))
+            _watch(ledger, pool, keeper, page, watch)
+        except KeyboardInterrupt:
+            watch.stopping()
+            raise Stopped("stopped", "Run the same command again to continue.") from None
+        finally:
+            pool.close()
+            _show(page, ledger, complete=ledger.is_finished)
+
+
+def _watch(ledger: "Ledger", pool: "Pool", keeper: "StatusKeeper", page: Any, watch: Any) -> None:
+    """Show the progress until all jobs have ended."""
+    shown = time.monotonic()
+    _show(page, ledger)
+    while not ledger.is_finished:
+        signals.check()
+        if problem := pool.problem:
+            raise DreamError(f"{problem}; run the same command again to continue")
+        watch.update(keeper.now)
+        if time.monotonic() - shown >= PAGE_EVERY:
+            _show(page, ledger)
+            shown = time.monotonic()
+        time.sleep(0.1)
+    watch.update(keeper.now)
+
+
+def _show(page: Any, ledger: "Ledger", complete: bool = False) -> None:
+    from dreamscripts.batch.report import cells
+
+    page.update(list(cells(ledger)), complete=complete)
+
+
+def _say_left_out(console: "CommandConsole", left_out: list["LeftOut"]) -> None:
+    for one in left_out[:LISTED]:
+        console.print(f"left out: {one.path}: {one.reason}")
+    if len(left_out) > LISTED:
+        console.print(f"left out: {len(left_out) - LISTED} more")
+
+
+def _estimate(
+    console: "CommandConsole", planned: list["Planned"], left_out: list["LeftOut"], workers: int | None
+) -> None:
+    """List the dreams, and say what they will take. Raises DreamError if none can be made."""
+    from dreamscripts.batch.estimate import estimate
+    from dreamscripts.batch.workers import processors_of
+    from dreamscripts.scripts.batch_progress import duration
+
+    for dream in planned[:LISTED]:
+        height, width = dream.size
+        console.print(f"{dream.name}  ({width}×{height})")
+    if len(planned) > LISTED:
+        console.print(f"and {len(planned) - LISTED} more")
+    _say_left_out(console, left_out)
+    processors = processors_of(workers, len(planned))
+    with console.status("measuring the first few"):
+        found = estimate(planned, _files(planned), processors, signals.check)
+    console.print(
+        f"{len(planned)} dreams: about {duration(found.seconds)} with {len(processors)} "
+        f"worker{'s' if len(processors) > 1 else ''}, and {found.bytes / 1e6:,.0f} MB on the disk "
+        f"(measured on {found.measured}); nothing was kept"
+    )

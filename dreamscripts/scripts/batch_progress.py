@@ -1,0 +1,90 @@
+"""Show the progress of a batch: a bar in a terminal, a line now and then in a file."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn
+
+from dreamscripts.batch.status import Status
+from dreamscripts.scripts.console import CommandConsole
+from dreamscripts.scripts.progress import Bar, Words
+
+EVERY = 30.0  # seconds between two lines in a file
+
+
+class BatchWatch:
+    """The progress of a batch of `jobs` dreams, of which `waiting` are not made yet. Use it as a context manager."""
+
+    def __init__(self, console: CommandConsole, page: Path, jobs: int, waiting: int):
+        self._console, self._page = console, page
+        self._intro = _intro(page, jobs, waiting)
+        self._bar = Bar(
+            console,
+            {
+                Words(console, "{task.description}"): 0,
+                BarColumn(24): 5,
+                Words(console, "{task.fields[counts]}"): 1,
+                Words(console, "{task.fields[rate]}"): 4,
+                Words(console, "{task.fields[left]}"): 3,
+            },
+        )
+        self._task = self._bar.add_task("starting the workers", total=None, counts="", rate="", left="")
+        self._printed = time.monotonic()
+        self._last: tuple[int, int] | None = None
+
+    def __enter__(self) -> Self:
+        self._console.print(self._intro)
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._bar.stop()
+        if kind is None:
+            self._console.print(f"{self._page}")
+
+    def update(self, status: Status) -> None:
+        """Show how far the batch is."""
+        ended = status.done + status.failed
+        numbers = f"{ended} of {status.jobs} dreams"
+        counts = f"{status.running} running" + (f", {status.failed} failed" if status.failed else "")
+        rate = "" if status.rate is None else f"{status.rate:.1f} passes/s"
+        left = "" if status.left is None else f"{duration(status.left)} left"
+        started = status.workers > 0 or ended
+        self._bar.update(
+            self._task,
+            description=numbers if started else "starting the workers",
+            total=1.0 if started else None,
+            completed=status.share,
+            counts=counts if started else "",
+            rate=rate,
+            left=left,
+        )
+        now = time.monotonic()
+        if not self._console.is_animated and started and (now - self._printed > EVERY or ended == status.jobs):
+            if self._last != (ended, status.jobs):
+                self._console.print("  ".join(filter(None, (numbers, counts, rate, left))))
+            self._printed, self._last = now, (ended, status.jobs)
+
+    def stopping(self) -> None:
+        """Say that the dreams under way are being saved."""
+        self._bar.update(self._task, description="stopping: saving what is under way", counts="", rate="", left="")
+
+
+def _intro(page: Path, jobs: int, waiting: int) -> str:
+    dreams = f"{jobs} dream{'s' if jobs != 1 else ''}"
+    if waiting == jobs:
+        return f"{dreams}; you can open {page} now"
+    return f"{dreams}, of which {jobs - waiting} were made before; you can open {page} now"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: "45 s", "3 min 20 s", "2 h 5 min", "3 days"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours / 24:.0f} days"

@@ -1,0 +1,72 @@
+import pytest
+
+from dreamscripts.batch.plan import plan, plan_variants
+from dreamscripts.batch.request import Request
+from dreamscripts.errors import SettingsError
+
+
+def test_each_photograph_gets_each_of_the_settings(planned):
+    dreams = planned(grid={"size": [24, 32]}, seeds=[0, 1])
+    assert len(dreams) == 3 * 4
+    assert [dream.name for dream in dreams[:4]] == [
+        *("cat-look-size=24-seed=0", "cat-look-size=24-seed=1"),
+        *("cat-look-size=32-seed=0", "cat-look-size=32-seed=1"),
+    ]
+    assert dreams[0].variant.values == {"settings": "look", "size": "24", "seed": "0"}
+    assert [dream.size for dream in dreams[:4]] == [(16, 24), (16, 24), (21, 32), (21, 32)]
+    assert dreams[1].variant.settings.seed == 1
+
+
+def test_the_identifier_is_that_of_the_photograph_and_the_settings(planned):
+    dreams = planned(seeds=[0, 1])
+    assert len({dream.id for dream in dreams}) == 6
+    assert [dream.id for dream in planned(seeds=[1, 0])] == [
+        id for one, two in zip(dreams[::2], dreams[1::2], strict=True) for id in (two.id, one.id)
+    ]
+
+
+def test_dreams_that_share_compiled_code_are_a_group(planned):
+    groups = [dream.group for dream in planned(grid={"optimizer.step": [1, 2]}, seeds=[0, 1])]
+    assert len(set(groups)) == 2  # the sizes of the photographs
+    assert len({dream.group for dream in planned(grid={"jitter.noise": [1, 2]})}) == 4
+
+
+def test_the_work_grows_with_the_pixels_and_the_passes(planned):
+    small, large, long = (
+        planned(grid=grid)[0] for grid in ({"size": [24]}, {"size": [48]}, {"optimizer.iterations": [6]})
+    )
+    assert large.variant.work(large.size) == 4 * small.variant.work(small.size)
+    assert long.variant.work(long.size) == 2 * large.variant.work(large.size)
+
+
+def test_a_photograph_that_cannot_be_opened_is_left_out(photos, look):
+    photos[1].write_bytes(b"no picture")
+    dreams, (left_out,) = plan(photos, plan_variants(Request(settings=[str(look)]), {}, False, True))
+    assert [dream.photo for dream in dreams] == [photos[0], photos[2]]
+    assert left_out.path == str(photos[1])
+    assert left_out.reason.startswith("is not a picture")
+
+
+def test_noise_needs_no_photograph(look):
+    (variant,) = plan_variants(Request(settings=[str(look)], set={"start": "noise", "size": 24}), {}, False, False)
+    ((dream,), _) = plan([], [variant])
+    assert (dream.photo, dream.size, dream.name) == (None, (24, 24), "look")
+    variants = plan_variants(Request(settings=[str(look)]), {}, False, False)
+    with pytest.raises(SettingsError, match="name some photographs"):
+        plan([], variants)
+
+
+def test_a_wrong_value_names_its_key(look):
+    with pytest.raises(SettingsError, match=r"optimizer\.step"):
+        plan_variants(Request(settings=[str(look)], grid={"optimizer.step": [1, "far"]}), {}, False, True)
+
+
+def test_settings_beside_the_jobs_file_are_found(look):
+    request = Request(settings=["look.toml", "dreamy"], folder=look.parent)
+    assert [variant.values["settings"] for variant in plan_variants(request, {}, False, True)] == ["look", "dreamy"]
+
+
+def test_names_that_no_folder_could_have_become_plain(photos, planned):
+    odd = photos[0].rename(photos[0].with_name("a b:c$ü.png"))
+    (dream,) = planned(photographs=[odd])
+    assert dream.name == "a-b-c-ü-look"
