@@ -5,13 +5,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Literal
 
 from dreamscripts.atomic_files import fitting_name, lock, output_errors
 from dreamscripts.batch.plan import Planned
 from dreamscripts.batch.record import Entry, Result, Results, read_batch, write_batch
 from dreamscripts.errors import OutputError
-from dreamscripts.jobs.job import Job
+from dreamscripts.jobs.job import Job, State
 from dreamscripts.jobs.messages import Task
 from dreamscripts.runs.find_run import what_is_left
 from dreamscripts.runs.records import read_record
@@ -35,6 +35,8 @@ class Ledger:
             self.release = lock(folder)
         self.folder = folder
         self.on_change: Callable[[Job], None] = lambda job: None
+        self.is_held = False
+        """Whether no more jobs shall be taken."""
         self._lock = RLock()
         self._jobs: dict[str, Job] = {}
         self._work: dict[str, float] = {}
@@ -71,7 +73,8 @@ class Ledger:
 
     def _job(self, dream: Planned, entry: Entry) -> Job:
         """Return the job of a dream, as it was left by the last command."""
-        state, message = "waiting", ""
+        state: State = "waiting"
+        message = ""
         result = self._results.found.get(entry.id)
         if result is not None and not result.again:
             is_there = result.state == "failed" or (self.folder / entry.folder / "run.json").exists()
@@ -115,7 +118,7 @@ class Ledger:
         has the most jobs for each lane.
         """
         with self._lock:
-            if not self._waiting:
+            if not self._waiting or self.is_held:
                 return None
             last = self._group.get(before.id) if before is not None else None
             group = last if last in self._waiting else max(self._waiting, key=lambda group: self._rank(group, last))
@@ -154,7 +157,7 @@ class Ledger:
 
     def _result_of(self, job: Job) -> Result:
         """Read from its run folder how a dream has ended."""
-        state = "done" if job.state == "done" else "failed"
+        state: Literal["done", "failed"] = "done" if job.state == "done" else "failed"
         facts: dict[str, Any] = {}
         path = self.folder / job.folder / "run.json"
         if path.exists() and (rows := read_record(path, RunRecord, what_is_left(path.parent)).iterates):

@@ -81,7 +81,7 @@ def plan_variants(request: Request, overrides: Mapping[str, Any], allow_files: b
     """
     changes = {**request.set, **overrides}
     make_absolute(changes, request.folder or Path())
-    variants = []
+    variants: list[Variant] = []
     for name in request.settings:
         found = name if request.folder is None else _beside(name, request.folder)
         for values in request.combinations():

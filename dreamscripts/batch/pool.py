@@ -45,10 +45,14 @@ class Pool:
     def problem(self) -> str:
         """Why no job can be done, or an empty text: no worker starts, or the jobs fail for a reason outside of them."""
         with self._lock:
-            if len(self._failures) >= max(MOST_FAILURES, len(self._lanes)):
+            if self._is_hopeless:
                 return self._failures[-1]
         stopped = [lane.status[1] for lane in self._lanes if lane.status[0] == "failed"]
         return stopped[-1] if stopped and len(stopped) == len(self._lanes) else ""
+
+    @property
+    def _is_hopeless(self) -> bool:
+        return len(self._failures) >= max(MOST_FAILURES, len(self._lanes))
 
     def close(self) -> None:
         """Stop all jobs, so that they can be resumed, and end the workers."""
@@ -63,6 +67,7 @@ class Pool:
                 self._failures.clear()
             elif job.state == "failed" and job.again:
                 self._failures.append(job.message)
+                self._ledger.is_held = self._is_hopeless
         self._on_event(JobChanged(job))
         if job.state == "waiting":  # its worker died
             for lane in self._lanes:

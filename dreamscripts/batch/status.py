@@ -7,6 +7,7 @@ from threading import RLock
 
 from dreamscripts.batch.ledger import ENDED, Ledger
 from dreamscripts.jobs.events import Event, JobChanged, Progress, WorkerChanged
+from dreamscripts.jobs.job import State
 
 LATELY = 60.0  # seconds over which passes are counted
 
@@ -60,7 +61,7 @@ class StatusKeeper:
                 case WorkerChanged(lane, status, _):
                     self._workers[lane] = status
 
-    def _job_changed(self, id: str, state: str) -> None:
+    def _job_changed(self, id: str, state: State) -> None:
         self._states[id] = state
         if state == "running":
             return

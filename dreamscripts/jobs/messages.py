@@ -47,6 +47,9 @@ class Stop:
 class Ready:
     """The worker has started Keras, and waits for a task."""
 
+    node: str = ""
+    """The name of its machine."""
+
 
 @dataclass(frozen=True)
 class StartFailed:
@@ -71,12 +74,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Ended:
-    """The task has ended. `message` are notes on what is done, or the error. `again` and `node` are as in Job."""
+    """The task has ended. `message` are notes on what is done, or the error."""
 
     how: Literal["done", "stopped", "failed"]
     message: str = ""
     again: bool = False
+    """As in Job."""
     node: str = ""
+    """The name of the machine that did it. Empty if no worker has said so."""
 
 
 Request = JobTask | PreviewTask | Stop

@@ -5,7 +5,7 @@ import pytest
 from conftest import NO_KERAS
 
 from dreamscripts.errors import Diverged, OutputError, PictureError
-from dreamscripts.jobs import worker
+from dreamscripts.jobs import task_runner
 from dreamscripts.jobs.job import Job
 from dreamscripts.jobs.kind import KINDS
 from dreamscripts.jobs.messages import Ended, JobTask, StartFailed, StartOtherwise
@@ -33,12 +33,12 @@ def ending(work, monkeypatch):
     def end(error=None, note=""):
         def do(job, work):
             if note:
-                worker.log.warning("%s", note)
+                task_runner.log.warning("%s", note)
             if error:
                 raise error
 
-        monkeypatch.setattr(worker, "_do", lambda task, work: (do(task.job, work), "; ".join(work.notes))[1])
-        return worker._ended(JobTask(Job(kind="dream", folder="a")), work)
+        monkeypatch.setattr(task_runner, "_do", lambda task, work: (do(task.job, work), "; ".join(work.notes))[1])
+        return task_runner._ended(JobTask(Job(kind="dream", folder="a")), work)
 
     return end
 
@@ -48,17 +48,19 @@ def test_a_task_ends_in_words(ending, work):
     assert ending(note="octave 1 of 3 is skipped") == Ended("done", "octave 1 of 3 is skipped")
     assert ending(PictureError("a.png: is no picture")) == Ended("failed", "a.png: is no picture")
     assert ending(Diverged("the loss became NaN")).how == "failed"
-    assert ending(MemoryError()) == Ended("failed", "the memory is too small; use a smaller size")
-    assert ending(ValueError("odd\nshape")) == Ended("failed", "a fault of dreamscripts: ValueError: odd shape")
+    assert ending(MemoryError()) == Ended("failed", "the memory is too small; use a smaller size", again=True)
+    assert ending(ValueError("odd\nshape")) == Ended(
+        "failed", "a fault of dreamscripts: ValueError: odd shape", again=True
+    )
     assert ending(KeyboardInterrupt()) == Ended("stopped")
     assert ending(OtherStart(False)) == StartOtherwise(False)
     work.stop.set()
     assert ending(ValueError("of a library that turned KeyboardInterrupt into it")) == Ended("stopped")
-    assert ending(OutputError("the disk is full")) == Ended("failed", "the disk is full")
+    assert ending(OutputError("the disk is full")) == Ended("failed", "the disk is full", again=True)
 
 
 def test_a_job_of_an_unknown_kind_is_refused(work):
-    ended = worker._ended(JobTask(Job(kind="poem", folder="a")), work)
+    ended = task_runner._ended(JobTask(Job(kind="poem", folder="a")), work)
     assert ended.how == "failed"
     assert "the kinds are dream, movie, zoom" in ended.message
 
