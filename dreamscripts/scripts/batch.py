@@ -81,7 +81,7 @@ def batch(
     from dreamscripts.batch.ledger import Ledger
 
     with closing(Ledger(output, planned)) as ledger:
-        _make(console, ledger, _files(planned), workers)
+        _make(console, ledger, planned, workers)
         _say_left_out(console, left_out)
         failed = [job for job in ledger.jobs if job.state == "failed"]
     if failed:
@@ -137,7 +137,7 @@ def _files(planned: list["Planned"]) -> list[str]:
     return sorted({path for variant in variants for path in files_of(variant.settings).values()})
 
 
-def _make(console: "CommandConsole", ledger: "Ledger", allowed: list[str], workers: int | None) -> None:
+def _make(console: "CommandConsole", ledger: "Ledger", planned: list["Planned"], workers: int | None) -> None:
     """Make all dreams that are missing, with progress. Raises DreamError if no dream can be made."""
     from dreamscripts.batch.pool import Pool
     from dreamscripts.batch.status import StatusKeeper
@@ -148,13 +148,13 @@ def _make(console: "CommandConsole", ledger: "Ledger", allowed: list[str], worke
 
     keeper = StatusKeeper(ledger)
     page = BatchPage(ledger.folder, f"{ledger.folder.resolve().name}")
-    pool = Pool(ledger, Setup("worker", ledger.folder.absolute(), allowed), keeper.hear)
+    pool = Pool(ledger, Setup("worker", ledger.folder.absolute(), _files(planned)), keeper.hear)
     jobs = ledger.jobs
-    waiting = sum(job.state == "waiting" for job in jobs)
-    with BatchWatch(console, ledger.folder / "index.html", len(jobs), waiting) as watch:
+    waiting = {job.id for job in jobs if job.state == "waiting"}
+    with BatchWatch(console, ledger.folder / "index.html", len(jobs), len(waiting)) as watch:
         try:
             if waiting:
-                pool.grow(processors_of(workers, waiting))
+                pool.grow(processors_of(workers, [dream for dream in planned if dream.id in waiting]))
             _watch(ledger, pool, keeper, page, watch)
         except KeyboardInterrupt:
             watch.stopping()
@@ -207,7 +207,7 @@ def _estimate(
     if len(planned) > LISTED:
         console.print(f"and {len(planned) - LISTED} more")
     _say_left_out(console, left_out)
-    processors = processors_of(workers, len(planned))
+    processors = processors_of(workers, planned)
     with console.status("measuring the first few"):
         found = estimate(planned, _files(planned), processors, signals.check)
     console.print(
