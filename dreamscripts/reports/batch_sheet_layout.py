@@ -87,37 +87,39 @@ def _lay_out_table(layout: Layout, axes: Axes, shapes: Sequence[float]) -> None:
     tile, text, gap = layout.tile, layout.text, _gap(layout.tile)
     rows = sorted({_part(place, axes.rows) for place in axes.places})
     columns = sorted({_part(place, axes.columns) for place in axes.places})
-    by_row: dict[Place, list[int]] = {row: [] for row in rows}
-    for number, place in enumerate(axes.places):
-        by_row[_part(place, axes.rows)].append(number)
-    heights = [max(_height(tile, shapes, axes.places[number]) for number in by_row[row]) for row in rows]
-    longest = max(len(_label(axes, axes.rows[0], row[0])) for row in rows)
-    beside = (min(max(tile, 8 * text), round(0.7 * text * longest)) + 2 * gap) if text else 0
-    over = 2 * text * len(axes.columns)
-    rows_a_part, columns_a_part = _fold(len(rows), len(columns), (sum(heights) / len(heights) + gap) / (tile + gap))
-    layout.pictures = [(0, 0, 0)] * len(axes.places)
+    row_of, column_of = ({part: number for number, part in enumerate(parts)} for parts in (rows, columns))
+    places = [(row_of[_part(place, axes.rows)], column_of[_part(place, axes.columns)]) for place in axes.places]
+    heights = [0] * len(rows)
+    for (row, _), place in zip(places, axes.places, strict=True):
+        heights[row] = max(heights[row], _height(tile, shapes, place))
+    names = [_label(axes, axes.rows[0], row[0]) for row in rows]
+    beside = (min(max(tile, 8 * text), round(0.7 * text * max(map(len, names)))) + 2 * gap) if text else 0
+    most_rows, most_columns = _fold(len(rows), len(columns), (sum(heights) / len(heights) + gap) / (tile + gap))
+    lefts: dict[tuple[int, int], int] = {}  # by part of the rows, and column
+    tops: dict[tuple[int, int], int] = {}  # by row, and part of the columns
     left, right, bottom = MARGIN, 0, 0
-    for first_row in range(0, len(rows), rows_a_part):
+    for first_row in range(0, len(rows), most_rows):
         top = TOP
-        for first_column in range(0, len(columns), columns_a_part):
-            part = columns[first_column : first_column + columns_a_part]
-            lefts = {column: left + beside + number * (tile + gap) for number, column in enumerate(part)}
+        for first in range(0, len(columns), most_columns):
+            part = columns[first : first + most_columns]
             if text:
                 _add_headings(layout, axes, part, left + beside, top)
-            top += over
-            for row, height in list(zip(rows, heights, strict=True))[first_row : first_row + rows_a_part]:
+            top += 2 * text * len(axes.columns)
+            for number in range(len(part)):
+                lefts[first_row // most_rows, first + number] = left + beside + number * (tile + gap)
+            for row in range(first_row, min(first_row + most_rows, len(rows))):
                 if text:
-                    label = _label(axes, axes.rows[0], row[0])
-                    layout.labels.append(Label(left, top + height // 2 + text // 3, beside - 2 * gap, label, "row"))
-                for number in by_row[row]:
-                    column = _part(axes.places[number], axes.columns)
-                    if column in lefts:
-                        layout.pictures[number] = (lefts[column], top, height)
-                top += height + gap
+                    middle = top + heights[row] // 2 + text // 3
+                    layout.labels.append(Label(left, middle, beside - 2 * gap, names[row], "row"))
+                tops[row, first // most_columns] = top
+                top += heights[row] + gap
             right = max(right, left + beside + len(part) * (tile + gap) - gap)
             bottom = max(bottom, top - gap)
             top += 2 * gap
         left = right + 4 * gap
+    layout.pictures = [
+        (lefts[row // most_rows, column], tops[row, column // most_columns], heights[row]) for row, column in places
+    ]
     layout.size = (right + MARGIN, bottom + MARGIN)
 
 
