@@ -28,13 +28,20 @@ class Axes:
 
     @cached_property
     def rows(self) -> list[int]:
-        """The dimension of the rows: the photographs if there are several. Empty if at most one dimension varies."""
-        return self.varying[:1] if len(self.varying) > 1 else []
+        """The dimension of the rows: the photographs, or the one with most values if there is only one photograph.
+
+        It is empty if at most one dimension varies.
+        """
+        if len(self.varying) < 2:
+            return []
+        if PHOTOGRAPH in self.varying:
+            return [PHOTOGRAPH]
+        return [max(self.varying, key=lambda dimension: len(self.values[dimension]))]
 
     @cached_property
     def columns(self) -> list[int]:
         """The dimensions of the columns, from the outermost heading to the innermost."""
-        return self.varying[len(self.rows) :]
+        return [dimension for dimension in self.varying if dimension not in self.rows]
 
 
 def arrange(cells: Iterable[Cell]) -> Axes:

@@ -95,6 +95,8 @@ def _lay_out_table(layout: Layout, axes: Axes, shapes: Sequence[float]) -> None:
     names = [_label(axes, axes.rows[0], row[0]) for row in rows]
     beside = (min(max(tile, 8 * text), round(0.7 * text * max(map(len, names)))) + 2 * gap) if text else 0
     most_rows, most_columns = _fold(len(rows), len(columns), (sum(heights) / len(heights) + gap) / (tile + gap))
+    group = len(columns) // len({column[:1] for column in columns})  # columns below the same outermost heading
+    most_columns = math.ceil(most_columns / group) * group if most_columns > group / 2 else most_columns
     lefts: dict[tuple[int, int], int] = {}  # by part of the rows, and column
     tops: dict[tuple[int, int], int] = {}  # by row, and part of the columns
     left, right, bottom = MARGIN, 0, 0

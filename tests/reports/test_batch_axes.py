@@ -26,6 +26,11 @@ def test_one_photograph_and_two_keys_make_a_sheet_of_the_keys():
     assert (axes.rows, axes.columns) == ([1], [2])
 
 
+def test_the_key_with_most_values_becomes_rows_which_a_page_can_scroll():
+    axes = arrange(cells(("sky", "a", "1"), ("sky", "a", "2"), ("sky", "a", "3"), ("sky", "b", "1")))
+    assert (axes.rows, axes.columns) == ([2], [1])
+
+
 def test_what_differs_in_one_thing_has_no_rows():
     axes = arrange(cells(("sky", "a", "1"), ("sea", "a", "1")))
     assert (axes.rows, axes.columns) == ([], [0])

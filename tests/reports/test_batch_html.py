@@ -124,6 +124,26 @@ def test_an_open_page_loads_what_is_new_and_stops_at_the_end(page, tmp_path):
     assert not asked
 
 
+def test_what_a_person_looks_at_stays_where_it_is(page, tmp_path):
+    cells = a_batch(tmp_path, photos=[f"{number}.jpg" for number in range(12)])
+    begun = [replace(cell, state="done" if cell.photo == "9.jpg" else "waiting") for cell in cells]
+    report = open_report(page, tmp_path, begun, complete=False)
+    page.wait_for_function("document.querySelectorAll('.cell').length > 5")
+    page.evaluate("main.scrollTo(0, layout.lines[9].y - 200)")
+    page.wait_for_function("document.querySelectorAll('.tile img').length === 3")
+    before = page.locator(".is-done").first.bounding_box()
+    for cell in cells[:9]:  # they are above the window, and much higher than the page could know
+        Image.new("RGB", (60, 90)).save(tmp_path / cell.name / "final.png")
+        Image.new("RGB", (60, 90)).save(tmp_path / cell.name / "iteration_000.png")
+    report.update([*cells[:9], *begun[9:]])
+    page.evaluate("look()")
+    page.wait_for_function("batch.shapes[0] === 1.5 && layout.lines[0].picture > 400")
+    after = page.evaluate(
+        "[...document.querySelectorAll('.cell')].find(c => c.cell.startsWith('9.jpg')).getBoundingClientRect().y"
+    )
+    assert after == pytest.approx(before["y"], abs=2)
+
+
 def test_the_keyboard_goes_from_cell_to_cell_and_enlarges(page, tmp_path):
     cells = a_batch(tmp_path)
     cells[1] = replace(cells[1], state="failed", message="no memory left")
