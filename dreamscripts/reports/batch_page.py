@@ -1,6 +1,7 @@
 """Write the report of a batch: a web page that grows with it, a table, and at the end a contact sheet."""
 
 import json
+import math
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dreamscripts.reports.batch_table import results_csv
 from dreamscripts.reports.batch_thumbnails import Thumbnails
 
 PAGE, DATA, TABLE, SHEET = "index.html", "batch.js", "results.csv", "contact-sheet.png"
+SECONDS = 2.0  # for thumbnails in an update; a batch that is resumed without them has thousands to make
 USUAL_SHAPE = 0.75  # height ÷ width, of a photograph that is not known yet
 
 
@@ -36,7 +38,7 @@ class BatchPage:
         stop looking for more. Raises OutputError.
         """
         small = self._thumbnails
-        small.update(cells)
+        small.update(cells, math.inf if complete else SECONDS)
         axes = arrange(cells)
         photos = dict(zip((place[PHOTOGRAPH] for place in axes.places), (cell.photo for cell in cells), strict=True))
         shapes = [small.shapes.get(photos[number], USUAL_SHAPE) for number in range(len(photos))]

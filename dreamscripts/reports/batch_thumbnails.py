@@ -1,6 +1,8 @@
 """Small pictures for the report of a batch. Each is made once, when its run has a picture."""
 
 import io
+import math
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,11 +37,17 @@ class Thumbnails:
         self.shapes: dict[str, float] = {}
         """Height ÷ width of the pictures of each photograph, as far as it is known."""
 
-    def update(self, cells: Iterable[Cell]) -> None:
-        """Make the thumbnails of cells whose state has changed. Raises OutputError if they cannot be written."""
+    def update(self, cells: Iterable[Cell], seconds: float = math.inf) -> None:
+        """Make the thumbnails of cells whose state has changed. Raises OutputError if they cannot be written.
+
+        After so many seconds it leaves the rest to the next call.
+        """
+        end = time.monotonic() + seconds
         for cell in cells:
             if self._seen.get(cell.name) == cell.state:
                 continue
+            if time.monotonic() > end:
+                break
             self._seen[cell.name] = cell.state
             self.made.discard(cell.name)
             if cell.state == "waiting":

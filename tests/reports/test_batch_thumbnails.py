@@ -89,6 +89,15 @@ def test_a_cell_is_looked_at_when_its_state_changes_and_made_when_the_picture_is
     assert thumbnail.read_bytes() != first + b" "
 
 
+def test_after_some_seconds_the_rest_is_left_to_the_next_call(tmp_path):
+    picture(tmp_path, "final.png")
+    small = Thumbnails(tmp_path)
+    small.update([CELL], seconds=-1)
+    assert not small.made
+    small.update([CELL], seconds=10)
+    assert small.made
+
+
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     picture(tmp_path, "final.png")
     (tmp_path / "thumbnails").write_bytes(b"")
