@@ -211,6 +211,12 @@ def test_the_filter_finds_words_values_and_states(page, tmp_path):
     assert len(labels(page)) == 12
 
 
+def test_a_table_that_fits_does_not_scroll_sideways(page, tmp_path):
+    open_report(page, tmp_path, a_batch(tmp_path, seeds=("1", "2")))
+    page.wait_for_function("document.querySelectorAll('.cell').length === 12")
+    assert page.evaluate("main.scrollWidth - main.clientWidth") == 0
+
+
 def test_a_key_can_become_rows(page, tmp_path):
     open_report(page, tmp_path, a_batch(tmp_path, seeds=("1", "2")))
     assert page.locator("#heads .head").all_inner_texts() == [*LOOKS, *("1", "2") * 3]
