@@ -1,11 +1,11 @@
 """Arrange the cells of a batch by what distinguishes them, in rows and columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from dreamscripts.errors import shown
-from dreamscripts.reports.batch_cells import Cell
+from dreamscripts.reports.batch_cells import Cell, keys_of
 
 PHOTOGRAPH = 0  # its number among the dimensions
 Place = tuple[int, ...]
@@ -44,21 +44,20 @@ class Axes:
         return [dimension for dimension in self.varying if dimension not in self.rows]
 
 
-def arrange(cells: Iterable[Cell]) -> Axes:
-    """Return the axes of a batch.
+def arrange(cells: Sequence[Cell]) -> Axes:
+    """Return the axes of a batch. A value that a cell does not have is an empty text.
 
     Different photographs can have the same name. If their cells differ in nothing else, a number is added to the name.
     """
-    names = ["photograph"]
-    found: list[dict[str, int]] = []
+    keys = keys_of(cells)
+    names = ["photograph", *keys]
+    found: list[dict[str, int]] = [{} for _ in names]
     places: list[Place] = []
     taken: set[Place] = set()
     for cell in cells:
-        if not found:
-            names += cell.values
-            found = [{} for _ in names]
+        values = [cell.values.get(key, "") for key in keys]
         photo, number = cell.photo, 1
-        while (place := _place(found, (photo, *cell.values.values()))) in taken:
+        while (place := _place(found, (photo, *values))) in taken:
             number += 1
             photo = f"{cell.photo} ({number})"
         taken.add(place)

@@ -1,6 +1,6 @@
 """A cell of a batch's report: one run, and where it belongs among the others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,7 +17,7 @@ class Cell:
     photo: str
     """The name to show of the photograph, or an empty text for a run from noise."""
     values: Mapping[str, str]
-    """What else distinguishes the run, in the order of the headings. The keys are the same in all cells."""
+    """What else distinguishes the run, in the order of the headings. Another cell can have other keys."""
     state: State
     message: str = ""
     """Why the run failed, or its notes."""
@@ -28,3 +28,8 @@ class Cell:
     seconds: float | None = None
     node: str = ""
     """The worker or machine that made it."""
+
+
+def keys_of(cells: Iterable[Cell]) -> list[str]:
+    """Return the keys of the values of all cells, in the order of their first appearance."""
+    return list(dict.fromkeys(key for cell in cells for key in cell.values))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from dreamscripts.errors import shown
-from dreamscripts.reports.batch_cells import Cell
+from dreamscripts.reports.batch_cells import Cell, keys_of
 
 FORMULA = ("=", "+", "-", "@")  # a spreadsheet computes a text that begins so
 
@@ -16,13 +16,14 @@ def results_csv(cells: Sequence[Cell]) -> bytes:
 
     An unknown loss or time is empty. A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
-    keys = list(cells[0].values) if cells else []
+    keys = keys_of(cells)
     buffer = io.StringIO()
     table = csv.writer(buffer)
     head = ["name", "photo", *keys, "state", "loss", "iterations", "passes", "seconds", "node", "message"]
     table.writerow([_text(name) for name in head])
     for cell in cells:
-        texts = [_text(text) for text in (cell.name, cell.photo, *cell.values.values(), cell.state)]
+        values = [cell.values.get(key, "") for key in keys]
+        texts = [_text(text) for text in (cell.name, cell.photo, *values, cell.state)]
         numbers = [cell.loss, cell.iterations, cell.passes, cell.seconds]
         table.writerow([*texts, *numbers, _text(cell.node), _text(cell.message)])
     return buffer.getvalue().encode("utf-8-sig")

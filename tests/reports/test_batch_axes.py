@@ -42,6 +42,12 @@ def test_photographs_with_the_same_name_get_numbers():
     assert axes.values[0] == ["sky", "sky (2)", "sky (3)"]
 
 
+def test_cells_can_have_other_keys():
+    one, other = Cell("1", "sky", {"settings": "a"}, "done"), Cell("2", "sky", {"settings": "a", "seed": "4"}, "done")
+    axes = arrange([one, other])
+    assert (axes.names, axes.values) == (["photograph", "settings", "seed"], [["sky"], ["a"], ["", "4"]])
+
+
 def test_values_are_shown_without_characters_that_hide():
     assert arrange(cells(("a\nb\u202e", "\x1b", "1"))).values[0] == ["a\\nb\\u202e"]
 

@@ -27,6 +27,11 @@ def test_a_row_for_each_cell():
     assert read([]) == []
 
 
+def test_a_cell_without_a_key_has_an_empty_value():
+    rows = read([Cell("a", "", {"seed": "1"}, "done"), Cell("b", "", {"step": "2"}, "done")])
+    assert [(row["seed"], row["step"]) for row in rows] == [("1", ""), ("", "2")]
+
+
 def test_a_loss_can_be_infinite_or_not_a_number():
     losses = [read([Cell("a", "", {}, "failed", loss=loss)])[0]["loss"] for loss in (math.inf, -math.inf, math.nan)]
     assert losses == ["inf", "-inf", "nan"]
