@@ -18,6 +18,7 @@ from dreamscripts.runs.records import read_record
 from dreamscripts.runs.run_record import RunRecord, path_text
 
 ENDED = ("done", "failed")
+RESERVED = "thumbnails"  # of the page
 
 Group = tuple[str, tuple[int, int]]
 
@@ -176,7 +177,7 @@ class _Names:
 
     def __init__(self, folder: Path, taken: Sequence[str]):
         self._folder = folder
-        self._taken = {name.casefold() for name in taken}
+        self._taken = {RESERVED, *(name.casefold() for name in taken)}
         self._next: Counter[str] = Counter()
 
     def choose(self, dream: Planned) -> str:

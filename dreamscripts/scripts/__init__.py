@@ -140,6 +140,5 @@ def _explain(complaint: str) -> str:
     if extra == complaint:
         return plain_words(complaint)
     if sys.argv[1] == "dream":
-        several = 'for photo in *.jpg; do dreamscripts dream "$photo"; done'
-        return f"dream takes one picture, so {extra.strip('()')} is too much; for several pictures: {several}"
+        return f"dream takes one picture, so {extra.strip('()')} is too much; for several: dreamscripts batch PHOTO..."
     return f"{sys.argv[1]}: too many arguments; remove {extra.strip('()')}"

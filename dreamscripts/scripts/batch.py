@@ -1,13 +1,13 @@
 """`dreamscripts batch PHOTO…`: many dreams, each in a run folder of its own, by several processes."""
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamscripts.errors import DreamError, SettingsError
+from dreamscripts.errors import DreamError, OutputError, SettingsError
 from dreamscripts.scripts import options, signals
 from dreamscripts.scripts.dream import DEFAULT, EMBEDDED
 from dreamscripts.scripts.streams import Stopped
@@ -174,7 +174,8 @@ def _watch(ledger: "Ledger", pool: "Pool", keeper: "StatusKeeper", page: Any, wa
             raise DreamError(f"{problem}; run the same command again to continue")
         watch.update(keeper.now)
         if time.monotonic() - shown >= PAGE_EVERY:
-            _show(page, ledger)
+            with suppress(OutputError):  # for example while another program has the table open
+                _show(page, ledger)
             shown = time.monotonic()
         time.sleep(0.1)
     watch.update(keeper.now)

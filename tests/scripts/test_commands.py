@@ -76,10 +76,10 @@ def test_the_keras_example_keeps_its_arguments_its_square_and_its_file_names(com
     ("arguments", "says"),
     [
         (["a.jpg"], "the command is missing; use: dreamscripts dream a.jpg"),
-        (["dream", "a.jpg", "b.jpg"], 'for photo in *.jpg; do dreamscripts dream "$photo"; done'),
+        (["dream", "a.jpg", "b.jpg"], "for several: dreamscripts batch PHOTO..."),
         (
             ["dream", "a.jpg", "--size", "64", "b.jpg", "c.jpg"],
-            "dream takes one picture, so b.jpg c.jpg is too much; for several pictures: for ",
+            "dream takes one picture, so b.jpg c.jpg is too much; for several: dreamscripts batch",
         ),
         (["layers", "pocket", "b.jpg", "c.jpg"], "layers: too many arguments; remove b.jpg c.jpg"),
     ],
