@@ -17,7 +17,6 @@ from PIL import Image
 from xdist.scheduler import LoadFileScheduling
 
 from dreamscripts.backends import startup
-from dreamscripts.benchmarks.process import SHARING
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.scripts import main
 from dreamscripts.scripts.signals import STOPS
@@ -28,7 +27,7 @@ examples.load_profile("busy")
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 os.environ.setdefault(startup.ONEDNN, "1")  # as in a command: some tests compare the bytes of both
-os.environ.update(SHARING)  # the tests run in several processes, which may share a GPU
+os.environ.update(startup.SHARING)  # the tests run in several processes, which may share a GPU
 NO_KERAS = {"KERAS_BACKEND": "none of them"}  # with this environment, a process that imports Keras fails
 SHARED = Path(__file__).parents[2] / "shared"  # real photographs and weights, only on some machines
 

@@ -4,8 +4,8 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,24 @@ def keep(key: Key, value: Any) -> None:
         path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({"key": key, "answer": value}, indent=1).encode(), durable=False)
+
+
+@contextmanager
+def alone(key: Key) -> Iterator[None]:
+    """Let other processes wait that want the same, so that only one of them measures it.
+
+    If the folder cannot be written, or if the system has no such locks, nobody waits.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError, ImportError):
+            import fcntl
+
+            path = _path(key).with_suffix(".lock")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def _path(key: Key) -> Path:

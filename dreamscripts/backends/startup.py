@@ -21,6 +21,8 @@ from dreamscripts.errors import DreamError
 
 BACKENDS = ("tensorflow", "jax", "torch")
 KEPT = 90 * 24 * 3600  # seconds after which compiled code is deleted, because every picture size adds a file
+# For processes that share a GPU. TensorFlow and JAX would otherwise reserve all of its memory.
+SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 
 # Bytes of address space that a small dream needs, measured. It is far more than the memory in use.

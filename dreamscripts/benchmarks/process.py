@@ -8,10 +8,8 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, Self
 
+from dreamscripts.backends.startup import SHARING
 from dreamscripts.errors import DreamError
-
-# Several processes share a GPU. TensorFlow and JAX would otherwise reserve all of its memory.
-SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 class MeasuringError(DreamError):

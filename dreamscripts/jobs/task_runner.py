@@ -9,6 +9,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from dreamscripts.backends.startup import SHARING
 from dreamscripts.errors import DreamError, OutputError, short
 from dreamscripts.jobs.messages import (
     Answer,
@@ -36,6 +37,8 @@ def prepare_process(setup: Setup) -> None:
         os.nice(setup.niceness)
     if setup.processors and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, setup.processors)
+    for name, value in SHARING.items():
+        os.environ.setdefault(name, value)
     log.propagate = False  # warnings become notes on the work
     os.environ.setdefault("SVT_LOG", "1")  # errors only: the encoder of AV1 would print its version and its settings
 

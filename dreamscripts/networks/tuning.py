@@ -87,8 +87,10 @@ def choose(network: Network, height: int, width: int, passes: int) -> Choices:
     kinds = kinds_of(network, height, width)
     long = network.multiplications(height, width) * passes >= LONG
     choices = recall(network, kinds)
-    if choices is None:
-        choices = measure(network, kinds) if long else safe()
+    if choices is None and long:
+        with cache.alone(_key(network, kinds)):  # another process may be measuring
+            choices = recall(network, kinds) or measure(network, kinds)
+    choices = choices or safe()
     # Short runs do not use XLA, because compiling takes seconds.
     return choices if long else Choices(False, choices.winograd_from, choices.trials)
 

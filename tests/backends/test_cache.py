@@ -107,6 +107,33 @@ def test_processes_that_write_at_once_never_see_half_an_answer(home):
     assert len(kept(home)) == 1
 
 
+MEASURE = """
+import os, time
+from dreamscripts.backends import cache
+key = {"what": "measured"}
+with cache.alone(key):
+    if cache.recall(key) is None:
+        time.sleep(0.3)
+        cache.keep(key, os.getpid())
+print(cache.recall(key))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_processes_that_measure_at_once_find_the_same(home):
+    command = [sys.executable, "-c", MEASURE]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    answers = [process.communicate(timeout=60)[0] for process in processes]
+    assert answers == [answers[0]] * 3
+    assert int(answers[0]) in {process.pid for process in processes}
+
+
+def test_nobody_waits_where_nothing_can_be_written(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    with cache.alone(KEY), cache.alone(KEY):
+        pass
+
+
 def test_a_machine_is_told_by_more_than_its_name(monkeypatch):
     mine = host.machine()
     assert mine == host.machine()
