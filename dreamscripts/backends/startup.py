@@ -42,7 +42,7 @@ def start_keras(onednn: bool | None = None) -> None:
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     _check_limits(backend)
     _prepare(measured_onednn() if onednn is None else onednn)
-    stderr = nullcontext() if FLAGS.get(backend, "") in os.environ else _hidden_stderr()
+    stderr = nullcontext() if FLAGS.get(backend, "") in os.environ else hidden_stderr()
     try:
         with stderr:
             import keras
@@ -152,8 +152,8 @@ def _set_jax_cache() -> None:
 
 
 @contextmanager
-def _hidden_stderr() -> Iterator[None]:
-    """Hide messages of native code on stderr.
+def hidden_stderr() -> Iterator[None]:
+    """Hide messages of native code on stderr, in the whole process.
 
     TensorFlow prints lines about CUDA and oneDNN at every start, some marked as errors, before its own log level takes
     effect.
