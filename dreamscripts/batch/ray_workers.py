@@ -91,14 +91,14 @@ def _problem(error: Exception, address: str) -> str:
 
     if isinstance(error, AuthenticationError):
         return (
-            "Ray finds no token on this machine; make one (ray get-auth-token --generate), and copy ~/.ray/auth_token to "
-            "all machines of the cluster"
+            "Ray finds no token on this machine; make one (ray get-auth-token --generate), and copy ~/.ray/auth_token "
+            "to all machines of the cluster"
         )
     if isinstance(error, ConnectionError) and address == "auto":
         return f"--ray auto: there is no cluster on this machine; {ADVICE}"
     if isinstance(error, ConnectionError):
         return (
-            f"--ray {address}: the cluster does not let this machine in; ~/.ray/auth_token and RAY_AUTH_MODE must be the "
-            "same on all machines"
+            f"--ray {address}: the cluster does not let this machine in; ~/.ray/auth_token and RAY_AUTH_MODE must be "
+            "the same on all machines"
         )
     return f"--ray {address}: {short(' '.join(str(error).split()))}"

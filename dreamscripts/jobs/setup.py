@@ -12,7 +12,7 @@ class Setup:
     name: str
     """Of its lane, for people."""
     base: Path
-    """The folder of the runs and the films."""
+    """The folder of the runs and the films. With `remote`, of those under way on this machine."""
     allowed: Collection[str] = ()
     """The paths of models, weights and pictures that settings may name."""
     onednn: bool | None = None
@@ -25,3 +25,5 @@ class Setup:
     """Whether it loads the network of the previews first."""
     processors: Collection[int] = ()
     """The numbers of the processors that it may use. Empty: all."""
+    remote: str | None = None
+    """The URL of the folder where runs are kept, such as s3://bucket/folder. None: in `base`."""

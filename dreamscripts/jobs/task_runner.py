@@ -86,7 +86,7 @@ class TaskRunner:
         setup, requests = self._setup, self._requests
         kept = KeptEvaluators(setup.kept)
         while (task := requests.next()) is not None:
-            work = Work(setup.base, kept, requests.stop, self._report, setup.allowed, setup.onednn)
+            work = Work(setup.base, kept, requests.stop, self._report, setup.allowed, setup.onednn, setup.remote)
             answer = _ended(task, work)
             if isinstance(answer, StartOtherwise):
                 self._answer(answer)

@@ -37,6 +37,7 @@ class Work:
     send: called with each report.
     allowed: the paths of files that settings may name.
     started_with: what the process was told about oneDNN when it was started (`start_keras`).
+    remote: the URL of the folder where runs are kept. None: in `base`.
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Work:
         send: Callable[[Mapping[str, Any]], None],
         allowed: Collection[str] = (),
         started_with: bool | None = None,
+        remote: str | None = None,
     ):
         self.base = base
         self.kept = kept
+        self.remote = remote
         self._stop, self._send = stop, send
         self._allowed = frozenset(allowed)
         self._started_with = started_with

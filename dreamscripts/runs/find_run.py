@@ -54,6 +54,12 @@ def remove_if_killed_at_start(folder: Path) -> None:
             folder.rmdir()
 
 
+def is_complete(folder: Path) -> bool:
+    """Return whether a folder contains a complete run. Raises Damaged if its record is damaged."""
+    path = folder / "run.json"
+    return path.exists() and read_record(path, RunRecord, what_is_left(folder)).status == "complete"
+
+
 def interrupted_run(picture: Path | None, name: str = "") -> Path:
     """Return the folder in the working directory with the latest interrupted run of a picture (None: of noise).
 

@@ -1,20 +1,19 @@
 """A dream of a photograph, or of noise, in a run folder: the same bytes as those of `dreamscripts dream`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from dreamscripts.errors import OutputError
 from dreamscripts.jobs.job import Job
 from dreamscripts.jobs.kind import kind
+from dreamscripts.jobs.mirror import mirrored
 from dreamscripts.jobs.progress import DreamProgress
 from dreamscripts.jobs.work import Work
 from dreamscripts.reports.loss_curve import write_loss_curve
-from dreamscripts.runs.find_run import remove_if_killed_at_start, what_is_left
-from dreamscripts.runs.records import read_record
+from dreamscripts.runs.find_run import is_complete, remove_if_killed_at_start
 from dreamscripts.runs.run import new_run, record
 from dreamscripts.runs.run_folder import RunFolder
-from dreamscripts.runs.run_record import RunRecord
 
 
 @kind("dream")
@@ -22,8 +21,13 @@ def dream(job: Job, work: Work) -> None:
     """Dream in the folder of the job, or go on with the run in it."""
     folder = work.path(job.folder)
     work.wait_for_lock(folder)
+    with mirrored(folder, job.folder, work) as on_saved:
+        _dream(job, work, folder, on_saved)
+
+
+def _dream(job: Job, work: Work, folder: Path, on_saved: Callable[[], None]) -> None:
     remove_if_killed_at_start(folder)
-    if _is_complete(folder):  # the process was killed before it could say so
+    if is_complete(folder):  # the process was killed before it could say so
         with suppress(OutputError):
             RunFolder.reopen(folder)  # deletes what is only for resuming
         return
@@ -32,11 +36,7 @@ def dream(job: Job, work: Work) -> None:
         with closing(record(run, on_pass=watch.on_pass, on_end=write_loss_curve, kept=work.kept)) as iterates:
             for iterate in iterates:
                 watch.on_iterate(iterate)
-
-
-def _is_complete(folder: Path) -> bool:
-    path = folder / "run.json"
-    return path.exists() and read_record(path, RunRecord, what_is_left(folder)).status == "complete"
+                on_saved()
 
 
 @contextmanager
