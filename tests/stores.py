@@ -8,7 +8,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PROGRAM = "from moto.server import ThreadedMotoServer as Server; Server(port=int(__import__('sys').argv[1])).start()"
+PROGRAM = """
+import sys, time
+from moto.server import ThreadedMotoServer
+ThreadedMotoServer("127.0.0.1", int(sys.argv[1]), verbose=False).start()
+time.sleep(3600)
+"""
 BUCKET = "dreams"
 
 
@@ -19,8 +24,7 @@ def s3_server() -> Iterator[dict[str, str]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    program = f"{PROGRAM}; __import__('time').sleep(3600)"
-    process = subprocess.Popen([sys.executable, "-c", program, str(port)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(port)], stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 60
         while True:
