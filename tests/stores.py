@@ -20,6 +20,9 @@ BUCKET = "dreams"
 @contextmanager
 def s3_server() -> Iterator[dict[str, str]]:
     """Start a server with an empty bucket. Yields the environment with which s3fs uses it."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()  # of an earlier server
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

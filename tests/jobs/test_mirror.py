@@ -106,6 +106,15 @@ def test_a_stopped_run_goes_on_on_another_machine(job, machine, url, whole):
     assert results(in_store(url, job)) == whole
 
 
+def test_what_a_killed_process_left_on_this_machine_does_not_count(job, machine, url, whole):
+    work = machine()
+    folder = work.base / job.folder
+    folder.mkdir()
+    (folder / "run.json").write_bytes(b"half")
+    dream(job, work)
+    assert results(in_store(url, job)) == whole
+
+
 def test_a_job_that_ends_before_its_first_iteration_leaves_nothing(job, machine, url):
     work = machine()
     work.stop.set()

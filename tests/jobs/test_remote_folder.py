@@ -107,8 +107,7 @@ def test_a_store_that_cannot_be_used_is_one_line(url):
 def test_a_server_that_does_not_answer_is_one_line(s3, monkeypatch):
     for name, value in (s3 | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}).items():
         monkeypatch.setenv(name, value)
-    folder = RemoteFolder(f"s3://{BUCKET}/nowhere")
-    folder._store.clear_instance_cache()
+    RemoteFolder(f"s3://{BUCKET}")._store.clear_instance_cache()
     folder = RemoteFolder(f"s3://{BUCKET}/nowhere")
     folder._store.clear_instance_cache()
     folder._store.retries = 1
