@@ -1,7 +1,11 @@
 """RayCluster: workers on the machines of a Ray cluster."""
 
 import os
+import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +47,7 @@ class RayCluster:
         # Ray prints when a worker dies, and has no setting for it. The lanes say it.
         ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
         try:
-            with hidden_stderr():  # of a warning each second
+            with _same_signals(), hidden_stderr():  # it prints a warning each second
                 ray.init(address=address, log_to_driver=False, logging_level="CRITICAL")
         except Exception as error:  # each version of Ray raises others
             raise DreamError(_problem(error, address)) from None
@@ -73,6 +77,17 @@ class RayCluster:
         return "GPU" if self._ray.cluster_resources().get("GPU") else "CPU"
 
 
+@contextmanager
+def _same_signals() -> Iterator[None]:
+    """Let SIGTERM do what it did before. With Ray's handler, it would end a command that has not saved what it has."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+
+
 def _check_that_somebody_listens(address: str) -> None:
     """Raise DreamError if nothing listens at "host:port". Ray itself would try for minutes."""
     if address == "auto":
@@ -80,7 +95,7 @@ def _check_that_somebody_listens(address: str) -> None:
     host, _, port = address.rpartition(":")
     if port.isdigit():
         try:
-            socket.create_connection((host, int(port)), timeout=ANSWERING).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERING).close()
         except (OSError, OverflowError) as error:
             raise DreamError(f"--ray {address}: no cluster answers there ({error}); {ADVICE}") from None
 

@@ -148,7 +148,9 @@ class Batch:
 
 @pytest.fixture
 def cluster(nodes):
+    before = signal.getsignal(signal.SIGTERM)
     made = RayCluster(nodes.address)
+    assert signal.getsignal(signal.SIGTERM) == before
     try:
         yield made
     finally:
