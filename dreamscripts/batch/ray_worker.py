@@ -64,7 +64,7 @@ class RayWorker:
         """Exchange requests and answers until the actor ends."""
         try:
             self._exchange()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # Ray exits from its threads when the driver leaves the cluster
             self._cause = self._how(error)
         finally:
             self._bell.close()
@@ -100,7 +100,7 @@ class RayWorker:
         self._answers.put(answer)
         self._bell.send_bytes(b"")
 
-    def _how(self, error: Exception) -> str:
+    def _how(self, error: BaseException) -> str:
         """Return how the actor ended, in words that follow "the worker"."""
         from ray.exceptions import ActorDiedError, OutOfMemoryError
 

@@ -61,6 +61,7 @@ class MirroredRun:
         self._remote, self._name, self._folder = remote, name, folder
         self._pushed: dict[str, tuple[int, int]] = {}  # the time and the size of files that have not changed since
         self._was_complete = False
+        self._left = 0  # bytes that may be fetched
         self._next = time.monotonic() + EVERY
 
     def fetch(self) -> None:
@@ -71,7 +72,7 @@ class MirroredRun:
             return
         with output_errors(self._folder):
             self._folder.mkdir(parents=True)
-            self._left = shutil.disk_usage(self._folder).free // 2  # bytes that it may fetch
+            self._left = shutil.disk_usage(self._folder).free // 2
             if "run.json" in names:
                 self._was_complete = True
                 self._delete_what_is_for_resuming()  # a process was killed before it could
