@@ -11,6 +11,7 @@ from threading import RLock
 from dreamscripts.batch.ledger import Ledger
 from dreamscripts.batch.plan import Planned
 from dreamscripts.batch.pool import Pool
+from dreamscripts.batch.store import LocalStore
 from dreamscripts.errors import DreamError
 from dreamscripts.jobs.events import Event, JobChanged, Progress
 from dreamscripts.jobs.setup import Setup
@@ -80,7 +81,10 @@ def estimate(
     `on_wait` is called again and again meanwhile. Raises DreamError if no dream can be made.
     """
     chosen = _first_of_each(planned, SAMPLES * len(processors))
-    with tempfile.TemporaryDirectory(prefix="dreamscripts-") as folder, closing(Ledger(Path(folder), chosen)) as ledger:
+    with (
+        tempfile.TemporaryDirectory(prefix="dreamscripts-") as folder,
+        closing(Ledger(LocalStore(Path(folder)), chosen)) as ledger,
+    ):
         meter = _Meter(
             {dream.id: dream.variant.work(dream.size) for dream in chosen},
             {dream.id: dream.variant.compiled for dream in chosen},

@@ -3,6 +3,7 @@
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -10,11 +11,11 @@ from typing import Any, Literal
 from dreamscripts.atomic_files import fitting_name, lock, output_errors
 from dreamscripts.batch.plan import Planned
 from dreamscripts.batch.record import Entry, Result, Results, read_batch, write_batch
+from dreamscripts.batch.store import Store
 from dreamscripts.errors import OutputError
 from dreamscripts.jobs.job import Job, State
 from dreamscripts.jobs.messages import Task
-from dreamscripts.runs.find_run import what_is_left
-from dreamscripts.runs.records import read_record
+from dreamscripts.runs.records import Damaged, parse_record, read_record
 from dreamscripts.runs.run_record import RunRecord, path_text
 
 ENDED = ("done", "failed")
@@ -24,17 +25,17 @@ Group = tuple[str, tuple[int, int]]
 
 
 class Ledger:
-    """The dreams of a batch in `folder`, with those of earlier commands. Threads may share it.
+    """The dreams of a batch in a store, with those of earlier commands. Threads may share it.
 
     It is a `Jobs` for lanes. A lane gets dreams that use what its worker has compiled, as long as there are any. Only
-    one process can have the ledger of a folder. Raises OutputError.
+    one process of a machine can have the ledger of a store. Raises OutputError.
     """
 
-    def __init__(self, folder: Path, planned: Sequence[Planned]):
-        with output_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self.release = lock(folder)
-        self.folder = folder
+    def __init__(self, store: Store, planned: Sequence[Planned]):
+        with output_errors(store.folder):
+            self.release = lock(store.folder)
+        self.store = store
+        self.folder = store.folder
         self.on_change: Callable[[Job], None] = lambda job: None
         self.is_held = False
         """Whether no more jobs shall be taken."""
@@ -45,15 +46,15 @@ class Ledger:
         self._waiting: dict[Group, deque[str]] = {}
         self._busy: Counter[Group] = Counter()  # lanes
         try:
-            self.entries = {entry.id: entry for entry in read_batch(folder)}
-            self._results = Results(folder)
+            self.entries = {entry.id: entry for entry in read_batch(store.folder)}
+            self._results = Results(store.folder)
             self._add(planned)
         except BaseException:
             self.release()
             raise
 
     def _add(self, planned: Sequence[Planned]) -> None:
-        names = _Names(self.folder, [entry.folder for entry in self.entries.values()])
+        names = _Names(self.store, [entry.folder for entry in self.entries.values()])
         known = len(self.entries)
         for dream in planned:
             id = dream.id
@@ -78,7 +79,7 @@ class Ledger:
         message = ""
         result = self._results.found.get(entry.id)
         if result is not None and not result.again:
-            is_there = result.state == "failed" or (self.folder / entry.folder / "run.json").exists()
+            is_there = result.state == "failed" or self.store.has(entry.folder)
             state, message = (result.state, result.message) if is_there else (state, message)
         return Job(
             id=entry.id,
@@ -140,10 +141,12 @@ class Ledger:
 
     def change(self, id: str, **values: Any) -> Job:
         """Replace values of a job. If it has ended, its result is written. Raises KeyError and OutputError."""
+        before, job = self._jobs[id], self._jobs[id].model_copy(update=values)
+        ends = job.state in ENDED and before.state not in ENDED
+        result = self._result_of(job) if ends else None  # without the lock, because a store can be slow
         with self._lock:
-            before, job = self._jobs[id], self._jobs[id].model_copy(update=values)
-            if job.state in ENDED and before.state not in ENDED:
-                self._results.add(self._result_of(job))
+            if result is not None:
+                self._results.add(result)
             self._replace(id, **values)
             if before.state == "running" and job.state != "running":
                 self._busy[self._group[id]] -= 1
@@ -160,10 +163,12 @@ class Ledger:
         """Read from its run folder how a dream has ended."""
         state: Literal["done", "failed"] = "done" if job.state == "done" else "failed"
         facts: dict[str, Any] = {}
-        path = self.folder / job.folder / "run.json"
-        if path.exists() and (rows := read_record(path, RunRecord, what_is_left(path.parent)).iterates):
-            last = rows[-1]
-            facts = {"loss": last.loss, "iterations": len(rows) - 1, "passes": last.passes, "seconds": last.seconds}
+        content = self.store.record(job.folder)
+        with suppress(Damaged):  # somebody has changed it
+            rows = [] if content is None else parse_record(content, Path(job.folder), RunRecord, "").iterates
+            if rows:
+                last = rows[-1]
+                facts = {"loss": last.loss, "iterations": len(rows) - 1, "passes": last.passes, "seconds": last.seconds}
         return Result(id=job.id, state=state, message=job.message, again=job.again, node=job.node, **facts)
 
     def close(self) -> None:
@@ -175,8 +180,8 @@ class Ledger:
 class _Names:
     """The names of run folders: each once, and none that the folder has already, unless it is of the same dream."""
 
-    def __init__(self, folder: Path, taken: Sequence[str]):
-        self._folder = folder
+    def __init__(self, store: Store, taken: Sequence[str]):
+        self._store = store
         self._taken = {RESERVED, *(name.casefold() for name in taken)}
         self._next: Counter[str] = Counter()
 
@@ -185,8 +190,8 @@ class _Names:
         for name in self._candidates(fitting_name(dream.name)):
             if name.casefold() in self._taken:
                 continue
-            path = self._folder / name
-            if not os.path.lexists(path) or _is_of(path, dream):
+            path = self._store.folder / name
+            if not (os.path.lexists(path) or self._store.has(name)) or _is_of(path, dream):
                 self._taken.add(name.casefold())
                 return name
         raise AssertionError  # there is always a next number

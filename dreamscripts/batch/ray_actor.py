@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 import dreamscripts
+from dreamscripts.batch.workers import ON_GPU
 from dreamscripts.jobs.messages import Answer, Report, Request, StartFailed
 from dreamscripts.jobs.setup import Setup
 from dreamscripts.jobs.task_runner import Requests, TaskRunner, prepare_process
@@ -107,8 +108,8 @@ def _where() -> tuple[str, int]:
 
 
 def places(resources: Mapping[str, float]) -> int:
-    """Return for how many actors a machine has resources: one for each GPU or, without any, for each processor."""
-    return int(resources.get("GPU", 0) or resources.get("CPU", 0))
+    """Return for how many actors there are resources: four for each GPU or, without any, one for each processor."""
+    return int(resources.get("GPU", 0) * ON_GPU or resources.get("CPU", 0))
 
 
 def _share_processors(places: int) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import dreamscripts
 from dreamscripts.backends.startup import hidden_stderr
-from dreamscripts.batch.ray_actor import RayActor
+from dreamscripts.batch.ray_actor import RayActor, places
 from dreamscripts.batch.ray_worker import RayWorker
+from dreamscripts.batch.workers import ON_GPU
 from dreamscripts.errors import DreamError, short
 from dreamscripts.jobs.setup import Setup
 
@@ -54,7 +55,7 @@ class RayCluster:
 
     def start(self, setup: Setup) -> RayWorker:
         """Ask the cluster for a worker. It waits until a machine has a place for it."""
-        options: dict[str, Any] = {"num_gpus": 1} if self._resource() == "GPU" else {}
+        options: dict[str, Any] = {"num_gpus": 1 / ON_GPU} if self._resource() == "GPU" else {}
         actor = self._ray.remote(
             num_cpus=1,
             max_restarts=0,  # the lane starts another one
@@ -66,8 +67,8 @@ class RayCluster:
         return RayWorker(actor.remote(setup, dreamscripts.__version__, os.environ.get("KERAS_BACKEND")))
 
     def slots(self) -> int:
-        """Return how many workers the cluster can hold now: one for each GPU or, without any, for each processor."""
-        return int(self._ray.cluster_resources().get(self._resource(), 0))
+        """Return how many workers the cluster can hold now: four for each GPU or, without any, one per processor."""
+        return places(self._ray.cluster_resources())
 
     def close(self) -> None:
         """Leave the cluster. It ends the workers that are left."""

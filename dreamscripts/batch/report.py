@@ -1,29 +1,44 @@
-"""Show the dreams of a batch on its page."""
+"""Report: the page of a batch, with all dreams in its store."""
 
 from collections.abc import Iterator
 
 from dreamscripts.batch.ledger import Ledger
 from dreamscripts.reports.batch_cells import Cell
+from dreamscripts.reports.batch_page import BatchPage
 
 
-def cells(ledger: Ledger) -> Iterator[Cell]:
-    """Yield what the page shows of each dream in the folder, also of those of earlier commands."""
+class Report:
+    """The page, the table and the contact sheet of a batch."""
+
+    def __init__(self, ledger: Ledger):
+        self._ledger = ledger
+        self._page = BatchPage(ledger.folder, ledger.store.shown.rstrip("/").rpartition("/")[2])
+
+    def update(self, *, complete: bool = False) -> None:
+        """Write what has changed. Raises OutputError."""
+        shown = list(_cells(self._ledger))
+        self._ledger.store.fetch_pictures(cell.name for cell in shown if cell.state == "done")
+        self._page.update(shown, complete=complete)
+        self._ledger.store.push()
+
+
+def _cells(ledger: Ledger) -> Iterator[Cell]:
+    """Yield what the page shows of each dream in the store, also of those of earlier commands."""
     for entry in ledger.entries.values():
         job, result = ledger.get(entry.id), ledger.result(entry.id)
         state = job.state if job is not None else result.state if result is not None else "stopped"
-        known = Cell(entry.folder, entry.photo, entry.values, state)
         if result is None or state not in ("done", "failed"):
-            yield known
-        else:
-            yield Cell(
-                entry.folder,
-                entry.photo,
-                entry.values,
-                state,
-                message=result.message,
-                iterations=result.iterations,
-                passes=result.passes,
-                loss=result.loss,
-                seconds=result.seconds,
-                node=result.node,
-            )
+            yield Cell(entry.folder, entry.photo, entry.values, state)
+            continue
+        yield Cell(
+            entry.folder,
+            entry.photo,
+            entry.values,
+            state,
+            message=result.message,
+            iterations=result.iterations,
+            passes=result.passes,
+            loss=result.loss,
+            seconds=result.seconds,
+            node=result.node,
+        )

@@ -1,27 +1,24 @@
 """`dreamscripts batch PHOTO…`: many dreams, each in a run folder of its own, by several processes."""
 
-import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamscripts.errors import DreamError, OutputError, SettingsError
+from dreamscripts.errors import DreamError, SettingsError
 from dreamscripts.scripts import options, signals
 from dreamscripts.scripts.dream import DEFAULT, EMBEDDED
 from dreamscripts.scripts.streams import Stopped
 
 if TYPE_CHECKING:
+    from dreamscripts.batch.crew import Crew
     from dreamscripts.batch.ledger import Ledger
     from dreamscripts.batch.photographs import LeftOut
     from dreamscripts.batch.plan import Planned
-    from dreamscripts.batch.pool import Pool
     from dreamscripts.batch.request import Request
-    from dreamscripts.batch.status import StatusKeeper
     from dreamscripts.scripts.console import CommandConsole
 
-PAGE_EVERY = 3.0  # seconds between two updates of the page
 LISTED = 10  # photographs that are left out, and dreams that failed: more are counted only
 
 Photos = Annotated[
@@ -37,7 +34,13 @@ Grid = Annotated[
     typer.Option(metavar="KEY=VALUE,…", help="Try each of these values of a setting. Can be repeated."),
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="0-3|1,5,7", help="Try each of these seeds.")]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder of all run folders.")]
+Output = Annotated[
+    str,
+    typer.Option("--output", "-o", metavar="FOLDER|URL", help="The folder of all run folders, or s3://bucket/folder."),
+]
+Ray = Annotated[
+    str | None, typer.Option(metavar="auto|HOST:PORT", help="Use the machines of this Ray cluster, not only this one.")
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Number of processes. Default: as many as are fast here.")
 ]
@@ -55,8 +58,9 @@ def batch(
     iterations: options.Iterations = None,
     set_: options.Set = None,
     allow_files: options.AllowFiles = False,
-    output: Output = Path("batch"),
+    output: Output = "batch",
     workers: Workers = None,
+    ray: Ray = None,
     dry_run: DryRun = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -79,15 +83,16 @@ def batch(
         _estimate(console, planned, left_out, workers)
         return
     from dreamscripts.batch.ledger import Ledger
+    from dreamscripts.batch.store import open_store
 
-    with closing(Ledger(output, planned)) as ledger:
-        _make(console, ledger, planned, workers)
+    with closing(_crew(ray, workers)) as crew, closing(Ledger(open_store(output), planned)) as ledger:
+        _make(console, ledger, planned, crew)
         _say_left_out(console, left_out)
         failed = [job for job in ledger.jobs if job.state == "failed"]
     if failed:
         for job in failed[:LISTED]:
-            console.print(f"{output / job.folder}: {job.message}")
-        raise DreamError(f"{len(failed)} of {len(ledger.jobs)} dreams failed; {output}/index.html says why")
+            console.print(f"{ledger.store.shown}/{job.folder}: {job.message}")
+        raise DreamError(f"{len(failed)} of {len(ledger.jobs)} dreams failed; {ledger.store.shown}/index.html says why")
 
 
 def _request(photos: list[str], settings: list[str], grid: list[str], seeds: str | None) -> "Request":
@@ -129,62 +134,29 @@ def _plan(
     return planned, left_out
 
 
-def _files(planned: list["Planned"]) -> list[str]:
-    """Return the files that the settings name. The user has allowed them."""
-    from dreamscripts.settings.named_files import files_of
-
-    variants = {id(dream.variant): dream.variant for dream in planned}.values()
-    return sorted({path for variant in variants for path in files_of(variant.settings).values()})
-
-
-def _make(console: "CommandConsole", ledger: "Ledger", planned: list["Planned"], workers: int | None) -> None:
+def _make(console: "CommandConsole", ledger: "Ledger", planned: list["Planned"], crew: "Crew") -> None:
     """Make all dreams that are missing, with progress. Raises DreamError if no dream can be made."""
-    from dreamscripts.batch.pool import Pool
-    from dreamscripts.batch.status import StatusKeeper
-    from dreamscripts.batch.workers import processors_of
-    from dreamscripts.jobs.setup import Setup
-    from dreamscripts.reports.batch_page import BatchPage
+    from dreamscripts.batch.making import make
     from dreamscripts.scripts.batch_progress import BatchWatch
 
-    keeper = StatusKeeper(ledger)
-    page = BatchPage(ledger.folder, f"{ledger.folder.resolve().name}")
-    pool = Pool(ledger, Setup("worker", ledger.folder.absolute(), _files(planned)), keeper.hear)
     jobs = ledger.jobs
-    waiting = {job.id for job in jobs if job.state == "waiting"}
-    with BatchWatch(console, ledger.folder / "index.html", len(jobs), len(waiting)) as watch:
+    waiting = sum(job.state == "waiting" for job in jobs)
+    with BatchWatch(console, f"{ledger.store.shown}/index.html", len(jobs), waiting) as watch:
         try:
-            if waiting:
-                pool.grow(processors_of(workers, [dream for dream in planned if dream.id in waiting]))
-            _watch(ledger, pool, keeper, page, watch)
+            make(ledger, planned, crew, watch.update, watch.stop)
         except KeyboardInterrupt:
-            watch.stopping()
             raise Stopped("stopped", "Run the same command again to continue.") from None
-        finally:
-            pool.close()
-            _show(page, ledger, complete=ledger.is_finished)
 
 
-def _watch(ledger: "Ledger", pool: "Pool", keeper: "StatusKeeper", page: Any, watch: Any) -> None:
-    """Show the progress until all jobs have ended."""
-    shown = time.monotonic()
-    _show(page, ledger)
-    while not ledger.is_finished:
-        signals.check()
-        if problem := pool.problem:
-            raise DreamError(f"{problem}; run the same command again to continue")
-        watch.update(keeper.now)
-        if time.monotonic() - shown >= PAGE_EVERY:
-            with suppress(OutputError):  # for example while another program has the table open
-                _show(page, ledger)
-            shown = time.monotonic()
-        time.sleep(0.1)
-    watch.update(keeper.now)
+def _crew(ray: str | None, workers: int | None) -> "Crew":
+    """Return where the workers come from. Raises DreamError if there is no such cluster."""
+    from dreamscripts.batch.crew import LocalCrew, RayCrew
+    from dreamscripts.batch.ray_workers import prepare_environment
 
-
-def _show(page: Any, ledger: "Ledger", complete: bool = False) -> None:
-    from dreamscripts.batch.report import cells
-
-    page.update(list(cells(ledger)), complete=complete)
+    if ray is None:
+        return LocalCrew(workers)
+    prepare_environment()
+    return RayCrew(ray, workers)
 
 
 def _say_left_out(console: "CommandConsole", left_out: list["LeftOut"]) -> None:
@@ -199,6 +171,7 @@ def _estimate(
 ) -> None:
     """List the dreams, and say what they will take. Raises DreamError if none can be made."""
     from dreamscripts.batch.estimate import estimate
+    from dreamscripts.batch.making import files_in
     from dreamscripts.batch.workers import processors_of
     from dreamscripts.scripts.batch_progress import duration
 
@@ -210,7 +183,7 @@ def _estimate(
     _say_left_out(console, left_out)
     processors = processors_of(workers, planned)
     with console.status("measuring the first few"):
-        found = estimate(planned, _files(planned), processors, signals.check)
+        found = estimate(planned, files_in(planned), processors, signals.check)
     console.print(
         f"{len(planned)} dreams: about {duration(found.seconds)} with {len(processors)} "
         f"worker{'s' if len(processors) > 1 else ''}, and {found.bytes / 1e6:,.0f} MB on the disk "

@@ -1,13 +1,13 @@
 """Show the progress of a batch: a bar in a terminal, a line now and then in a file."""
 
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.progress import BarColumn
 
 from dreamscripts.batch.status import Status
+from dreamscripts.scripts import signals
 from dreamscripts.scripts.console import CommandConsole
 from dreamscripts.scripts.progress import Bar, Words
 
@@ -17,7 +17,7 @@ EVERY = 30.0  # seconds between two lines in a file
 class BatchWatch:
     """The progress of a batch of `jobs` dreams, of which `waiting` are not made yet. Use it as a context manager."""
 
-    def __init__(self, console: CommandConsole, page: Path, jobs: int, waiting: int):
+    def __init__(self, console: CommandConsole, page: str, jobs: int, waiting: int):
         self._console, self._page = console, page
         self._intro = _intro(page, jobs, waiting)
         self._bar = Bar(
@@ -45,7 +45,8 @@ class BatchWatch:
             self._console.print(f"{self._page}")
 
     def update(self, status: Status) -> None:
-        """Show how far the batch is."""
+        """Show how far the batch is. Raises KeyboardInterrupt if the command shall stop."""
+        signals.check()
         ended = status.done + status.failed
         numbers = f"{ended} of {status.jobs} dreams"
         counts = f"{status.running} running" + (f", {status.failed} failed" if status.failed else "")
@@ -67,12 +68,12 @@ class BatchWatch:
                 self._console.print("  ".join(filter(None, (numbers, counts, rate, left))))
             self._printed, self._last = now, (ended, status.jobs)
 
-    def stopping(self) -> None:
-        """Say that the dreams under way are being saved."""
-        self._bar.update(self._task, description="stopping: saving what is under way", counts="", rate="", left="")
+    def stop(self) -> None:
+        """Say what happens before the command ends."""
+        self._bar.update(self._task, description="saving what is under way", counts="", rate="", left="")
 
 
-def _intro(page: Path, jobs: int, waiting: int) -> str:
+def _intro(page: str, jobs: int, waiting: int) -> str:
     dreams = f"{jobs} dream{'s' if jobs != 1 else ''}"
     if waiting == jobs:
         return f"{dreams}; you can open {page} now"

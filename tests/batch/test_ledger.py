@@ -4,6 +4,7 @@ import pytest
 
 from dreamscripts.batch.ledger import Ledger
 from dreamscripts.batch.record import RESULTS, Results
+from dreamscripts.batch.store import LocalStore
 from dreamscripts.errors import OutputError
 from dreamscripts.jobs.messages import JobTask
 
@@ -16,7 +17,7 @@ def opened(tmp_path):
     def opened(dreams):
         while last:
             last.pop().close()
-        last.append(Ledger(tmp_path / "batch", dreams))
+        last.append(Ledger(LocalStore(tmp_path / "batch"), dreams))
         return last[0]
 
     yield opened
@@ -127,7 +128,7 @@ def test_a_folder_that_is_not_of_the_batch_is_left_alone(opened, planned, tmp_pa
 def test_two_commands_cannot_make_the_same_batch(opened, planned):
     ledger = opened(planned())
     with pytest.raises(OutputError, match="another process is writing to it"):
-        Ledger(ledger.folder, planned())
+        Ledger(LocalStore(ledger.folder), planned())
 
 
 def test_a_line_that_was_cut_off_costs_only_itself(opened, planned):

@@ -8,6 +8,7 @@ from pretended_worker import Worker, facts
 
 from dreamscripts.batch.ledger import Ledger
 from dreamscripts.batch.pool import Pool
+from dreamscripts.batch.store import LocalStore
 from dreamscripts.jobs.events import JobChanged, WorkerChanged
 from dreamscripts.jobs.messages import Ended, JobTask, Ready, Report, StartFailed
 from dreamscripts.jobs.setup import Setup
@@ -17,7 +18,7 @@ class Makers:
     """A pool whose workers follow scripts. The last script is repeated."""
 
     def __init__(self, folder, dreams):
-        self.ledger = Ledger(folder, dreams)
+        self.ledger = Ledger(LocalStore(folder), dreams)
         self.events = []
         self.setups = []
         self.lives = []

@@ -220,7 +220,7 @@ def test_an_actor_without_its_driver_stops_and_ends(monkeypatch):
 
 def test_the_places_of_a_machine():
     assert places({"CPU": 8.0, "memory": 1e9}) == 8
-    assert places({"CPU": 8.0, "GPU": 2.0}) == 2
+    assert places({"CPU": 8.0, "GPU": 2.0}) == 8
     assert places({"memory": 1e9}) == 0
 
 
