@@ -34,7 +34,13 @@ class Pool:
         ledger.on_change = self._on_change
 
     def grow(self, processors: Sequence[Sequence[int]]) -> None:
-        """Start workers until there is one for each entry of `processors`: those that it may use, or () for any."""
+        """Start workers until there is one for each entry of `processors`: those that it may use, or () for any.
+
+        Those that could not be started are started again, unless no worker could be.
+        """
+        for lane in self._lanes if not self.problem else ():
+            if lane.status[0] == "failed":
+                lane.wake()
         for number in range(len(self._lanes), len(processors)):
             setup = replace(self._setup, name=f"worker {number + 1}", processors=processors[number])
             lane = Lane(setup, self._tasks, self._on_event, start=self._start)

@@ -55,13 +55,12 @@ class RayCluster:
 
     def start(self, setup: Setup) -> RayWorker:
         """Ask the cluster for a worker. It waits until a machine has a place for it."""
-        options: dict[str, Any] = {"num_gpus": 1 / ON_GPU} if self._resource() == "GPU" else {}
+        needs: dict[str, Any] = {"num_cpus": 0, "num_gpus": 1 / ON_GPU} if self._has_gpus() else {"num_cpus": 1}
         actor = self._ray.remote(
-            num_cpus=1,
             max_restarts=0,  # the lane starts another one
             concurrency_groups={"exchange": 1, "ring": 1},
             scheduling_strategy="SPREAD",
-            **options,
+            **needs,
         )(RayActor)
         setup = replace(setup, base=setup.base.absolute())
         return RayWorker(actor.remote(setup, dreamscripts.__version__, os.environ.get("KERAS_BACKEND")))
@@ -74,8 +73,8 @@ class RayCluster:
         """Leave the cluster. It ends the workers that are left."""
         self._ray.shutdown()
 
-    def _resource(self) -> str:
-        return "GPU" if self._ray.cluster_resources().get("GPU") else "CPU"
+    def _has_gpus(self) -> bool:
+        return bool(self._ray.cluster_resources().get("GPU"))
 
 
 @contextmanager

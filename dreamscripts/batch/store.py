@@ -84,7 +84,7 @@ class RemoteStore:
             raise DreamError(f"{self.shown}: there is no home folder for the files under way ({error})") from None
         self.runs = self.folder / "under-way"
         with output_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.runs.mkdir(0o700, parents=True, exist_ok=True)
         names = self._files.names()
         self._there = {name.removesuffix(f"/{RECORD}") for name in names if name.endswith(f"/{RECORD}")}
         self._stamps: dict[str, tuple[int, int]] = {}

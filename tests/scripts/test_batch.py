@@ -13,6 +13,7 @@ import psutil
 import pytest
 from conftest import mistake
 from PIL import Image
+from stores import BUCKET, s3_server
 
 KILLS = int(os.environ.get("DREAMSCRIPTS_KILLS", "3"))
 LOOK = """
@@ -123,14 +124,15 @@ def test_a_dry_run_says_what_a_batch_takes_and_keeps_nothing(command):
 class Batch:
     """A batch in a process that can be killed."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, env=None):
         self.folder = folder
         self.options = options
+        self.env = os.environ | (env or {})
 
     def start(self):
         command = [sys.executable, "-m", "dreamscripts", "batch", "photos", "-s", "look.toml", *self.options]
         self.process = subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     @property
@@ -149,6 +151,39 @@ class Batch:
     def end(self):
         output, _ = self.process.communicate(timeout=300)
         return self.process.returncode, output
+
+
+@pytest.mark.slow
+def test_results_can_go_to_a_store_and_a_batch_that_was_killed_goes_on(command_here, single, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    pytest.importorskip("moto")
+    with s3_server() as env, pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        files = fsspec.filesystem("s3")
+        batch = Batch(command_here.folder, "--seeds", "0-1", "-o", f"s3://{BUCKET}/dreams")
+        batch.start()
+        while batch.process.poll() is None and not files.glob(f"{BUCKET}/dreams/*/run.json"):
+            time.sleep(0.05)
+            files.invalidate_cache()
+        batch.process.kill()
+        batch.end()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+        batch = Batch(command_here.folder, "--seeds", "0-1", "-o", f"s3://{BUCKET}/dreams")
+        batch.start()
+        code, output = batch.end()
+        assert code == 0, output
+        assert f"s3://{BUCKET}/dreams/index.html" in output
+        here = command_here.folder / "fetched"
+        files.invalidate_cache()
+        files.get(f"{BUCKET}/dreams/", str(here), recursive=True)
+    for photo in ("cat", "dog"):
+        for seed in (0, 1):
+            assert results(here / f"{photo}-look-seed={seed}") == single(photo, seed)
+    assert len(list((here / "thumbnails").glob("*.jpg"))) == 4
+    for name in ("index.html", "batch.js", "results.csv", "contact-sheet.png", "batch.json", "results.jsonl"):
+        assert (here / name).stat().st_size > 100
 
 
 @pytest.mark.slow
