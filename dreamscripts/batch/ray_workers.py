@@ -1,5 +1,6 @@
 """RayCluster: workers on the machines of a Ray cluster."""
 
+import logging
 import os
 import signal
 import socket
@@ -43,13 +44,13 @@ class RayCluster:
             import ray
         except ImportError:
             raise DreamError('a cluster needs Ray; install it: pip install "dreamscripts[cluster]"') from None
-        self._ray = ray
+        self._ray: Any = ray
         _check_that_somebody_listens(address)
         # Ray prints when a worker dies, and has no setting for it. The lanes say it.
         ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
         try:
             with _same_signals(), hidden_stderr():  # it prints a warning each second
-                ray.init(address=address, log_to_driver=False, logging_level="CRITICAL")
+                ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
         except Exception as error:  # each version of Ray raises others
             raise DreamError(_problem(error, address)) from None
 

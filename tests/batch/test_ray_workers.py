@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from conftest import changed, ended_with
+from ray_nodes import Nodes
 from stores import BUCKET, s3_server
 
 from dreamscripts.atomic_files import lock
@@ -25,9 +25,7 @@ from dreamscripts.jobs.remote_folder import RemoteFolder
 from dreamscripts.jobs.setup import Setup
 
 ROOT = Path(__file__).parents[2]
-NODE = {"object_store_memory": 80 << 20}
 TOKEN = secrets.token_hex(32)  # a process reads it once
-NAMES = ("first", "second")
 
 
 @pytest.fixture
@@ -58,32 +56,6 @@ def test_nobody_at_an_address_is_said_at_once(environment, address):
     with pytest.raises(DreamError, match=f"--ray {address}: no cluster answers there .*ray start --head"):
         RayCluster(address)
     assert time.monotonic() - began < 15
-
-
-class Nodes:
-    """A cluster of a head without processors, and two machines with one each."""
-
-    def __init__(self):
-        from ray.cluster_utils import Cluster
-
-        head = {"num_cpus": 0, "include_dashboard": False, "node_name": "head", **NODE}
-        self.cluster = Cluster(initialize_head=True, head_node_args=head)
-        self.address = self.cluster.address
-        self.nodes = {name: self.cluster.add_node(num_cpus=1, node_name=name, **NODE) for name in NAMES}
-
-    def kill(self, name):
-        """Kill a machine."""
-        self.nodes[name].kill_raylet()
-
-    def kill_actors(self, name):
-        """Kill the actors of a machine."""
-        raylet = self.nodes[name].all_processes["raylet"][0].process.pid
-        for process in psutil.Process(raylet).children(recursive=True):
-            if "RayActor" in process.name() + " ".join(process.cmdline()):
-                process.kill()
-
-    def close(self):
-        self.cluster.shutdown()
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""A cluster of Ray whose machines are processes on this one."""
+
+import psutil
+
+NODE = {"object_store_memory": 80 << 20}
+NAMES = ("first", "second")
+
+
+class Nodes:
+    """A cluster of a head without processors, and machines with one each."""
+
+    def __init__(self, names=NAMES):
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 0, "include_dashboard": False, "node_name": "head", **NODE}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.address = self.cluster.address
+        self.nodes = {}
+        for name in names:
+            self.add(name)
+
+    def add(self, name):
+        """Start a machine."""
+        self.nodes[name] = self.cluster.add_node(num_cpus=1, node_name=name, **NODE)
+
+    def kill(self, name):
+        """Kill a machine."""
+        self.nodes.pop(name).kill_raylet()
+
+    def kill_actors(self, name):
+        """Kill the actors of a machine."""
+        raylet = self.nodes[name].all_processes["raylet"][0].process.pid
+        for process in psutil.Process(raylet).children(recursive=True):
+            if "RayActor" in process.name() + " ".join(process.cmdline()):
+                process.kill()
+
+    def close(self):
+        self.cluster.shutdown()
