@@ -14,7 +14,7 @@ from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images.decoding import fitted_size
 from dreamscripts.registry import SCHEDULES
 from dreamscripts.runs.run_record import path_text
-from dreamscripts.settings.named_files import make_absolute
+from dreamscripts.settings.named_files import make_absolute, refuse_files
 from dreamscripts.settings.schema import Settings
 
 ODD = re.compile(r"[^\w.+=-]+")
@@ -76,8 +76,9 @@ class Planned:
 def plan_variants(request: Request, overrides: Mapping[str, Any], allow_files: bool, photos: bool) -> list[Variant]:
     """Return the settings of a batch: each of the request, with each combination of its grid and its seeds.
 
-    `overrides` are changes to all of them. With `photos`, dreams start from photographs even if the settings start
-    from noise. Raises SettingsError.
+    `overrides` are changes to all of them by the user. With `photos`, dreams start from photographs even if the
+    settings start from noise. Without `allow_files`, a settings file and a jobs file may not name a model, weights or a
+    guide picture. Raises SettingsError.
     """
     changes = {**request.set, **overrides}
     make_absolute(changes, request.folder or Path())
@@ -88,7 +89,10 @@ def plan_variants(request: Request, overrides: Mapping[str, Any], allow_files: b
             if len(variants) >= MOST_JOBS:
                 raise SettingsError(f"these are more than {MOST_JOBS:,} combinations; use fewer values")
             with_photo = {"start": "photograph"} if photos else {}
-            settings = Settings.load(found, allow_files=allow_files, **with_photo, **changes, **values)
+            from_file = request.folder is not None and not allow_files
+            settings = Settings.load(found, allow_files=allow_files or from_file, **with_photo, **changes, **values)
+            if from_file:  # a jobs file may come from a stranger
+                refuse_files(settings, overrides, name)
             settings.check_pictures(1)
             variants.append(_variant(Path(name).stem, values, settings))
     return variants

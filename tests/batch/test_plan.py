@@ -66,6 +66,18 @@ def test_settings_beside_the_jobs_file_are_found(look):
     assert [variant.values["settings"] for variant in plan_variants(request, {}, False, True)] == ["look", "dreamy"]
 
 
+@pytest.mark.parametrize("where", ["set", "grid"])
+def test_a_jobs_file_names_no_model_without_a_word(look, where):
+    named = {"weights": "/a.h5"} if where == "set" else {}
+    grid = {"network": ["/a.keras"]} if where == "grid" else {}
+    request = Request(settings=["look.toml"], set=named, grid=grid, folder=look.parent)
+    with pytest.raises(SettingsError, match="--allow-files"):
+        plan_variants(request, {}, False, True)
+    assert plan_variants(request, {}, True, True)
+    by_hand = Request(settings=[str(look)], set=named, grid=grid)
+    assert plan_variants(by_hand, {}, False, True)
+
+
 def test_names_that_no_folder_could_have_become_plain(photos, planned):
     odd = photos[0].rename(photos[0].with_name("a b:c$ü.png"))
     (dream,) = planned(photographs=[odd])
