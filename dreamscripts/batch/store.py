@@ -1,11 +1,11 @@
 """Store: where the run folders of a batch are, and the files that describe it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from dreamscripts.atomic_files import open_atomically, output_errors, write_atomically
+from dreamscripts.atomic_files import LEFT_OVER, open_atomically, output_errors, write_atomically
 from dreamscripts.backends.cache import cache_folder
 from dreamscripts.batch.record import BATCH, RESULTS
 from dreamscripts.errors import DreamError, OutputError
@@ -50,8 +50,11 @@ class LocalStore:
     def __init__(self, folder: Path):
         self.folder = self.runs = folder.absolute()
         self.shown = str(folder)
+        if folder.is_file():
+            raise OutputError(f"{folder}: is a file; choose another --output")
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            _refuse_others(self.shown, [path.name for path in folder.iterdir() if not LEFT_OVER.fullmatch(path.name)])
 
     def has(self, run: str) -> bool:
         """Return whether a run folder exists."""
@@ -86,6 +89,7 @@ class RemoteStore:
         with output_errors(self.folder):
             self.runs.mkdir(0o700, parents=True, exist_ok=True)
         names = self._files.names()
+        _refuse_others(self.shown, names)
         self._there = {name.removesuffix(f"/{RECORD}") for name in names if name.endswith(f"/{RECORD}")}
         self._stamps: dict[str, tuple[int, int]] = {}
         self._pictures: set[Path] = set()
@@ -142,6 +146,12 @@ class RemoteStore:
             if self._stamps.get(name) != stamp:
                 self._files.push(path, name)
                 self._stamps[name] = stamp
+
+
+def _refuse_others(shown: str, names: Collection[str]) -> None:
+    """Raise OutputError if there are files that are not of a batch: its page could replace some of them."""
+    if names and BATCH not in names and RESULTS not in names:
+        raise OutputError(f"{shown}: is not empty, and contains no batch; choose another --output")
 
 
 def open_store(name: str) -> Store:

@@ -88,6 +88,7 @@ def batch(
     with closing(_crew(ray, workers)) as crew, closing(Ledger(open_store(output), planned)) as ledger:
         _make(console, ledger, planned, crew)
         _say_left_out(console, left_out)
+        _say_notes(console, ledger)
         failed = [job for job in ledger.jobs if job.state == "failed"]
     if failed:
         for job in failed[:LISTED]:
@@ -124,9 +125,10 @@ def _plan(
 
     photos, missing = find_photographs(request.photographs, request.folder)
     request = replace(request, settings=request.settings or [DEFAULT])
-    variants = plan_variants(request, changes, allow_files, bool(photos))
-    for variant in variants:
-        options.print_files(console, variant.values["settings"], variant.settings, changes)
+    with options.each_warning_once():
+        variants = plan_variants(request, changes, allow_files, bool(photos))
+    for name, variant in {variant.values["settings"]: variant for variant in variants}.items():
+        options.print_files(console, name, variant.settings, changes)
     planned, unreadable = plan(photos, variants)
     left_out = missing + unreadable
     if not planned:
@@ -164,6 +166,15 @@ def _say_left_out(console: "CommandConsole", left_out: list["LeftOut"]) -> None:
         console.print(f"left out: {one.path}: {one.reason}")
     if len(left_out) > LISTED:
         console.print(f"left out: {len(left_out) - LISTED} more")
+
+
+def _say_notes(console: "CommandConsole", ledger: "Ledger") -> None:
+    """Say what was adapted in the dreams that this command made."""
+    noted = [job for job in ledger.jobs if job.state == "done" and job.node and job.message]
+    for job in noted[:1]:
+        console.print(f"{ledger.store.shown}/{job.folder}: {job.message}")
+    if len(noted) > 1:
+        console.print(f"{len(noted) - 1} more dreams have such notes, which the page shows")
 
 
 def _estimate(

@@ -121,7 +121,8 @@ def test_names_stay_when_photographs_are_added(opened, planned, photos):
 
 
 def test_a_folder_that_is_not_of_the_batch_is_left_alone(opened, planned, tmp_path):
-    (tmp_path / "batch" / "cat-look").mkdir(parents=True)
+    opened([])
+    (tmp_path / "batch" / "cat-look").mkdir()
     assert [job.folder for job in opened(planned()).jobs] == ["cat-look-2", "dog-look", "sea-look"]
 
 

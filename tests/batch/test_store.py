@@ -5,7 +5,7 @@ import pytest
 from dreamscripts.batch.ledger import Ledger
 from dreamscripts.batch.record import BATCH, RESULTS
 from dreamscripts.batch.store import LocalStore, RemoteStore, open_store
-from dreamscripts.errors import DreamError
+from dreamscripts.errors import DreamError, OutputError
 
 pytest.importorskip("fsspec")
 
@@ -61,9 +61,26 @@ def test_what_this_machine_knew_of_a_store_that_was_emptied_is_forgotten(url, pl
     again.close()
 
 
-def test_the_record_of_a_run_is_read_where_it_is(url, tmp_path):
-    folder = tmp_path / "store" / "dreams" / "sky"
+def run_in(there):
+    """Make the folder of a run in a store with a batch, and return it."""
+    folder = there / "sky"
     folder.mkdir(parents=True)
+    (there / RESULTS).touch()
+    return folder
+
+
+def test_a_folder_with_other_things_is_left_alone(url, tmp_path):
+    for place in (tmp_path / "here", tmp_path / "store" / "dreams"):
+        place.mkdir(parents=True)
+        (place / "index.html").write_text("mine")
+    for name in (str(tmp_path / "here"), url):
+        with pytest.raises(OutputError, match="is not empty, and contains no batch"):
+            open_store(name)
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["index.html"]
+
+
+def test_the_record_of_a_run_is_read_where_it_is(url, tmp_path):
+    folder = run_in(tmp_path / "store" / "dreams")
     (folder / "run.json").write_bytes(b"{}")
     store = open_store(url)
     assert (store.has("sky"), store.has("sea")) == (True, False)
@@ -71,8 +88,7 @@ def test_the_record_of_a_run_is_read_where_it_is(url, tmp_path):
 
 
 def test_pictures_are_here_while_the_page_needs_them(url, tmp_path):
-    folder = tmp_path / "store" / "dreams" / "sky"
-    folder.mkdir(parents=True)
+    folder = run_in(tmp_path / "store" / "dreams")
     (folder / "final.png").write_bytes(b"a picture")
     store = open_store(url)
     store.fetch_pictures(["sky", "sea"])

@@ -216,3 +216,10 @@ def test_whoever_dies_every_dream_is_made_once_and_has_the_same_bytes(command_he
     lines = [json.loads(line) for line in (command_here.folder / "batch/results.jsonl").read_text().splitlines()]
     assert sorted(line["state"] for line in lines) == ["done"] * 8
     assert {line["passes"] for line in lines} == {57}  # none was made again
+
+
+def test_a_warning_about_many_dreams_is_said_once(command_here, asleep, monkeypatch):
+    monkeypatch.setattr("dreamscripts.batch.making.make", lambda *arguments: None)
+    options = ("--seeds", "0-9", "--set", "octaves.scale=2")
+    done = command_here("batch", "photos", "-s", "look.toml", *options, check=0)
+    assert done.stdout.count("octaves.scale has no effect") == 1
