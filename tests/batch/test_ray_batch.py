@@ -13,7 +13,7 @@ from conftest import ended_with
 from PIL import Image
 from ray_nodes import Nodes
 
-KILLS = int(os.environ.get("DREAMSCRIPTS_KILLS", "2"))
+KILLS = int(os.environ.get("DREAMSCRIPTS_KILLS", "1"))
 ROOT = Path(__file__).parents[2]
 LOOK = """
 [features]
