@@ -74,6 +74,7 @@ def estimate(
     planned: Sequence[Planned],
     allowed: Sequence[str],
     processors: Sequence[Sequence[int]],
+    keep_every: int = 1,
     on_wait: Callable[[], None] = lambda: None,
 ) -> Estimate:
     """Make the first few dreams, for at most a minute, and return what all of them take.
@@ -83,7 +84,7 @@ def estimate(
     chosen = _first_of_each(planned, SAMPLES * len(processors))
     with (
         tempfile.TemporaryDirectory(prefix="dreamscripts-") as folder,
-        closing(Ledger(LocalStore(Path(folder)), chosen)) as ledger,
+        closing(Ledger(LocalStore(Path(folder)), chosen, keep_every)) as ledger,
     ):
         meter = _Meter(
             {dream.id: dream.variant.work(dream.size) for dream in chosen},

@@ -27,15 +27,17 @@ Group = tuple[str, tuple[int, int]]
 class Ledger:
     """The dreams of a batch in a store, with those of earlier commands. Threads may share it.
 
-    It is a `Jobs` for lanes. A lane gets dreams that use what its worker has compiled, as long as there are any. Only
-    one process of a machine can have the ledger of a store. Raises OutputError.
+    It is a `Jobs` for lanes. A lane gets dreams that use what its worker has compiled, as long as there are any. Of new
+    dreams, the snapshot of every `keep_every`th iteration is kept. Only one process of a machine can have the ledger of
+    a store. Raises OutputError.
     """
 
-    def __init__(self, store: Store, planned: Sequence[Planned]):
+    def __init__(self, store: Store, planned: Sequence[Planned], keep_every: int = 1):
         with output_errors(store.folder):
             self.release = lock(store.folder)
         self.store = store
         self.folder = store.folder
+        self._keep_every = keep_every
         self.on_change: Callable[[Job], None] = lambda job: None
         self.is_held = False
         """Whether no more jobs shall be taken."""
@@ -88,6 +90,7 @@ class Ledger:
             photo=None if dream.photo is None else path_text(dream.photo),
             look=dream.variant.values["settings"],
             settings=dream.variant.toml,
+            keep_every=self._keep_every,
             state=state,
             message=message,
         )

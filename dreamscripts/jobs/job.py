@@ -61,6 +61,8 @@ class Job(Record):
     """The name of the settings, to show."""
     settings: str = ""
     """TOML."""
+    keep_every: int = Field(1, ge=1)
+    """Of a dream: the snapshot of every Nth iteration is kept."""
     sheet: str | None = None
     """The identifier of the sheet that it belongs to."""
 

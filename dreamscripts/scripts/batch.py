@@ -8,7 +8,7 @@ import typer
 
 from dreamscripts.errors import DreamError, SettingsError
 from dreamscripts.scripts import options, signals
-from dreamscripts.scripts.dream import DEFAULT, EMBEDDED
+from dreamscripts.scripts.dream import DEFAULT, EMBEDDED, KeepEvery
 from dreamscripts.scripts.streams import Stopped
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def batch(
     set_: options.Set = None,
     allow_files: options.AllowFiles = False,
     output: Output = "batch",
+    keep_every: KeepEvery = 1,
     workers: Workers = None,
     ray: Ray = None,
     dry_run: DryRun = False,
@@ -80,12 +81,12 @@ def batch(
         changes = {"network": EMBEDDED, **changes}
     planned, left_out = _plan(console, request, changes, allow_files)
     if dry_run:
-        _estimate(console, planned, left_out, workers)
+        _estimate(console, planned, left_out, workers, keep_every)
         return
     from dreamscripts.batch.ledger import Ledger
     from dreamscripts.batch.store import open_store
 
-    with closing(_crew(ray, workers)) as crew, closing(Ledger(open_store(output), planned)) as ledger:
+    with closing(_crew(ray, workers)) as crew, closing(Ledger(open_store(output), planned, keep_every)) as ledger:
         _make(console, ledger, planned, crew)
         _say_left_out(console, left_out)
         _say_notes(console, ledger)
@@ -178,7 +179,7 @@ def _say_notes(console: "CommandConsole", ledger: "Ledger") -> None:
 
 
 def _estimate(
-    console: "CommandConsole", planned: list["Planned"], left_out: list["LeftOut"], workers: int | None
+    console: "CommandConsole", planned: list["Planned"], left_out: list["LeftOut"], workers: int | None, keep_every: int
 ) -> None:
     """List the dreams, and say what they will take. Raises DreamError if none can be made."""
     from dreamscripts.batch.estimate import estimate
@@ -194,7 +195,7 @@ def _estimate(
     _say_left_out(console, left_out)
     processors = processors_of(workers, planned)
     with console.status("measuring the first few"):
-        found = estimate(planned, files_in(planned), processors, signals.check)
+        found = estimate(planned, files_in(planned), processors, keep_every, signals.check)
     console.print(
         f"{len(planned)} dreams: about {duration(found.seconds)} with {len(processors)} "
         f"worker{'s' if len(processors) > 1 else ''}, and {found.bytes / 1e6:,.0f} MB on the disk "

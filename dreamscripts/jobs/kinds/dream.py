@@ -44,7 +44,7 @@ def _opened(job: Job, work: Work, folder: Path) -> Iterator[RunFolder]:
     """Open the run of the job, or create it. It is deleted if it ends before its first iterate, and is new."""
     if not (folder / "run.json").exists():
         with_photo = {} if job.photo is None else {"start": "photograph"}  # also if the settings start with noise
-        with new_run(job.photo, work.settings(job, **with_photo), folder) as run:
+        with new_run(job.photo, work.settings(job, **with_photo), folder, keep_every=job.keep_every) as run:
             yield run
         return
     run = RunFolder.reopen(folder)

@@ -97,6 +97,13 @@ def test_a_folder_of_somebody_else_is_left_alone(job, work):
         dream(job, work)
 
 
+def test_a_job_may_keep_fewer_snapshots(job, work, whole):
+    dream(job.model_copy(update={"keep_every": 3}), work)
+    kept = {name for name in files(work.base / job.folder) if name.startswith("iteration_")}
+    assert kept == {"iteration_000.png", "iteration_003.png"}
+    assert files(work.base / job.folder).items() <= files(whole).items()
+
+
 def test_a_run_that_is_complete_is_done(job, work):
     dream(job, work)
     folder = work.base / job.folder
