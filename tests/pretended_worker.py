@@ -16,6 +16,7 @@ class Worker:
     """Stands for a process. `life(worker)` runs in a thread, and the process is dead when it returns."""
 
     def __init__(self, setup, life):
+        self.setup = setup
         self.lane, self.onednn, self.allowed = setup.name, setup.onednn, setup.allowed
         self.pipe, self._own = multiprocessing.Pipe()
         self._thread = threading.Thread(target=self._live, args=[life], daemon=True)
