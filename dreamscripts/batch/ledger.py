@@ -39,6 +39,8 @@ class Ledger:
         self.folder = store.folder
         self._keep_every = keep_every
         self.on_change: Callable[[Job], None] = lambda job: None
+        self.renamed: list[str] = []
+        """New run folders that have a number, because another dream in the store has their name."""
         self.is_held = False
         """Whether no more jobs shall be taken."""
         self._lock = RLock()
@@ -57,7 +59,7 @@ class Ledger:
 
     def _add(self, planned: Sequence[Planned]) -> None:
         names = _Names(self.store, [entry.folder for entry in self.entries.values()])
-        known = len(self.entries)
+        before = dict(self.entries)
         for dream in planned:
             id = dream.id
             if id in self._jobs:
@@ -66,14 +68,26 @@ class Ledger:
             if entry is None:
                 shown = "" if dream.photo is None else dream.photo.name
                 entry = Entry(id=id, folder=names.choose(dream), photo=shown, values=dict(dream.variant.values))
+                if entry.folder != dream.name:
+                    self.renamed.append(entry.folder)
                 self.entries[id] = entry
             self._jobs[id] = self._job(dream, entry)
             self._work[id] = dream.variant.work(dream.size)
             self._group[id] = dream.group
             if self._jobs[id].state == "waiting":
                 self._waiting.setdefault(dream.group, deque()).append(id)
-        if len(self.entries) > known:
+        self._complete_values(planned)
+        if self.entries != before:
             write_batch(self.folder, self.entries.values())
+
+    def _complete_values(self, planned: Sequence[Planned]) -> None:
+        """Show of each planned dream what distinguishes any dream in the store, also what has its usual value."""
+        keys = dict.fromkeys(key for entry in self.entries.values() for key in entry.values)
+        for dream in planned:
+            entry = self.entries[dream.id]
+            if missing := [key for key in keys if key not in entry.values]:
+                values = {key: str(dream.variant.settings.value(key)) for key in missing}
+                self.entries[dream.id] = entry.model_copy(update={"values": entry.values | values})
 
     def _job(self, dream: Planned, entry: Entry) -> Job:
         """Return the job of a dream, as it was left by the last command."""
@@ -172,7 +186,8 @@ class Ledger:
             if rows:
                 last = rows[-1]
                 facts = {"loss": last.loss, "iterations": len(rows) - 1, "passes": last.passes, "seconds": last.seconds}
-        return Result(id=job.id, state=state, message=job.message, again=job.again, node=job.node, **facts)
+        message = job.message.removeprefix(f"{job.photo}: ")
+        return Result(id=job.id, state=state, message=message, again=job.again, node=job.node, **facts)
 
     def close(self) -> None:
         """Let another process have the folder."""

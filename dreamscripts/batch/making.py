@@ -43,7 +43,7 @@ def make(
         raise
     finally:
         pool.close()
-        report.update(complete=ledger.is_finished)
+        report.update(ended=True)
 
 
 def _watch(

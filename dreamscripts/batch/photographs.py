@@ -45,7 +45,15 @@ def _find(names: Iterable[str], folder: Path, found: dict[Path, None], left_out:
         elif paths := _meant(path):
             found.update(dict.fromkeys(paths))
         else:
-            left_out.append(LeftOut(name, "there is no such file or folder, or no picture in it"))
+            left_out.append(LeftOut(name, _why_none(path)))
+
+
+def _why_none(path: Path) -> str:
+    """Say why a path means no file."""
+    if path.is_dir():
+        return "there is no picture in this folder; folders within it are not searched"
+    is_pattern = any(character in str(path) for character in PATTERN)
+    return "no file matches this pattern" if is_pattern else "there is no such file or folder"
 
 
 def _meant(path: Path) -> list[Path]:

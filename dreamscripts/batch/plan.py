@@ -82,6 +82,11 @@ def plan_variants(request: Request, overrides: Mapping[str, Any], allow_files: b
     """
     changes = {**request.set, **overrides}
     make_absolute(changes, request.folder or Path())
+    if twice := [
+        *(key for key in request.grid if key in changes),
+        *(["seed"] if _has_two_seeds(request, changes) else []),
+    ]:
+        raise SettingsError(f"{twice[0]}: has several values to try, and another value, too; remove one of them")
     variants: list[Variant] = []
     for name in request.settings:
         found = name if request.folder is None else _beside(name, request.folder)
@@ -96,6 +101,10 @@ def plan_variants(request: Request, overrides: Mapping[str, Any], allow_files: b
             settings.check_pictures(1)
             variants.append(_variant(Path(name).stem, values, settings))
     return variants
+
+
+def _has_two_seeds(request: Request, changes: Mapping[str, Any]) -> bool:
+    return bool(request.seeds) and ("seed" in request.grid or "seed" in changes)
 
 
 def _beside(name: str, folder: Path) -> str:

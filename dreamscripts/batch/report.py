@@ -1,6 +1,7 @@
 """Report: the page of a batch, with all dreams in its store."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dreamscripts.batch.ledger import Ledger
 from dreamscripts.reports.batch_cells import Cell
@@ -14,9 +15,12 @@ class Report:
         self._ledger = ledger
         self._page = BatchPage(ledger.folder, ledger.store.shown.rstrip("/").rpartition("/")[2])
 
-    def update(self, *, complete: bool = False) -> None:
-        """Write what has changed. Raises OutputError."""
+    def update(self, *, ended: bool = False) -> None:
+        """Write what has changed. `ended`: nothing is under way any more. Raises OutputError."""
         shown = list(_cells(self._ledger))
+        complete = ended and self._ledger.is_finished
+        if ended:
+            shown = [replace(cell, state="stopped") if cell.state in ("waiting", "running") else cell for cell in shown]
         self._ledger.store.fetch_pictures(cell.name for cell in shown if cell.state == "done")
         self._page.update(shown, complete=complete)
         self._ledger.store.push()

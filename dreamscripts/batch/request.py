@@ -48,24 +48,30 @@ class _JobsFile(BaseModel):
 
     photographs: list[str] = Field(default_factory=list)
     settings: list[str] = Field(default_factory=list)
-    seeds: str | list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+    seeds: str | Annotated[int, Field(ge=0)] | list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
     grid: dict[str, Any] = Field(default_factory=dict)
     set: dict[str, Any] = Field(default_factory=dict)
 
 
 def read_jobs_file(path: Path) -> Request:
     """Read a jobs file: TOML with photographs, settings, seeds, [grid] and [set]. Raises SettingsError."""
+    if not path.is_file():
+        raise SettingsError(f"{path}: there is no such jobs file")
     table = parse_toml(read_text(path), str(path))
+    if "features" in table:
+        raise SettingsError(f"{path}: is a settings file; use: dreamscripts batch PHOTO... -s {path}")
     try:
         asked = _JobsFile.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(map(str, first["loc"]))
+        key = str(first["loc"][0])
         known = "; the keys are photographs, settings, seeds, [grid] and [set]"
         words = f"there is no key '{key}'{known}" if first["type"] == "extra_forbidden" else plain_words(first["msg"])
         raise SettingsError(f"{path}: {words if first['type'] == 'extra_forbidden' else f'{key}: {words}'}") from None
-    grid = {key: _axis(key, values) for key, values in _flat(asked.grid).items()}
-    seeds = parse_seeds(asked.seeds) if isinstance(asked.seeds, str) else asked.seeds
+    grid = {
+        key: _axis(key, values if isinstance(values, list) else [values]) for key, values in _flat(asked.grid).items()
+    }
+    seeds = asked.seeds if isinstance(asked.seeds, list) else parse_seeds(str(asked.seeds))
     return Request(asked.photographs, asked.settings, grid, seeds, _flat(asked.set), path.parent)
 
 
@@ -94,10 +100,10 @@ def parse_seeds(text: str) -> list[int]:
     return list(seeds)
 
 
-def _axis(key: str, values: Any) -> list[Any]:
+def _axis(key: str, values: list[Any]) -> list[Any]:
     """Return the values of a key, each once. Raises SettingsError."""
-    if not isinstance(values, list) or not values:
-        raise SettingsError(f"--grid {key}: needs a list of values")
+    if not values:
+        raise SettingsError(f"the grid has no value of {key}")
     return [value for number, value in enumerate(values) if value not in values[:number]]
 
 

@@ -10,6 +10,7 @@ from dreamscripts.jobs.events import Event, JobChanged, Progress, WorkerChanged
 from dreamscripts.jobs.job import State
 
 LATELY = 60.0  # seconds over which passes are counted
+TOO_EARLY = 8.0  # seconds: compiling takes so long, and then says nothing about the rest
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,6 @@ class StatusKeeper:
         return sum(passes for _, passes in self._lately) / span if span > 1 else None
 
     def _left(self, done: float, new: float) -> float | None:
-        if self._began is None or new <= 0:
+        if self._began is None or new <= 0 or time.monotonic() - self._began < TOO_EARLY:
             return None
         return (time.monotonic() - self._began) / new * max(0.0, self._all - done)

@@ -162,7 +162,7 @@ def _label(axes: Axes, dimension: int, number: int) -> str:
     if dimension == PHOTOGRAPH:
         return value or "noise"
     word = value[:1].isalpha() and value not in ("true", "false", "inf", "nan")
-    return value if word else f"{axes.names[dimension].rpartition('.')[2]} {value}"
+    return value if word else f"{axes.names[dimension].rpartition('.')[2]} {value or '—'}"
 
 
 def _height(tile: int, shapes: Sequence[float], place: Place) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dreamscripts.batch.request import Request
     from dreamscripts.scripts.console import CommandConsole
 
-LISTED = 10  # photographs that are left out, and dreams that failed: more are counted only
+LISTED = 10  # dreams that are planned, have failed or got another name: more are counted only
 
 Photos = Annotated[
     list[str] | None,
@@ -67,13 +67,15 @@ def batch(
 ) -> None:
     """Make many dreams: each PHOTO with each of the settings, each value of the grid and each seed.
 
-    Each dream is an ordinary run folder within FOLDER. FOLDER/index.html shows them all, and grows. To continue after
-    an interruption, run the same command again. Nothing is made twice. You can add photographs and values later.
+    Each dream is an ordinary run folder within FOLDER. FOLDER/index.html shows them all. To continue after an
+    interruption, run the same command again. Nothing is made twice. You can add photographs and values later.
 
-    Examples:
-    dreamscripts batch holiday/ -s dreamy -s menagerie --size 800
-    dreamscripts batch sky.jpg --grid optimizer.step=1,2,4 --grid size=400,800 --seeds 0-3
+    A folder of photographs with two looks: dreamscripts batch holiday/ -s dreamy,menagerie --size 800
+
+    Six values on one photograph: dreamscripts batch sky.jpg --grid optimizer.max_change=2,5,10 --grid size=400,800
     """
+    if not photos and not settings:
+        raise DreamError("name photographs, folders or a jobs file; `dreamscripts batch --help` shows examples")
     console = options.open_console(quiet)
     changes = options.overrides(network, weights, size, None, iterations, set_)
     request = _request(photos or [], settings or [], grid or [], seeds)
@@ -142,6 +144,8 @@ def _make(console: "CommandConsole", ledger: "Ledger", planned: list["Planned"],
     from dreamscripts.batch.making import make
     from dreamscripts.scripts.batch_progress import BatchWatch
 
+    for name in ledger.renamed[:LISTED]:
+        console.print(f"{name}: has a number, because another photograph or other settings have made the folder before")
     jobs = ledger.jobs
     waiting = sum(job.state == "waiting" for job in jobs)
     with BatchWatch(console, f"{ledger.store.shown}/index.html", len(jobs), waiting) as watch:
@@ -163,10 +167,13 @@ def _crew(ray: str | None, workers: int | None) -> "Crew":
 
 
 def _say_left_out(console: "CommandConsole", left_out: list["LeftOut"]) -> None:
-    for one in left_out[:LISTED]:
-        console.print(f"left out: {one.path}: {one.reason}")
-    if len(left_out) > LISTED:
-        console.print(f"left out: {len(left_out) - LISTED} more")
+    """Name the photographs that cannot be used, for each reason the first one."""
+    by_reason: dict[str, list[str]] = {}
+    for one in left_out:
+        by_reason.setdefault(one.reason, []).append(one.path)
+    for reason, (first, *others) in by_reason.items():
+        more = f" (and {len(others)} more)" if others else ""
+        console.print(f"left out: {first}{more}: {reason}")
 
 
 def _say_notes(console: "CommandConsole", ledger: "Ledger") -> None:
@@ -196,8 +203,9 @@ def _estimate(
     processors = processors_of(workers, planned)
     with console.status("measuring the first few"):
         found = estimate(planned, files_in(planned), processors, keep_every, signals.check)
+    dreams = f"{len(planned)} dream{'s' if len(planned) > 1 else ''}"
+    workers_words = f"{len(processors)} worker{'s' if len(processors) > 1 else ''}"
     console.print(
-        f"{len(planned)} dreams: about {duration(found.seconds)} with {len(processors)} "
-        f"worker{'s' if len(processors) > 1 else ''}, and {found.bytes / 1e6:,.0f} MB on the disk "
-        f"(measured on {found.measured}); nothing was kept"
+        f"{dreams}: about {duration(found.seconds)} with {workers_words}, and {max(1, found.bytes / 1e6):,.0f} MB on the "
+        f"disk (measured on {found.measured}); nothing was kept"
     )

@@ -18,16 +18,17 @@ class BatchWatch:
     """The progress of a batch of `jobs` dreams, of which `waiting` are not made yet. Use it as a context manager."""
 
     def __init__(self, console: CommandConsole, page: str, jobs: int, waiting: int):
-        self._console, self._page = console, page
+        self._console, self._page, self._waiting = console, page, waiting
+        self._began = time.monotonic()
         self._intro = _intro(page, jobs, waiting)
         self._bar = Bar(
             console,
             {
                 Words(console, "{task.description}"): 0,
-                BarColumn(24): 5,
+                BarColumn(24): 3,
                 Words(console, "{task.fields[counts]}"): 1,
-                Words(console, "{task.fields[rate]}"): 4,
-                Words(console, "{task.fields[left]}"): 3,
+                Words(console, "{task.fields[rate]}"): 5,
+                Words(console, "{task.fields[left]}"): 2,
             },
         )
         self._task = self._bar.add_task("starting the workers", total=None, counts="", rate="", left="")
@@ -42,7 +43,9 @@ class BatchWatch:
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._bar.stop()
         if kind is None:
-            self._console.print(f"{self._page}")
+            took = duration(time.monotonic() - self._began)
+            made = f"{self._waiting} dream{'s' if self._waiting != 1 else ''} in {took}"
+            self._console.print(f"{self._page}  ({made})" if self._waiting else self._page)
 
     def update(self, status: Status) -> None:
         """Show how far the batch is. Raises KeyboardInterrupt if the command shall stop."""
@@ -70,14 +73,18 @@ class BatchWatch:
 
     def stop(self) -> None:
         """Say what happens before the command ends."""
-        self._bar.update(self._task, description="saving what is under way", counts="", rate="", left="")
+        self._bar.update(
+            self._task, description="saving what is under way; Ctrl-C again ends at once", counts="", rate="", left=""
+        )
 
 
 def _intro(page: str, jobs: int, waiting: int) -> str:
-    dreams = f"{jobs} dream{'s' if jobs != 1 else ''}"
-    if waiting == jobs:
+    dreams, before = f"{jobs} dream{'s' if jobs != 1 else ''}", jobs - waiting
+    if not before:
         return f"{dreams}; you can open {page} now"
-    return f"{dreams}, of which {jobs - waiting} were made before; you can open {page} now"
+    if not waiting:
+        return f"{dreams}; made before"
+    return f"{dreams}, of which {before} {'were' if before > 1 else 'was'} made before; you can open {page} now"
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -143,6 +144,25 @@ def test_a_line_that_was_cut_off_costs_only_itself(opened, planned):
     assert [again.get(job.id).state for job in (one, two)] == ["failed", "waiting"]
     again.change(again.take(None).id, state="failed", message="worse")
     assert len(Results(ledger.folder).found) == 2
+
+
+def test_a_value_that_is_the_usual_one_is_shown_as_soon_as_there_are_others(opened, planned):
+    opened(planned())
+    ledger = opened(planned(grid={"penalties.continuity": [0.0, 1.0]}))
+    assert len(ledger.entries) == 6
+    assert (
+        sorted(entry.values["penalties.continuity"] for entry in ledger.entries.values()) == ["0.0"] * 3 + ["1.0"] * 3
+    )
+    again = opened(planned())
+    assert [entry.values for entry in again.entries.values()] == [entry.values for entry in ledger.entries.values()]
+
+
+def test_a_name_that_is_taken_by_other_settings_is_said(opened, planned):
+    opened(planned(grid={"penalties.continuity": [1.0]}))
+    assert opened(planned()).renamed == []
+    other = planned(grid={"optimizer.iterations": [5]})
+    renamed = [replace(dream, variant=replace(dream.variant, name="look")) for dream in other]
+    assert opened(renamed).renamed == ["cat-look-2", "dog-look-2", "sea-look-2"]
 
 
 def test_the_same_dream_twice_is_one_job(opened, planned):

@@ -47,9 +47,14 @@ def test_a_photograph_that_is_named_twice_is_found_once(holiday):
 def test_what_is_not_there_is_left_out_unless_it_is_all(holiday):
     found, (left_out,) = find_photographs([str(holiday / "b.jpg"), "nowhere/*.jpg"])
     assert names(found) == ["b.jpg"]
-    assert (left_out.path, left_out.reason) == ("nowhere/*.jpg", "there is no such file or folder, or no picture in it")
+    assert (left_out.path, left_out.reason) == ("nowhere/*.jpg", "no file matches this pattern")
     with pytest.raises(PictureError, match="nowhere: there is no such file or folder"):
         find_photographs(["nowhere"])
+
+
+def test_a_folder_without_pictures_is_said(holiday):
+    with pytest.raises(PictureError, match="no picture in this folder; folders within it are not searched"):
+        find_photographs([str(holiday.parent)])
 
 
 def test_no_names_are_no_photographs():

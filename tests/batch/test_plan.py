@@ -1,7 +1,12 @@
+import itertools
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from dreamscripts.batch.plan import plan, plan_variants
-from dreamscripts.batch.request import Request
+from dreamscripts.batch.request import Request, parse_grid
 from dreamscripts.errors import SettingsError
 
 
@@ -82,3 +87,17 @@ def test_names_that_no_folder_could_have_become_plain(photos, planned):
     odd = photos[0].rename(photos[0].with_name("a b:c$ü.png"))
     (dream,) = planned(photographs=[odd])
     assert dream.name == "a-b-c-ü-look"
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/guide/batch.md", "dreamscripts/scripts/batch.py"])
+def test_the_commands_in_the_documents_can_be_planned(path):
+    """Their options fit their settings. The photographs in them need not exist."""
+    text = (Path(__file__).parents[2] / path).read_text("utf-8")
+    commands = re.findall(r"dreamscripts batch ((?!jobs)\S+\.?\w* [^\n#`\"]*-[^\n#`\"]*)", text)
+    assert commands
+    for words in map(shlex.split, commands):
+        pairs = list(itertools.pairwise(words))
+        named = [value for option, value in pairs if option in ("-s", "--settings")] or ["dreamy"]
+        grid = parse_grid([value for option, value in pairs if option == "--grid"])
+        request = Request(settings=named[0].split(","), grid=grid)
+        assert plan_variants(request, {"network": "pocket"}, False, True)

@@ -133,7 +133,7 @@ def test_failures_that_are_not_the_fault_of_the_jobs_end_the_batch(makers):
     makers.lives = [failing]
     states = makers.make()
     assert makers.pool.problem == "the disk is full"
-    assert states.count("failed") == 3
+    assert states.count("failed") in (3, 4)  # the other worker may have begun one
 
 
 def test_a_worker_that_cannot_start_ends_the_batch_in_words(makers):

@@ -23,7 +23,7 @@ def test_the_page_has_every_dream_in_the_folder(ledger):
     ledger.change(job.id, state="done", message="octave 1 is skipped", node="lab-3")
     other = ledger.take(None)
     ledger.change(other.id, state="failed", message="the loss became NaN")
-    Report(ledger).update(complete=True)
+    Report(ledger).update(ended=True)
     rows = (ledger.folder / "results.csv").read_text("utf-8-sig").splitlines()
     assert len(rows) == 4
     by_name = {row.split(",")[0]: row for row in rows}
@@ -33,3 +33,14 @@ def test_the_page_has_every_dream_in_the_folder(ledger):
     assert {path.stem for path in (ledger.folder / "thumbnails").glob("*.jpg")} == {"cat-look"}
     assert (ledger.folder / "index.html").exists()
     assert (ledger.folder / "contact-sheet.png").exists()
+
+
+def test_a_batch_that_was_stopped_waits_for_nothing(ledger):
+    report = Report(ledger)
+    ledger.take(None)
+    report.update()
+    assert "waiting" in (ledger.folder / "results.csv").read_text("utf-8-sig")
+    report.update(ended=True)
+    rows = (ledger.folder / "results.csv").read_text("utf-8-sig")
+    assert "waiting" not in rows and "running" not in rows and rows.count("stopped") == 3
+    assert not (ledger.folder / "contact-sheet.png").exists()

@@ -82,7 +82,7 @@ def test_a_jobs_file_says_the_same(tmp_path):
         ("photographs = 3", "photographs: "),
         ("seeds = [-1]", "seeds"),
         ('seeds = "many"', "write them as 0-3"),
-        ("[grid]\nsize = 4", "needs a list of values"),
+        ("[grid]\nsize = []", "the grid has no value of size"),
         ("not toml", "jobs.toml"),
     ],
 )
@@ -92,3 +92,9 @@ def test_a_jobs_file_with_a_mistake_is_refused_in_words(tmp_path, text, words):
     with pytest.raises(SettingsError, match=words) as error:
         read_jobs_file(path)
     assert "\n" not in str(error.value)
+
+
+def test_one_value_needs_no_list(tmp_path):
+    path = tmp_path / "jobs.toml"
+    path.write_text("seeds = 3\n[grid]\nsize = 400\n")
+    assert (read_jobs_file(path).seeds, read_jobs_file(path).grid) == ([3], {"size": [400]})

@@ -74,21 +74,25 @@ def test_every_dream_has_the_bytes_of_the_command(command, command_here, single)
 
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/*")}
     again = command_here("batch", "photos", "-s", "look.toml", "--seeds", "0-1", check=0)
-    assert again.stdout.splitlines()[0].startswith("4 dreams, of which 4 were made before")
+    assert again.stdout.splitlines()[0].startswith("4 dreams; made before")
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*-look-*/*")}.items() <= before.items()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("nowhere",), "nowhere: there is no such file or folder, or no picture in it"),
+        (("nowhere",), "nowhere: there is no such file or folder"),
         (("photos", "-s", "drems"), "there are no settings called 'drems'"),
         (("photos", "--grid", "size"), "--grid size: write it as key=value,value"),
         (("photos", "-s", "look.toml", "--grid", "optimizer.stp=1,2"), "there is no setting 'optimizer.stp'"),
         (("photos", "--grid", "size=big"), "size"),
         (("photos", "--seeds", "a-b"), "--seeds a-b: write them as 0-3 or 1,5,7"),
         (("-s", "look.toml"), "look: starts from a photograph; name some photographs"),
-        (("jobs.toml",), "jobs.toml"),
+        ((), "name photographs, folders or a jobs file"),
+        (("photos", "--grid", "size=40,50", "--size", "60"), "size: has several values to try, and another value, too"),
+        (("photos", "--grid", "seed=1,2", "--seeds", "3"), "seed: has several values to try, and another value, too"),
+        (("jobs.toml",), "jobs.toml: there is no such jobs file"),
+        (("look.toml",), "look.toml: is a settings file; use: dreamscripts batch PHOTO... -s look.toml"),
         (("jobs.toml", "photos"), "a jobs file says what is made"),
         (("photos", "-s", "look.toml", "--set", "weights='w.h5'", "-o", "look.toml"), "look.toml"),
         (("photos", "--network", "vgg61"), "vgg61"),
