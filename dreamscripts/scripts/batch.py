@@ -203,9 +203,9 @@ def _estimate(
     processors = processors_of(workers, planned)
     with console.status("measuring the first few"):
         found = estimate(planned, files_in(planned), processors, keep_every, signals.check)
-    dreams = f"{len(planned)} dream{'s' if len(planned) > 1 else ''}"
-    workers_words = f"{len(processors)} worker{'s' if len(processors) > 1 else ''}"
+    dreams, count = len(planned), len(processors)
     console.print(
-        f"{dreams}: about {duration(found.seconds)} with {workers_words}, and {max(1, found.bytes / 1e6):,.0f} MB on the "
-        f"disk (measured on {found.measured}); nothing was kept"
+        f"{dreams} dream{'s' if dreams > 1 else ''}: about {duration(found.seconds)} with {count} "
+        f"worker{'s' if count > 1 else ''}, and {max(1, found.bytes / 1e6):,.0f} MB on the disk "
+        f"(measured on {found.measured}); nothing was kept"
     )
