@@ -31,7 +31,7 @@ SettingsNames = Annotated[
 ]
 Grid = Annotated[
     list[str] | None,
-    typer.Option(metavar="KEY=VALUE,…", help="Try each of these values of a setting. Can be repeated."),
+    typer.Option(metavar="KEY=V1,V2", help="Try each of these values of a setting. Can be repeated."),
 ]
 Seeds = Annotated[str | None, typer.Option(metavar="0-3|1,5,7", help="Try each of these seeds.")]
 Output = Annotated[
