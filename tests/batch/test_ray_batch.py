@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from batch.test_ray_workers import TOKEN, results
 from conftest import ended_with
 from PIL import Image
-from ray_nodes import Nodes
+from ray_nodes import TOKEN, Nodes, results
 
 KILLS = int(os.environ.get("DREAMSCRIPTS_KILLS", "1"))
 ROOT = Path(__file__).parents[2]

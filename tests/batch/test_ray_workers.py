@@ -1,7 +1,6 @@
 """Real Ray, with three nodes that are processes on this machine: whoever is killed, a dream becomes the same bytes."""
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import changed, ended_with
-from ray_nodes import Nodes
+from ray_nodes import TOKEN, Nodes, results
 from stores import BUCKET, s3_server
 
 from dreamscripts.atomic_files import lock
@@ -25,7 +24,6 @@ from dreamscripts.jobs.remote_folder import RemoteFolder
 from dreamscripts.jobs.setup import Setup
 
 ROOT = Path(__file__).parents[2]
-TOKEN = secrets.token_hex(32)  # a process reads it once
 
 
 @pytest.fixture
@@ -146,16 +144,6 @@ def toml(settings):
 
 def dream_of(photo, toml):
     return Job(kind="dream", folder="photo-look", photo=str(photo), look="look", settings=toml)
-
-
-def results(folder: Path) -> dict[str, object]:
-    """Return the files of a run, without those that contain seconds."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".png", ".toml")}
-    rows = [line.split(",") for line in (folder / "loss.csv").read_text().splitlines()]
-    return found | {
-        "losses": [row[:3] + row[4:] for row in rows],
-        "names": sorted(path.name for path in folder.iterdir()),
-    }
 
 
 @pytest.fixture
