@@ -199,7 +199,9 @@ def test_whoever_dies_every_dream_is_made_once_and_has_the_same_bytes(command_he
     batch.start()
     number = 0
     for _ in range(KILLS):
-        number = min(68, max(number, batch.iterations) + chance.randint(2, 12))
+        number = max(number, batch.iterations) + chance.randint(2, 12)
+        if number > 68:  # of 72
+            break
         batch.wait_for(number)
         time.sleep(chance.random() * 0.2)
         if batch.process.poll() is not None:
