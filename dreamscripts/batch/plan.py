@@ -1,7 +1,6 @@
 """Plan: the jobs of a batch, one for each photograph with each of the settings."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from dreamscripts.errors import PictureError, SettingsError
 from dreamscripts.images.decoding import fitted_size
 from dreamscripts.registry import SCHEDULES
 from dreamscripts.runs.run_record import path_text
+from dreamscripts.settings.built_from import compiled_from
 from dreamscripts.settings.named_files import make_absolute, refuse_files
 from dreamscripts.settings.schema import Settings
 
 ODD = re.compile(r"[^\w.+=-]+")
-ONLY_OF_OTHERS = {"seed", "size", "start", "optimizer", "octaves", "zoom", "video", "instead"}
-"""What the network and the loss are not compiled from."""
 
 Size = tuple[int, int]
 
@@ -115,8 +113,8 @@ def _beside(name: str, folder: Path) -> str:
 def _variant(name: str, values: Mapping[str, Any], settings: Settings) -> Variant:
     texts = {key: str(value) for key, value in values.items()}
     parts = [name, *(f"{key.rpartition('.')[2]}={text}" for key, text in texts.items())]
-    compiled = json.dumps(settings.model_dump(exclude=ONLY_OF_OTHERS), sort_keys=True)
-    return Variant(ODD.sub("-", "-".join(parts)), {"settings": name, **texts}, settings, settings.to_toml(), compiled)
+    folder, values_shown = ODD.sub("-", "-".join(parts)), {"settings": name, **texts}
+    return Variant(folder, values_shown, settings, settings.to_toml(), compiled_from(settings))
 
 
 def plan(photos: Sequence[Path], variants: Sequence[Variant]) -> tuple[list[Planned], list[LeftOut]]:

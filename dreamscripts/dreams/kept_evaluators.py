@@ -1,12 +1,12 @@
 """KeptEvaluators: networks and compiled evaluators, for the next dreams with the same loss in this process."""
 
-import json
 from dataclasses import dataclass, field
 
-from dreamscripts.dreams.prepare import BUILT_FROM, build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.settings.built_from import compiled_from
 from dreamscripts.settings.named_files import files_of
 from dreamscripts.settings.schema import Settings
 
@@ -36,7 +36,7 @@ class KeptEvaluators:
 
     def open_network(self, settings: Settings) -> Network:
         """Return the kept network, or load it as `prepare.open_network` does. Raises NetworkError."""
-        key = _key(settings)
+        key = compiled_from(settings)
         kept = self._kept.pop(key, None) or _Kept(open_network(settings))
         if not files_of(settings):
             self._kept[key] = kept
@@ -51,7 +51,7 @@ class KeptEvaluators:
 
         Raises DreamError.
         """
-        kept = self._kept.get(_key(settings))
+        kept = self._kept.get(compiled_from(settings))
         if kept is None or kept.network is not network:
             return build_evaluator(network, settings, height, width, pictures=pictures, choices=choices)
         is_full = (height, width) not in kept.sizes and len(kept.sizes) >= MOST_SIZES
@@ -67,8 +67,3 @@ class KeptEvaluators:
         kept.evaluator.reset()
         kept.evaluator.seed, kept.evaluator.settings = settings.seed, settings
         return kept.evaluator
-
-
-def _key(settings: Settings) -> str:
-    """Return all that a loss is compiled from. The seed is only for the draws."""
-    return json.dumps(settings.model_dump(include={*BUILT_FROM} - {"seed"}), sort_keys=True)

@@ -26,6 +26,7 @@ from dreamscripts.objective.exact_tiles import exact_crops
 from dreamscripts.objective.protocol import OnPass
 from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.registry import MEASURES, SCHEDULES
+from dreamscripts.settings.built_from import BUILT_FROM
 from dreamscripts.settings.schema import Settings, check_type
 from dreamscripts.settings.tables import Tiles
 
@@ -172,13 +173,6 @@ def build_evaluator(
         on_pass=on_pass,
         settings=settings,
     )
-
-
-# The settings that an evaluator is built from. All others are for the optimizer and the octaves.
-BUILT_FROM = (
-    *("network", "weights", "preprocessing", "seed", "convolutions", "precision"),
-    *("measure", "features", "guide", "penalties", "jitter", "tiles"),
-)
 
 
 def refuse_other_settings(evaluator: Evaluator, settings: Settings) -> None:

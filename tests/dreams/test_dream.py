@@ -12,7 +12,7 @@ from dreamscripts.backends import compiling
 from dreamscripts.dreams import dream as dreaming
 from dreamscripts.dreams import prepare
 from dreamscripts.dreams.dream import dream
-from dreamscripts.dreams.prepare import BUILT_FROM, build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, open_network
 from dreamscripts.errors import Diverged, NetworkError, PictureError, SettingsError
 from dreamscripts.images.resizing import bilinear, fit, noise
 from dreamscripts.losses.layers import LayerMean
@@ -22,6 +22,7 @@ from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.fourier import FourierEvaluator
 from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.settings.built_from import BUILT_FROM
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Feature
 
