@@ -11,7 +11,7 @@ from typing import Any, Literal
 from dreamscripts.atomic_files import fitting_name, lock, output_errors
 from dreamscripts.batch.plan import Planned
 from dreamscripts.batch.record import Entry, Result, Results, read_batch, write_batch
-from dreamscripts.batch.store import Store
+from dreamscripts.batch.store import THUMBNAILS, Store
 from dreamscripts.errors import OutputError
 from dreamscripts.jobs.job import Job, State
 from dreamscripts.jobs.messages import Task
@@ -19,7 +19,6 @@ from dreamscripts.runs.records import Damaged, parse_record, read_record
 from dreamscripts.runs.run_record import RunRecord, path_text
 
 ENDED = ("done", "failed")
-RESERVED = "thumbnails"  # of the page
 
 Group = tuple[str, tuple[int, int]]
 
@@ -200,7 +199,7 @@ class _Names:
 
     def __init__(self, store: Store, taken: Sequence[str]):
         self._store = store
-        self._taken = {RESERVED, *(name.casefold() for name in taken)}
+        self._taken = {THUMBNAILS, *(name.casefold() for name in taken)}
         self._next: Counter[str] = Counter()
 
     def choose(self, dream: Planned) -> str:

@@ -13,7 +13,8 @@ class Report:
 
     def __init__(self, ledger: Ledger):
         self._ledger = ledger
-        self._page = BatchPage(ledger.folder, ledger.store.shown.rstrip("/").rpartition("/")[2])
+        heading = ledger.store.shown.rstrip("/").rpartition("/")[2]
+        self._page = BatchPage(ledger.folder, heading, elsewhere=ledger.store.remote is not None)
 
     def update(self, *, ended: bool = False) -> None:
         """Write what has changed. `ended`: nothing is under way any more. Raises OutputError."""

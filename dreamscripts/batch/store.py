@@ -9,10 +9,11 @@ from dreamscripts.atomic_files import LEFT_OVER, open_atomically, output_errors,
 from dreamscripts.backends.cache import cache_folder
 from dreamscripts.batch.record import BATCH, RESULTS
 from dreamscripts.errors import DreamError, OutputError
-from dreamscripts.jobs.remote_folder import RemoteFolder
+from dreamscripts.jobs.remote_folder import RemoteFolder, stamp
 
 RECORD = "run.json"
 PAGE = ("index.html", "batch.js", "results.csv", "contact-sheet.png")
+THUMBNAILS = "thumbnails"
 SHOWN = ("final.png", "iteration_000.png")  # of a run, for its thumbnails
 MOST_OF_PICTURE = 1 << 30  # bytes
 
@@ -91,6 +92,7 @@ class RemoteStore:
         names = self._files.names()
         _refuse_others(self.shown, names)
         self._there = {name.removesuffix(f"/{RECORD}") for name in names if name.endswith(f"/{RECORD}")}
+        self._thumbnails = {name for name in names if name.startswith(f"{THUMBNAILS}/")}
         self._stamps: dict[str, tuple[int, int]] = {}
         self._pictures: set[Path] = set()
         for name in (BATCH, RESULTS):
@@ -113,7 +115,7 @@ class RemoteStore:
     def fetch_pictures(self, runs: Iterable[str]) -> None:
         """Fetch the pictures of runs that have no thumbnail yet. What cannot be fetched is not shown."""
         for run in runs:
-            if (self.folder / "thumbnails" / f"{run}.jpg").exists():
+            if self._has_thumbnail(run):
                 continue
             for name in SHOWN:
                 path = self.folder / run / name
@@ -126,26 +128,35 @@ class RemoteStore:
                 except OutputError:
                     continue
 
+    def _has_thumbnail(self, run: str) -> bool:
+        """Return whether there is a thumbnail of a run, here or in the store, from which it is then fetched."""
+        for name in (f"{THUMBNAILS}/photographs/{run}.jpg", f"{THUMBNAILS}/{run}.jpg"):
+            path = self.folder / name
+            if name in self._thumbnails and not path.exists() and (content := self._files.get(name)) is not None:
+                with output_errors(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, content, durable=False)
+                self._stamps[name] = stamp(path)
+        return path.exists()
+
     def push(self) -> None:
-        """Push the page and the records that have changed, and forget the pictures."""
-        for path in self._pictures:
+        """Push the page and the records that have changed, and forget the pictures that have thumbnails."""
+        for path in [path for path in self._pictures if self._has_thumbnail(path.parent.name)]:
             with output_errors(path):
                 path.unlink(missing_ok=True)
                 if not any(path.parent.iterdir()):
                     path.parent.rmdir()
-        self._pictures.clear()
+            self._pictures.remove(path)
         for path in [
             *(self.folder / name for name in (BATCH, RESULTS, *PAGE)),
-            *self.folder.glob("thumbnails/**/*.jpg"),
+            *self.folder.glob(f"{THUMBNAILS}/**/*.jpg"),
         ]:
             if not path.exists():
                 continue
-            status = path.stat()
-            stamp = status.st_mtime_ns, status.st_size
             name = path.relative_to(self.folder).as_posix()
-            if self._stamps.get(name) != stamp:
+            if self._stamps.get(name) != (now := stamp(path)):
                 self._files.push(path, name)
-                self._stamps[name] = stamp
+                self._stamps[name] = now
 
 
 def _refuse_others(shown: str, names: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from dreamscripts.atomic_files import LEFT_OVER, output_errors
 from dreamscripts.errors import OutputError
-from dreamscripts.jobs.remote_folder import RemoteFolder
+from dreamscripts.jobs.remote_folder import RemoteFolder, stamp
 from dreamscripts.jobs.work import Work
 from dreamscripts.runs.find_run import is_complete
 from dreamscripts.runs.records import Damaged, is_plain_file
@@ -85,7 +85,7 @@ class MirroredRun:
             for name in sorted(names):
                 if name == START or SNAPSHOT.fullmatch(name):
                     self._fetch(name)
-                    self._pushed[name] = _stamp(self._folder / name)
+                    self._pushed[name] = stamp(self._folder / name)
 
     def push_if_due(self) -> None:
         """Push what is needed to resume the run, unless this was done a short time ago. A fault is a warning."""
@@ -164,10 +164,9 @@ class MirroredRun:
 
     def _push_plain(self, path: Path) -> None:
         """Push a file, unless this was done since it was written."""
-        stamp = _stamp(path)
-        if self._pushed.get(path.name) != stamp:
+        if self._pushed.get(path.name) != (now := stamp(path)):
             self._remote.push(path, self._of(path.name))
-            self._pushed[path.name] = stamp
+            self._pushed[path.name] = now
 
     def _fetch(self, name: str) -> None:
         with (self._folder / name).open("xb") as file:
@@ -201,8 +200,3 @@ def _add(tar: tarfile.TarFile, path: Path) -> None:
     with path.open("rb") as file:
         member.size = path.stat().st_size
         tar.addfile(member, file)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size

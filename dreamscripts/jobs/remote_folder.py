@@ -130,6 +130,12 @@ class RemoteFolder:
             raise OutputError(f"{self.url}/{name}: {_words(error)}") from None
 
 
+def stamp(path: Path) -> tuple[int, int]:
+    """Return the time and the size of a file, which are others when it has changed."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
 def _words(error: Exception) -> str:
     """Return the message of a library in one line."""
     return short(" ".join(str(error).split())) or type(error).__name__

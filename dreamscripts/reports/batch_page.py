@@ -22,13 +22,13 @@ USUAL_SHAPE = 0.75  # height ÷ width, of a photograph that is not known yet
 class BatchPage:
     """The report in a batch folder. An open page loads what is new by itself.
 
-    The run of a cell is in the folder `folder`/`cell.name`.
+    The run of a cell is in the folder `folder`/`cell.name`. If the runs are `elsewhere`, thumbnails stay without them.
     """
 
-    def __init__(self, folder: Path, heading: str):
+    def __init__(self, folder: Path, heading: str, *, elsewhere: bool = False):
         self._folder = folder
         self._heading = heading
-        self._thumbnails = Thumbnails(folder)
+        self._thumbnails = Thumbnails(folder, elsewhere)
         self._written: dict[str, bytes] = {}
 
     def update(self, cells: Sequence[Cell], *, complete: bool = False) -> None:

@@ -25,10 +25,11 @@ class Thumbnails:
     """The small pictures of a batch: of the results, and one of each photograph.
 
     A cell is looked at again only when its state changes. A picture that is damaged or missing has no thumbnail.
+    If the pictures are `elsewhere`, so that they are missing here, a thumbnail that was made before stays.
     """
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, elsewhere: bool = False):
+        self._folder, self._elsewhere = folder, elsewhere
         self._seen: dict[str, State] = {}
         self.made: set[str] = set()
         """The names of the cells that have a thumbnail: thumbnails/NAME.jpg."""
@@ -68,7 +69,8 @@ class Thumbnails:
         """Make a thumbnail, unless there is one that is newer than the picture. Return whether it exists now."""
         thumbnail = folder / f"{cell.name}.jpg"
         try:
-            if not _is_current(thumbnail, picture):
+            stays = self._elsewhere and thumbnail.exists() and not picture.exists()
+            if not stays and not _is_current(thumbnail, picture):
                 small = _small(picture)
                 with output_errors(folder):
                     folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,11 @@
 """Where a batch is kept, here and elsewhere. fsspec's file:// stands for a store."""
 
 import pytest
+from PIL import Image
 
 from dreamscripts.batch.ledger import Ledger
 from dreamscripts.batch.record import BATCH, RESULTS
+from dreamscripts.batch.report import Report
 from dreamscripts.batch.store import LocalStore, RemoteStore, open_store
 from dreamscripts.errors import DreamError, OutputError
 
@@ -106,3 +108,25 @@ def test_pictures_are_here_while_the_page_needs_them(url, tmp_path):
 def test_a_store_of_an_unknown_kind_is_refused_in_words():
     with pytest.raises(DreamError, match="nonsense://bucket"):
         open_store("nonsense://bucket")
+
+
+def test_the_page_keeps_its_pictures_when_another_command_goes_on(url, planned, cache, tmp_path):
+    def page_of(dreams):
+        ledger = Ledger(open_store(url), dreams)
+        try:
+            if job := ledger.take(None):
+                run = tmp_path / "store" / "dreams" / job.folder
+                run.mkdir(parents=True)
+                Image.new("RGB", (48, 32)).save(run / "final.png")
+                (run / "run.json").write_text("{}")
+                ledger.change(job.id, state="done")
+            report = Report(ledger)
+            report.update(ended=True)
+            return report._page._thumbnails.made, list(ledger.folder.glob("*/final.png"))
+        finally:
+            ledger.close()
+
+    assert page_of(planned()) == ({"cat-look"}, [])
+    assert page_of(planned()) == ({"cat-look", "dog-look"}, [])
+    cache()  # another machine
+    assert page_of(planned()) == ({"cat-look", "sea-look", "dog-look"}, [])
