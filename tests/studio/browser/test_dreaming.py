@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 from studio.browser.accessibility import findings
-from studio.browser.conftest import NARROW, WIDE
+from studio.browser.conftest import NARROW, PATIENCE, WIDE
 from studio.browser.person import arrive, begin, choose, drop, go, write_settings
 from studio.browser.prepared_runs import make_run, save_photo
 from studio.browser.studio_process import StudioProcess
@@ -179,9 +179,7 @@ def test_all_of_it_by_keys_alone(studio, open_page, tmp_path):
     photo = save_photo(tmp_path / "keys.png", seed=5)
     arrive(page)
     wait_until_keys_are_heard(page)
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("o")
-    chooser.value.set_files(photo)
+    choose_by_key(page, "o", photo)
     expect(page.get_by_role("group", name="Photographs").get_by_role("img", name=photo.name)).to_be_visible()
     tab_to(page, "input[type=radio]")
     page.keyboard.press("ArrowRight")
@@ -213,6 +211,18 @@ def wait_until_keys_are_heard(page: Page) -> None:
             break
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
+
+
+def choose_by_key(page: Page, key: str, file: Path) -> None:
+    """Press a key that opens the dialog for files, and choose one there. A cold Chromium may open none at first."""
+    for timeout in (3_000, 3_000, PATIENCE):
+        try:
+            with page.expect_file_chooser(timeout=timeout) as chooser:
+                page.keyboard.press(key)
+            return chooser.value.set_files(file)
+        except TimeoutError as error:
+            missed = error
+    raise missed
 
 
 def tab_to(page: Page, selector: str, most: int = 300) -> None:
