@@ -79,7 +79,7 @@ def test_of_a_parabola_it_wants_few_passes(bottom, bend, share):
         return Point(step, bend * (step - bottom) ** 2, 2 * bend * (step - bottom))
 
     found = search(at, Point(0, bend * bottom**2, -2 * bend * bottom), share * bottom)
-    assert abs(found.slope) <= 0.9 * 2 * bend * bottom
+    assert abs(found.slope) <= 0.9 * 2 * bend * bottom * (1 + 1e-9)  # rounding
     assert len(asked) <= 2 + max(0, math.log(0.1 / share, 4))  # five times as far, then more than four, up to a tenth
 
 
