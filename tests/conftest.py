@@ -96,14 +96,14 @@ def networks_and_passes():
 
 @pytest.fixture
 def compiled_once(monkeypatch, networks_and_passes):
-    """Let dreams with the same network and loss share the compiled pass, because compiling takes seconds."""
+    """Let dreams with the same network, loss and jitter share compiled functions, because compiling takes seconds."""
     from dreamscripts.dreams import prepare
 
     open_network, build_evaluator = prepare.open_network, prepare.build_evaluator
     networks, passes = networks_and_passes
 
     def key_of(settings):
-        return settings.model_dump_json(exclude={"optimizer", "octaves", "jitter", "tiles", "size", "start"})
+        return settings.model_dump_json(exclude={"optimizer", "octaves", "size", "start"})
 
     def opened(settings, loss):
         assert loss is None  # the loss must be that of the settings
@@ -114,7 +114,10 @@ def compiled_once(monkeypatch, networks_and_passes):
 
     def built(network, settings, *size, choices, **options):
         evaluator = build_evaluator(network, settings, *size, choices=choices, **options)
-        evaluator._run = passes.setdefault((key_of(settings), repr(choices)), evaluator._run)
+        key = key_of(settings), repr(choices)
+        evaluator._functions = passes.setdefault(key, evaluator._functions)
+        if evaluator._in_tiles:
+            evaluator._in_tiles._run = passes.setdefault((*key, "tiles"), evaluator._in_tiles._run)
         return evaluator
 
     monkeypatch.setattr(prepare, "open_network", opened)

@@ -1,4 +1,4 @@
-"""Compile a loss and its gradient into one pass, on Keras's backend."""
+"""Compile functions on Keras's backend: a loss with its gradient, alone or inside a larger function."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,20 +8,49 @@ from dreamscripts.backends.host import backend, on_gpu
 from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.backends.startup import ONEDNN
 
-Pass = Callable[..., tuple]
+Evaluate = Callable[..., tuple]  # (x, *others) -> the terms and the gradient of their sum
+Compiled = Callable[..., Any]
 
 
-def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool = False) -> Pass:
-    """Compile `terms_of(x, *others) -> (n,)` into a function of float32 pictures x (N, H, W, 3), of any N, H and W.
+def compile_with_gradient(
+    function: Callable[..., Any],
+    terms_of: Callable[..., Any],
+    variables: Sequence[Any],
+    *,
+    xla: bool = False,
+    tf32: bool = False,
+) -> Compiled:
+    """Compile `function(evaluate, *arguments)` into a function of the arguments: one call on the device.
 
-    x is an array, or a tensor of the backend. `others` are arrays. Passes with the same shapes and types are compiled
-    only once. The function returns float32 tensors on the device: the n terms, and the gradient of their sum with
-    respect to x (N, H, W, 3). `variables` are all variables that `terms_of` reads. `xla` has an effect only if
-    `leaves_xla_open()`. `tf32` allows a GPU to round factors to TF32 (10 bits of mantissa) in this pass only. A CPU
-    ignores it. Two threads can compute passes at the same time, but on a GPU with TensorFlow or PyTorch, one thread
-    waits for the other.
+    In it, `evaluate(x, *others)` computes `terms_of(x, *others) -> (n,)` for float32 pictures x (N, H, W, 3), and the
+    gradient of the sum of the terms with respect to x. Arguments are arrays, tensors of the backend, and tuples or
+    dictionaries of them. Calls with the same shapes and types are compiled only once. The result consists of tensors.
+    `variables` are all variables that `terms_of` reads. `xla` has an effect only if `leaves_xla_open()`. `tf32` allows
+    a GPU to round factors to TF32 (10 bits of mantissa) in this function only. A CPU ignores it. Two threads can
+    compute at the same time, but on a GPU with TensorFlow or PyTorch, one thread waits for the other.
+
+    PyTorch does not compile. It runs the function step by step, and arrays in tuples stay arrays.
     """
-    return backend().compile_pass(terms_of, variables, xla, tf32)
+    return backend().compile_with_gradient(function, terms_of, variables, xla, tf32)
+
+
+def compile_pass(
+    terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool = False, tf32: bool = False
+) -> Callable[..., tuple]:
+    """Compile `terms_of(x, *others) -> (n,)` into a function that returns the n terms and the gradient (N, H, W, 3).
+
+    Arguments are as in `compile_with_gradient`.
+    """
+    return compile_with_gradient(_evaluated, terms_of, variables, xla=xla, tf32=tf32)
+
+
+def _evaluated(evaluate: Evaluate, *arguments: Any) -> tuple:
+    return evaluate(*arguments)
+
+
+def compile_function(function: Callable[..., Any]) -> Compiled:
+    """Compile a function of tensors without gradients, always in float32. Arguments are as above."""
+    return backend().compile_function(function)
 
 
 def leaves_xla_open() -> bool:

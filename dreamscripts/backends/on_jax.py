@@ -1,4 +1,4 @@
-"""JAX: compiled passes, the GPU and its memory."""
+"""JAX: compiled functions, the GPU and its memory."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,23 +9,39 @@ import keras
 WINOGRAD_FROM = 150  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
 
 
-def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
-    """Compile a pass, as described in compiling.py. XLA always compiles it."""
+def compile_with_gradient(
+    function: Callable[..., Any], terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool
+) -> Callable[..., Any]:
+    """Compile a function that evaluates a loss, as described in compiling.py. XLA always compiles it."""
 
-    def loss(x: Any, values: Sequence[Any], *others: Any) -> tuple:
-        # The weights are arguments. Otherwise they would be compiled into the program as constants.
-        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
-            terms = terms_of(x, *others)
+    def loss(x: Any, *others: Any) -> tuple:
+        terms = terms_of(x, *others)
         return terms.sum(), terms
 
-    @jax.jit
-    def terms_and_gradient(x: Any, values: Sequence[Any], *others: Any) -> tuple:
-        with jax.default_matmul_precision("tensorfloat32" if tf32 else "float32"):  # in this thread, while tracing
-            (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, values, *others)
+    def evaluate(x: Any, *others: Any) -> tuple:
+        (_, terms), gradient = jax.value_and_grad(loss, has_aux=True)(x, *others)
         return terms, gradient
 
-    # The weights are read at every pass, because they may be assigned in between.
-    return lambda x, *others: terms_and_gradient(x, [variable.value for variable in variables], *others)
+    @jax.jit
+    def compiled(values: Sequence[Any], *arguments: Any) -> Any:
+        # The weights are arguments. Otherwise they would be compiled into the program as constants.
+        scope = keras.StatelessScope(state_mapping=zip(variables, values, strict=True))
+        with scope, jax.default_matmul_precision("tensorfloat32" if tf32 else "float32"):  # in this thread, to trace
+            return function(evaluate, *arguments)
+
+    # The weights are read at every call, because they may be assigned in between.
+    return lambda *arguments: compiled([variable.value for variable in variables], *arguments)
+
+
+def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function without gradients, as described in compiling.py."""
+
+    @jax.jit
+    def compiled(*arguments: Any) -> Any:
+        with jax.default_matmul_precision("float32"):
+            return function(*arguments)
+
+    return compiled
 
 
 def gpu_name() -> str | None:

@@ -1,4 +1,4 @@
-"""TensorFlow: compiled passes, the GPU and its memory."""
+"""TensorFlow: compiled functions, the GPU and its memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,33 +12,54 @@ WINOGRAD_FROM = 50  # smallest gain (networks/rewrite/winograd.py) with which Wi
 _PRECISION = RLock()  # TensorFlow has one precision for the whole process
 
 
-def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
-    """Compile a pass, as described in compiling.py."""
+def compile_with_gradient(
+    function: Callable[..., Any], terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool
+) -> Callable[..., Any]:
+    """Compile a function that evaluates a loss, as described in compiling.py."""
 
-    # Height and width can vary within a trace, so octaves and tiles share a trace. XLA compiles for each size. The
-    # number of pictures cannot vary, because a pass would then take 3 % longer.
-    @cache
-    def trace(count: int, *others: tf.TensorSpec) -> Callable[..., tuple]:
-        picture = tf.TensorSpec((count, None, None, 3), tf.float32)
+    def evaluate(x: Any, *others: Any) -> tuple:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            terms = terms_of(x, *others)
+            loss = tf.reduce_sum(terms)
+        return terms, tape.gradient(loss, x)
 
-        def terms_and_gradient(x: Any, *others: Any) -> tuple:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                terms = terms_of(x, *others)
-                loss = tf.reduce_sum(terms)
-            return terms, tape.gradient(loss, x)
+    return _traced(partial(function, evaluate), _of_any_size, xla, tf32)
 
-        # A partial object, because TensorFlow compares functions by code and warns if a function is traced repeatedly.
-        return tf.function(
-            partial(terms_and_gradient), input_signature=[picture, *others], jit_compile=xla, autograph=False
-        )
 
-    def run(x: Any, *others: Any) -> tuple:
-        specs = (tf.TensorSpec(other.shape, other.dtype) for other in others)
+def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function without gradients, as described in compiling.py."""
+    return _traced(function, tf.TensorSpec.from_tensor, xla=False, tf32=False)
+
+
+def _traced(
+    function: Callable[..., Any], spec: Callable[[tf.Tensor], tf.TensorSpec], xla: bool, tf32: bool
+) -> Callable[..., Any]:
+    """Trace a function once for all tensors with the same `spec`. XLA compiles it again for each size."""
+    traces: dict[str, Callable[..., Any]] = {}
+
+    def run(*arguments: Any) -> Any:
+        tensors = tf.nest.map_structure(tf.convert_to_tensor, arguments)
+        specs = tf.nest.map_structure(spec, tensors)
+        if (key := repr(specs)) not in traces:
+            # A partial object, because TensorFlow compares functions by code and warns if one is traced repeatedly.
+            traces[key] = tf.function(partial(function), input_signature=specs, jit_compile=xla, autograph=False)
         with _precision(tf32):
-            return trace(len(x), *specs)(*map(tf.convert_to_tensor, (x, *others)))
+            return traces[key](*tensors)
 
     return run
+
+
+def _of_any_size(tensor: tf.Tensor) -> tf.TensorSpec:
+    """Describe a tensor, with an open height and width if it is a picture (…, H, W, 3).
+
+    Octaves and tiles then share a trace. The number of pictures is fixed, because a pass would otherwise take 3 %
+    longer.
+    """
+    shape = tensor.shape.as_list()
+    if tensor.dtype == tf.float32 and len(shape) >= 3 and shape[-1] == 3:
+        shape[-3:-1] = None, None
+    return tf.TensorSpec(shape, tensor.dtype)
 
 
 @contextmanager

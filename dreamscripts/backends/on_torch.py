@@ -1,7 +1,8 @@
-"""PyTorch: passes, the GPU and its memory."""
+"""PyTorch: functions with gradients, the GPU and its memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import RLock
 from typing import Any
 
@@ -12,17 +13,37 @@ WINOGRAD_FROM = 50  # from this gain on (networks/rewrite/winograd.py), Winograd
 _PRECISION = RLock()  # PyTorch has one precision for the whole process
 
 
-def compile_pass(terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool) -> Callable[..., tuple]:
-    """Make a pass, as described in compiling.py. It is not compiled."""
+def compile_with_gradient(
+    function: Callable[..., Any], terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool
+) -> Callable[..., Any]:
+    """Make a function that evaluates a loss, as described in compiling.py. It is not compiled."""
 
-    def terms_and_gradient(x: Any, *others: Any) -> tuple:
-        x = keras.ops.convert_to_tensor(x).detach().requires_grad_()  # Keras chooses the device
-        with _precision(tf32):
-            terms = terms_of(x, *map(keras.ops.convert_to_tensor, others))
+    def evaluate(x: Any, *others: Any) -> tuple:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            terms = terms_of(x, *others)
             (gradient,) = torch.autograd.grad(terms.sum(), x)
         return terms.detach(), gradient
 
-    return terms_and_gradient
+    return _run(partial(function, evaluate), tf32)
+
+
+def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function without gradients, as described in compiling.py. It is not compiled."""
+    return _run(function, tf32=False)
+
+
+def _run(function: Callable[..., Any], tf32: bool) -> Callable[..., Any]:
+    def run(*arguments: Any) -> Any:
+        with _precision(tf32), torch.no_grad():
+            return function(*map(_on_device, arguments))
+
+    return run
+
+
+def _on_device(argument: Any) -> Any:
+    """Convert an array to a tensor on the device that Keras has chosen."""
+    return argument if isinstance(argument, tuple | dict) else keras.ops.convert_to_tensor(argument)
 
 
 @contextmanager

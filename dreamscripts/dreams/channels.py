@@ -7,6 +7,7 @@ from math import ceil
 import keras
 import numpy as np
 
+from dreamscripts.backends import host
 from dreamscripts.dreams.dream import dream
 from dreamscripts.dreams.prepare import build_evaluator, choose
 from dreamscripts.errors import NetworkError, did_you_mean
@@ -15,10 +16,12 @@ from dreamscripts.losses.layers import LayerDirections
 from dreamscripts.networks.layers import describe_layers, find_layer
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.pre_relu import name_before_relu
+from dreamscripts.objective.choose_tiles import bytes_per_pixel, free_for_passes
 from dreamscripts.settings.schema import Settings
 
-# The number of pixels in a batch. It keeps two cores busy with a small network, and a large network fits in memory.
-PIXELS = 16 * 96 * 96
+# The number of pixels in a batch on a CPU. It keeps two cores busy with a small network, and a large network fits in
+# memory. On a GPU, a batch fills at most this share of the free memory.
+PIXELS, SHARE = 16 * 96 * 96, 0.5
 
 
 def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[str, str]:
@@ -43,6 +46,12 @@ def choose_layers(model: keras.Model, wanted: Sequence[str], name: str) -> dict[
     return {layer: before[layer] for layer in chosen}
 
 
+def _fitting(network: Network, side: int) -> int:
+    """Return the number of pictures of this side in a batch."""
+    pixels = int(SHARE * free_for_passes() / bytes_per_pixel(network)) if host.on_gpu() else PIXELS
+    return max(1, pixels // side**2)
+
+
 def visualize_channels(
     network: Network, settings: Settings, channels: Sequence[int], together: int | None = None
 ) -> Iterator[dict[int, np.ndarray]]:
@@ -56,7 +65,7 @@ def visualize_channels(
     (layer,) = settings.features
     depth = network.model.output[layer].shape[network.channel_axis]
     # If the pictures of a batch influence each other, each picture gets its own batch.
-    largest = 1 if settings.optimizer.couples_pictures else together or max(1, PIXELS // settings.side**2)
+    largest = 1 if settings.optimizer.couples_pictures else together or _fitting(network.at(layer), settings.side)
     batch = ceil(len(channels) / ceil(len(channels) / largest))  # batches of similar size
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
     network = network.at(layer)

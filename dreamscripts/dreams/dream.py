@@ -14,7 +14,7 @@ from dreamscripts.losses.term import Loss, Term, TermFunction
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.protocol import OnPass
-from dreamscripts.optimizers.optimize import optimize
+from dreamscripts.optimizers.optimize import begin, optimize
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.schema import Settings
@@ -87,6 +87,7 @@ class _Dream:
             if after is None:
                 octave = self._first
                 x = self._schedule.begin(0, None) if self._start is None else self._start
+                begin(self._evaluator, x, self._settings.optimizer)
                 yield self._iterate(octave, 0, OptimizerResult(x, self._evaluator.loss(x), self._evaluator.terms(x)))
             else:
                 octave, iteration, x, state = self._resume(after)
@@ -116,7 +117,7 @@ class _Dream:
         # Repeat the last pass, so that its result is cached as before the interruption.
         self._evaluator.passes -= 1
         self._evaluator.draw(after.drawn)
-        self._evaluator.loss(after.x)
+        begin(self._evaluator, after.x, self._settings.optimizer, after.state)
         return after.octave, after.iteration, after.x, after.state
 
     def _iterate(self, octave: int, iteration: int, result: OptimizerResult) -> Iterate:

@@ -177,7 +177,7 @@ def time_layer(kind: Kind, clock: Callable[[], float] = time.perf_counter) -> tu
     return seconds[0], seconds[1]
 
 
-def _compiled(layer: keras.Layer, kind: Kind) -> compiling.Pass:
+def _compiled(layer: keras.Layer, kind: Kind) -> compiling.Compiled:
     """Compile a pass through one layer. All its input channels are the first channel of the picture."""
 
     def terms_of(x: Any) -> Any:

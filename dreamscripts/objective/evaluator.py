@@ -1,24 +1,27 @@
 """Evaluator: the loss of a picture and its gradient, computed in one pass."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from dreamscripts.backends import compiling
+from dreamscripts.backends import compiling, host
 from dreamscripts.errors import Diverged, SettingsError
 from dreamscripts.images.preprocessing import Preprocessing
-from dreamscripts.losses.regions import WHOLE, Tensor, tile_regions
+from dreamscripts.losses.regions import Tensor
 from dreamscripts.losses.term import Loss, Term, as_loss
 from dreamscripts.networks.network import Network
-from dreamscripts.objective.exact_tiles import Crop, exact_crops
-from dreamscripts.objective.protocol import OnPass
-from dreamscripts.objective.random_tiles import cut
-from dreamscripts.objective.transforms import IDENTITY, Picture, Transform, draw_transform
+from dreamscripts.objective.protocol import Evaluate, OnPass, evaluate_at, loss_of, with_check
+from dreamscripts.objective.tiled_pass import TiledPass
+from dreamscripts.objective.transforms import Draw, Transforms
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Jitter, Tiles
+
+Picture = Any  # an array or a tensor of the Keras backend
+AT_ONCE = 32  # passes in one call on a GPU
 
 
 class Evaluator:
@@ -32,9 +35,8 @@ class Evaluator:
 
     The result is cached: the same picture with the same random draw needs only one pass.
 
-    A picture may also be a float32 tensor of the backend. The gradient is then also a tensor on the device. Without
-    tiles, rotation or scaling, only the loss terms are copied to the host. The cache recognizes a tensor by object
-    identity, so do not change it in place.
+    A picture may also be a float32 tensor of the backend. The gradient is then also a tensor. On a GPU, only the loss
+    terms are copied to the host. Do not change a tensor in place, because it is not copied.
 
     `loss` is a Loss, a Term or a function (x, features, regions). `exact` are the tiles, if they are exact tiles.
     `seed` is that of the random draws. `passes` is the number of passes so far and `seconds` their time.
@@ -63,19 +65,21 @@ class Evaluator:
         self.xla = xla
         self.network = network
         self._loss = as_loss(loss)
-        self._jitter = jitter or Jitter()
         self.exact = tiles if tiles and tiles.kind == "exact" else None
-        self._tiles = None if self.exact else tiles
+        self._random = None if self.exact else tiles
         self.seed = seed
         self.on_pass = on_pass
         self.settings = settings
-        self._x: Picture = None  # an array or a tensor, with self._terms and self._gradient
-        self._terms = np.zeros(0)
+        self._transforms = Transforms.of(jitter or Jitter(), self._random, network.preprocessing)
+        self._in_tiles = TiledPass(network, self._loss, tiles, self._transforms, xla) if tiles else None
+        self._functions: dict[Callable[..., Any], Callable[..., Any]] = {}  # compiled, by what they were compiled from
+        self._noises: dict[tuple[int, ...], Callable[..., Tensor]] = {}  # of a key, by the picture's size
+        self._draw: tuple[tuple, Draw] | None = None  # the current draw, its number and the size of the picture
+        self._x: Picture = None  # an array or a tensor, with self._numbers and self._gradient
+        self._numbers = np.zeros(0)
         self._gradient: Picture = None
-        self._transform: tuple[tuple, Transform] | None = None  # the last transform, and its draw and shape
-        self._crops: dict[tuple[int, int], list[Crop]] = {}  # by the size of the picture
+        self._started = 0.0  # when the last compiled function was called
         self._check_layers()
-        self._run = self._compiled()
 
     def _check_layers(self) -> None:
         layers = list(self.network.model.output)
@@ -86,19 +90,25 @@ class Evaluator:
                     f"{', '.join(layers)}: add the layer to those of the network, or change the layers of the term"
                 )
 
-    def _compiled(self) -> compiling.Pass:
-        network, loss = self.network, self._loss
-
-        def terms(x: Tensor, bounds: Tensor | None = None, *totals: Tensor) -> Tensor:
-            regions = WHOLE if bounds is None else tile_regions(network.model.output, bounds)
-            return loss(x, network.features(x), regions, totals)
-
-        return compiling.compile_pass(terms, [*network.model.variables, *loss.variables], self.xla, network.tf32)
-
     @property
     def preprocessing(self) -> Preprocessing:
         """The preprocessing of the network: the map from pixel values to values of x."""
         return self.network.preprocessing
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the terms of the loss."""
+        return self._loss.names
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the loss of a picture depends on the random draw."""
+        return self._transforms.are_random
+
+    @property
+    def passes_at_once(self) -> int:
+        """The largest number of passes in one call: on a CPU one, because it can then be stopped after each pass."""
+        return AT_ONCE if host.on_gpu() and not self._in_tiles else 1
 
     def draw(self, number: int) -> None:
         """Use random draw `number` of the transforms from now on. Without jitter and random tiles, nothing changes."""
@@ -106,129 +116,117 @@ class Evaluator:
             self._x = None
         self.drawn = number
 
-    @property
-    def is_random(self) -> bool:
-        """Whether the loss of a picture depends on the random draw."""
-        return self._jitter != Jitter() or self._tiles is not None
+    def draws(self, numbers: Sequence[int]) -> Draw:
+        """Return the draws of these numbers, stacked. The noise is a key, from which each pass computes it."""
+        return self._transforms.draws(self.seed, numbers)
+
+    def current_draw(self, shape: tuple[int, ...]) -> Draw:
+        """Return the current draw for pictures (..., H, W, 3). The noise is computed once, for many passes."""
+        key = self.drawn, self.seed, shape[-3:-1]
+        if self._draw is None or self._draw[0] != key:
+            draw = self._transforms.draw(self.seed, self.drawn)
+            if self._transforms.amplitudes and not self._tiled(shape):
+                noise = compiling.compile_function(lambda key: self._transforms.noise(key, *shape[-3:-1]))
+                draw = draw._replace(noise=self._noises.setdefault(shape[-3:-1], noise)(draw.noise))
+            self._draw = key, draw
+        return self._draw[1]
 
     def reset(self) -> None:
         """Reset the counters and clear the cache."""
         self.passes, self.seconds, self.drawn, self._x = 0, 0.0, 0, None
 
     def is_cached(self, x: Picture) -> bool:
-        """Return whether the result for x is cached."""
-        if not isinstance(self._x, np.ndarray):
-            return x is self._x  # a tensor, which must not be changed in place
-        return np.array_equal(ops.convert_to_numpy(x).astype(np.float32, copy=False), self._x)
+        """Return whether the result for x is cached. An array and a tensor with the same values are the same."""
+        if self._x is None or tuple(x.shape) != tuple(self._x.shape):
+            return False
+        if ops.is_tensor(x) and ops.is_tensor(self._x):
+            return x is self._x or bool(ops.all(x == self._x))
+        return np.array_equal(ops.convert_to_numpy(x).astype(np.float32, copy=False), ops.convert_to_numpy(self._x))
 
     def loss(self, x: Picture) -> float:
         """Return the loss at x. Raises Diverged, which names the term, if it is infinite or NaN."""
         self._evaluate(x)
-        return float(self._terms.sum())
+        return loss_of(self._numbers)
 
     def gradient(self, x: Picture) -> Picture:
-        """Return the gradient of the loss at x: an array for an array, and a tensor for a tensor.
-
-        If x is a tensor, but the cache holds the result for an array with the same values, the gradient is an array.
-        """
+        """Return the gradient of the loss at x: an array for an array, and a tensor for a tensor."""
         self._evaluate(x)
-        return self._gradient
+        return ops.convert_to_tensor(self._gradient) if ops.is_tensor(x) else ops.convert_to_numpy(self._gradient)
 
     def terms(self, x: Picture) -> dict[str, float]:
         """Return the weighted terms {name: value} of the loss at x. The loss is their sum."""
         self._evaluate(x)
-        return dict(zip(self._loss.names, self._terms.tolist(), strict=True))
+        return dict(zip(self.names, self._numbers.tolist(), strict=False))
 
     def _evaluate(self, x: Picture) -> None:
         if self.is_cached(x):
             return
         if not ops.is_tensor(x):
             x = x.astype(np.float32)  # a copy, because the caller may change x in place
-        self._x = self._gradient = None  # free the old arrays first, because two copies may not fit in memory
-        started = time.perf_counter()
-        terms, gradient = self._pass(x)
-        self.seconds += time.perf_counter() - started
-        self.passes += 1
-        for name, value in zip(self._loss.names, terms, strict=True):
+        shape = tuple(x.shape)
+        numbers, gradient = self.compiled(evaluate_at, shape)(x, self.current_draw(shape))
+        self.record(x, numbers, gradient, self.drawn)
+
+    def compiled(self, function: Callable[..., Any], shape: tuple[int, ...]) -> Callable[..., Any]:
+        """Compile `function(evaluate, *arguments)` for pictures of this shape, as described in protocol.Objective.
+
+        While it computes, no result is cached, because two copies may not fit in memory.
+        """
+        run: Callable[..., Any]
+        if self._in_tiles and self._tiled(shape):
+            run = partial(function, self._in_tiles)
+        elif function in self._functions:
+            run = self._functions[function]
+        else:
+            run = self._functions[function] = self._compile(function)
+
+        def timed(*arguments: Any) -> Any:
+            self._x = self._gradient = None
+            self._started = time.perf_counter()
+            return run(*arguments)
+
+        return timed
+
+    def _compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        network, loss, transforms = self.network, self._loss, self._transforms
+
+        def terms(x: Tensor, draw: Draw) -> Tensor:
+            transformed = transforms(x, draw)
+            return loss(transformed, network.features(transformed))
+
+        def of_any_rank(evaluate: Evaluate, *arguments: Any) -> Any:
+            def numbers_and_gradient(x: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+                if len(x.shape) == 4:
+                    return with_check(evaluate, x, draw)
+                numbers, gradient = with_check(evaluate, x[None], draw)
+                return numbers, gradient[0]
+
+            return function(numbers_and_gradient, *arguments)
+
+        variables = [*network.model.variables, *loss.variables]
+        return compiling.compile_with_gradient(of_any_rank, terms, variables, xla=self.xla, tf32=network.tf32)
+
+    def record(self, x: Picture, numbers: Any, gradient: Picture, drawn: int) -> list[float]:
+        """Count the passes of a compiled function and cache the result of the last (see protocol.Objective)."""
+        passes = np.atleast_2d(ops.convert_to_numpy(numbers)).astype(float)  # waits for the device
+        self.seconds += time.perf_counter() - self._started
+        for each in passes:
+            self.passes += 1
+            self._check(each)
+            if self.on_pass:
+                self.on_pass(self.passes, loss_of(each))
+        self.drawn, self._x, self._numbers, self._gradient = drawn, x, passes[-1], gradient
+        return [loss_of(each) for each in passes]
+
+    def _check(self, numbers: np.ndarray) -> None:
+        """Raise Diverged if a term or the gradient of a pass is not finite."""
+        *terms, of_gradient = numbers
+        for name, value in zip(self.names, terms, strict=True):
             if not np.isfinite(value):
                 became = "NaN" if np.isnan(value) else "infinite"
                 raise Diverged(f"the term '{name}' of the loss became {became} at pass {self.passes}")
-        if not np.isfinite(float((ops if ops.is_tensor(gradient) else np).sum(gradient))):  # the fastest check
+        if not np.isfinite(of_gradient):
             raise Diverged(f"the gradient of the loss became infinite or NaN at pass {self.passes}")
-        self._x, self._terms, self._gradient = x, terms, gradient
-        if self.on_pass:
-            self.on_pass(self.passes, float(terms.sum()))
 
-    def _pass(self, x: Picture) -> tuple[np.ndarray, Picture]:
-        """Return the terms (float64, an array) and the gradient (float32, of the type of x) for the current draw."""
-        transform = self._drawn_transform(tuple(x.shape))
-        if self.exact and len(crops := self._crops_of(x.shape[-3], x.shape[-2], self.exact.size)) > 1:
-            return self._in_crops(x, transform, crops)
-        if self._tiles and ops.is_tensor(x):  # the host adds up the tiles
-            terms, gradient = self._pass(ops.convert_to_numpy(x))
-            return terms, ops.convert_to_tensor(gradient)
-        x = transform(x)
-        terms, gradient = self._in_tiles(x) if self._tiles else self._in_one_pass(x)
-        return terms, transform.pull_back(gradient)
-
-    def _in_one_pass(self, x: Picture) -> tuple[np.ndarray, Picture]:
-        """Return the terms and the gradient of one transformed picture or batch."""
-        terms, gradient = self._run(ops.reshape(x, (-1, *x.shape[-3:])))
-        gradient = ops.reshape(gradient, x.shape)
-        if not ops.is_tensor(x):
-            gradient = ops.convert_to_numpy(gradient)
-        return ops.convert_to_numpy(terms).astype(float), gradient
-
-    def _in_tiles(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the terms and the gradient, summed over the random tiles."""
-        *_, height, width, _ = x.shape
-        terms, gradient = np.zeros(len(self._loss.terms)), np.zeros_like(x)
-        for rows, columns in cut(height, width, self._tiles):
-            of_tile, gradient[..., rows, columns, :] = self._in_one_pass(x[..., rows, columns, :])
-            terms += of_tile
-        return terms, gradient
-
-    def _in_crops(self, x: Picture, transform: Transform, crops: list[Crop]) -> tuple[np.ndarray, Picture]:
-        """Return the terms and the gradient of x, summed over the exact tiles on the host."""
-        if transform.warp is not None:  # rotation and scaling need the whole picture
-            terms, gradient = self._in_crops(transform(x), IDENTITY, crops)
-            return terms, transform.pull_back(gradient)
-        totals = self._totals(x, transform, crops)
-        terms, gradient = np.zeros(len(self._loss.terms)), np.zeros(tuple(x.shape), np.float32)
-        for crop in crops:
-            tile = transform.crop(x, crop.rows, crop.columns)
-            of_tile, slope = self._run(ops.reshape(tile, (-1, *tile.shape[-3:])), crop.bounds, *totals)
-            terms += ops.convert_to_numpy(of_tile)
-            transform.pull_back_crop(gradient, ops.convert_to_numpy(slope).reshape(tile.shape), crop.rows, crop.columns)
-        return terms, ops.convert_to_tensor(gradient) if ops.is_tensor(x) else gradient
-
-    def _totals(self, x: Picture, transform: Transform, crops: list[Crop]) -> list[np.ndarray]:
-        """Return the sums over all crops for the terms `with_sums`. This is an extra pass without gradient."""
-        terms = self._loss.with_sums
-        totals: list[Any] = [0.0] * len(terms)
-        for crop in crops if terms else []:
-            tile = ops.convert_to_tensor(transform.crop(x, crop.rows, crop.columns))
-            tile = ops.reshape(tile, (-1, *tile.shape[-3:]))
-            features = self.network.features(tile)
-            regions = tile_regions(self.network.model.output, ops.convert_to_tensor(crop.bounds))
-            for i, term in enumerate(terms):
-                totals[i] = totals[i] + ops.convert_to_numpy(term.sums(tile, features, regions)).astype(float)
-        return [total.astype(np.float32) for total in totals]
-
-    def _crops_of(self, height: int, width: int, size: int | None) -> list[Crop]:
-        if (height, width) not in self._crops:
-            crops = exact_crops(self.network, height, width, size)
-            if len(crops) > 1:
-                self._loss.check_tileable()
-            self._crops[height, width] = crops
-        return self._crops[height, width]
-
-    def _drawn_transform(self, shape: tuple[int, ...]) -> Transform:
-        """Return the transform of the current draw. It is cached, because L-BFGS uses each draw for many passes."""
-        key = (self.drawn, shape)
-        if self._transform is None or self._transform[0] != key:
-            # The generator is seeded with the draw number, so a resumed run gets the same transforms.
-            rng = np.random.default_rng([self.seed, self.drawn])
-            scale = np.array(self.network.preprocessing.scale)
-            self._transform = key, draw_transform(rng, self._jitter, self._tiles, scale, shape)
-        return self._transform[1]
+    def _tiled(self, shape: tuple[int, ...]) -> bool:
+        return self._in_tiles is not None and self._in_tiles.applies(*shape[-3:-1])

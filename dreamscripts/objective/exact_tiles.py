@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from dreamscripts.backends import host
 from dreamscripts.errors import SettingsError
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.receptive_field import ReceptiveField, receptive_fields
@@ -55,8 +56,9 @@ class Axis:
 
     @property
     def recommended(self) -> int:
-        """A good crop size: margins take at most one eighth, so larger crops are hardly faster."""
-        return max(1024, 8 * sum(self.margins))
+        """A good crop size: its margins take at most one eighth, or one sixteenth on a GPU."""
+        least, times = (2048, 16) if host.on_gpu() else (1024, 8)
+        return max(least, times * sum(self.margins))
 
     def spans(self, size: int) -> list[tuple[int, int, int, int]]:
         """Return (crop start, crop end, core start, core end) for each crop of at most `size` pixels."""

@@ -1,131 +1,160 @@
-"""Random noise, shift, rotation and scaling of the picture, and the matching transformation of the gradient.
+"""Random noise, shift, rotation and scaling of the picture, as part of a pass.
 
-Shift, rotation and scaling wrap around the edges of the picture. They are linear, so the gradient is transformed back
-by the exact transpose.
+Shift, rotation and scaling wrap around the edges of the picture. They are linear, and computed on the device before the
+network. The backend therefore transforms the gradient back, too.
+
+The noise is a hash of the number of the value and of a random key. It is therefore the same on every backend, and a
+tile can compute its own part ("Parallel Random Numbers: As Easy as 1, 2, 3", Salmon, Moraes, Dror and Shaw 2011). The
+hash is `lowbias32` of C. Wellons (2018, "Prospecting for Hash Functions").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from keras import ops
-from scipy import sparse
 
+from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.objective.random_tiles import draw_shift
 from dreamscripts.settings.tables import Jitter, Tiles
 
-Picture = Any  # an array or a tensor of the Keras backend
+Tensor = Any
+WEYL, FIRST, SECOND = (np.uint32(n).astype(np.int32) for n in (0x9E3779B9, 0x7FEB352D, 0x846CA68B))
+
+
+class Draw(NamedTuple):
+    """One random draw of the transforms, or several of them, stacked. It is the same for a whole batch."""
+
+    noise: Any  # int32: the key of the noise; or the noise itself, float32 (H, W, 3)
+    turn: Any  # float32 (2,): the cosine and the sine of the rotation, both divided by the scaling
+    shift: Any  # int32 (2,): pixels (down, right)
+
+    def of(self, number: Any) -> "Draw":
+        """Return one of several draws."""
+        return Draw(*(part[number] for part in self))
 
 
 @dataclass(frozen=True)
-class Transform:
-    """One random draw of the transforms, for pictures (..., H, W, 3) of one size. It is the same for a whole batch.
+class Transforms:
+    """The transforms of an objective: which are in use, and how strong they are.
 
-    Pictures are arrays or tensors. For tensors, noise and shift are computed on the device, and rotation and scaling on
-    the host.
+    `amplitudes` are those of the noise in each channel, in the units of the preprocessed picture, or empty.
     """
 
-    noise: np.ndarray | None  # (H, W, 3)
-    warp: sparse.csr_array | None  # (H·W, H·W), rotation and scaling: each output pixel is a mixture of input pixels
-    shift: tuple[int, int]  # pixels (down, right), with wrap-around
+    amplitudes: tuple[float, ...]
+    turns: bool
+    shifts: bool
+    jitter: Jitter
+    tiles: Tiles | None
 
-    def __call__(self, x: Picture) -> Picture:
-        """Return the transformed picture."""
-        if self.noise is not None:
-            x = x + (self._noise_on_device if ops.is_tensor(x) else self.noise)
-        if self.warp is not None:
-            x = _mixed(self.warp, x)
-        return _shifted(x, self.shift)
+    @classmethod
+    def of(cls, jitter: Jitter, tiles: Tiles | None, preprocessing: Preprocessing) -> "Transforms":
+        """Make the transforms of `jitter`, and the shift of random `tiles`."""
+        amplitudes = tuple(jitter.noise / np.array(preprocessing.scale)) if jitter.noise else ()
+        turns = bool(jitter.rotate or jitter.scale)
+        return cls(amplitudes, turns, bool(jitter.shift or tiles), jitter, tiles)
 
-    def pull_back(self, g: Picture) -> Picture:
-        """Convert g, the gradient for the transformed picture, to the gradient for the original picture."""
-        g = _shifted(g, (-self.shift[0], -self.shift[1]))
-        return g if self.warp is None else _mixed(self.warp.T, g)
+    @property
+    def are_random(self) -> bool:
+        """Whether two draws can differ."""
+        return bool(self.amplitudes) or self.turns or self.shifts
 
-    def crop(self, x: Picture, rows: slice, columns: slice) -> np.ndarray:
-        """Return rows and columns of the transformed picture, without copying all of it. `warp` must be None."""
-        crop = np.empty((*x.shape[:-3], rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
-        for in_crop, in_picture in self._pieces(x.shape, rows, columns):
-            piece = x[..., *in_picture, :]
-            crop[..., *in_crop, :] = ops.convert_to_numpy(piece) if ops.is_tensor(x) else piece
-            if self.noise is not None:
-                crop[..., *in_crop, :] += self.noise[in_picture]
+    def draw(self, seed: int, number: int) -> Draw:
+        """Return draw `number`: NumPy arrays. It depends only on `seed` and `number`, so a resumed run repeats it."""
+        rng, jitter = np.random.default_rng([seed, number]), self.jitter
+        shift = rng.integers(-jitter.shift, jitter.shift, 2, endpoint=True) if jitter.shift else np.zeros(2, int)
+        shift = shift + draw_shift(rng, self.tiles)
+        degrees, larger = rng.uniform(-1, 1, 2) * (jitter.rotate, jitter.scale)
+        turn = np.array([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))]) / (1 + larger)
+        key = rng.integers(-(2**31), 2**31)
+        return Draw(key.astype(np.int32), turn.astype(np.float32), shift.astype(np.int32))
+
+    def draws(self, seed: int, numbers: Sequence[int]) -> Draw:
+        """Return several draws, stacked."""
+        return Draw(*map(np.stack, zip(*(self.draw(seed, number) for number in numbers), strict=True)))
+
+    def __call__(self, x: Tensor, draw: Draw) -> Tensor:
+        """Return the transformed pictures (N, H, W, 3)."""
+        if self.amplitudes:
+            x = x + (draw.noise if len(draw.noise.shape) == 3 else self.noise(draw.noise, *ops.shape(x)[1:3]))
+        if self.turns:
+            x = turned(x, draw.turn)
+        # PyTorch, which compiles nothing, needs numbers.
+        shift = draw.shift.tolist() if isinstance(draw.shift, np.ndarray) else draw.shift
+        return ops.roll(x, shift, axis=(1, 2)) if self.shifts else x
+
+    def noise(self, key: Tensor, height: Any, width: Any) -> Tensor:
+        """Return the noise of a whole picture, a tensor (H, W, 3)."""
+        return _noise(ops, key, ops.arange(height, dtype="int32"), (0, width), width, self.amplitudes)
+
+    def crop(self, x: np.ndarray, draw: Draw, rows: slice, columns: slice) -> np.ndarray:
+        """Return rows and columns of x (…, H, W, 3) after noise and shift, without copying all of it."""
+        *batch, height, width, colours = x.shape
+        crop = np.empty((*batch, rows.stop - rows.start, columns.stop - columns.start, colours), np.float32)
+        for in_crop, (up, left) in pieces(rows, columns, draw.shift, height, width):
+            crop[..., *in_crop, :] = x[..., up, left, :]
+            if self.amplitudes:
+                numbers = np.arange(up.start, up.stop, dtype=np.int32)
+                crop[..., *in_crop, :] += _noise(
+                    np, draw.noise, numbers, (left.start, left.stop), width, self.amplitudes
+                )
         return crop
 
-    def pull_back_crop(self, total: np.ndarray, g: np.ndarray, rows: slice, columns: slice) -> None:
-        """Add g, the gradient for rows and columns of the transformed picture, to the gradient `total`, in place."""
-        for in_crop, in_picture in self._pieces(total.shape, rows, columns):
-            total[..., *in_picture, :] += g[..., *in_crop, :]
 
-    def _pieces(self, shape: tuple[int, ...], rows: slice, columns: slice) -> Iterator[tuple]:
-        """Yield the contiguous pieces of a crop: rows and columns in the crop, and in the picture before the shift."""
-        *_, height, width, _ = shape
-        for down, up in _pieces_along(rows, self.shift[0], height):
-            for right, left in _pieces_along(columns, self.shift[1], width):
-                yield (down, right), (up, left)
+def turned(x: Tensor, turn: Tensor) -> Tensor:
+    """Rotate and scale pictures (N, H, W, 3) about their centre, by bilinear interpolation.
 
-    @cached_property
-    def _noise_on_device(self) -> Picture:
-        return ops.convert_to_tensor(self.noise)  # L-BFGS uses each draw for many passes
-
-
-IDENTITY = Transform(noise=None, warp=None, shift=(0, 0))
-
-
-def draw_transform(
-    rng: np.random.Generator, jitter: Jitter, tiles: Tiles | None, scale: np.ndarray, shape: tuple[int, ...]
-) -> Transform:
-    """Draw the transforms of pictures of this shape.
-
-    `scale` (3,) is the number of pixel values in a unit of each channel of the normalised picture. The shift is the sum
-    of the jitter's shift and the shift of random tiles.
+    `turn` (2,) is the cosine and the sine of the angle, counter-clockwise, both divided by the factor of the size.
     """
-    noise = _draw_noise(rng, jitter.noise, scale, shape[-3:]) if jitter.noise else None
-    shift = rng.integers(-jitter.shift, jitter.shift, 2, endpoint=True) if jitter.shift else np.zeros(2, int)
-    down, right = (shift + draw_shift(rng, tiles)).tolist()
-    warp = None
-    if jitter.rotate or jitter.scale:
-        degrees, larger = rng.uniform(-1, 1, 2) * (jitter.rotate, jitter.scale)
-        warp = warp_matrix(shape[-3], shape[-2], np.deg2rad(degrees), 1 + larger)
-    return Transform(noise, warp, (down, right))
-
-
-def _draw_noise(rng: np.random.Generator, amplitude: float, scale: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return uniform noise in float32. It is drawn in float64, but only a block of rows at a time, to save memory."""
-    noise = np.empty(shape, np.float32)
-    for rows in range(0, len(noise), 256):
-        block = noise[rows : rows + 256]
-        block[...] = rng.uniform(-1, 1, block.shape) * amplitude / scale
-    return noise
-
-
-def warp_matrix(height: int, width: int, angle: float, scale: float) -> sparse.csr_array:
-    """Return the matrix (H·W, H·W) that rotates a picture about its centre and scales it, by bilinear interpolation.
-
-    `angle` is in radians, counter-clockwise. `scale` is a factor: a picture is enlarged by a factor above 1.
-    """
-    centre = np.array([height - 1, width - 1])[:, None] / 2
-    back = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / scale
-    sources = back @ (np.indices((height, width)).reshape(2, -1) - centre) + centre
-    first = np.floor(sources).astype(int)
-    fraction = sources - first
-    weights, columns = [], []
+    count, height, width, colours = ops.shape(x)
+    rows, columns = (_from_centre(side) for side in (height, width))
+    cosine, sine = turn[0], turn[1]
+    from_row = cosine * rows[:, None] + sine * columns - rows[0]
+    from_column = cosine * columns - sine * rows[:, None] - columns[0]
+    first_row, first_column = ops.floor(from_row), ops.floor(from_column)
+    flat, result = ops.reshape(x, (count, height * width, colours)), 0.0
     for down in (0, 1):
         for right in (0, 1):
-            row, column = first[0] + down, first[1] + right
-            columns.append(row % height * width + column % width)
-            weights.append(np.abs(1 - down - fraction[0]) * np.abs(1 - right - fraction[1]))
-    pixels = height * width
-    stacked = np.stack(weights, 1).ravel().astype(np.float32), np.stack(columns, 1).ravel()
-    return sparse.csr_array((*stacked, np.arange(0, 4 * pixels + 1, 4)), shape=(pixels, pixels))
+            row = ops.mod(ops.cast(first_row, "int32") + down, height)
+            column = ops.mod(ops.cast(first_column, "int32") + right, width)
+            weight = ops.abs(1 - down - (from_row - first_row)) * ops.abs(1 - right - (from_column - first_column))
+            result = result + weight[..., None] * ops.take(flat, row * width + column, axis=1)
+    return result
 
 
-def _shifted(x: Picture, shift: tuple[int, int]) -> Picture:
-    if not any(shift):
-        return x
-    return (ops if ops.is_tensor(x) else np).roll(x, shift, axis=(-3, -2))
+def pieces(
+    rows: slice, columns: slice, shift: np.ndarray, height: int, width: int
+) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Yield the contiguous pieces of a crop after the shift: in the crop, and in the picture before the shift."""
+    for down, up in _pieces_along(rows, int(shift[0]), height):
+        for right, left in _pieces_along(columns, int(shift[1]), width):
+            yield (down, right), (up, left)
+
+
+def _from_centre(side: Any) -> Tensor:
+    """Return the positions along a side, measured from its middle."""
+    return ops.arange(side, dtype="float32") - (ops.cast(side, "float32") - 1) / 2
+
+
+def _noise(xp: Any, key: Any, rows: Any, columns: tuple, width: Any, amplitudes: Sequence[float]) -> Any:
+    """Return uniform noise (rows, columns, 3) of these amplitudes, by NumPy or by keras.ops."""
+    channels = len(amplitudes)
+    values = xp.arange(channels * columns[0], channels * columns[1], dtype="int32")
+    hashed = (rows[:, None] * (channels * width) + values) * WEYL
+    hashed = xp.bitwise_xor(hashed, key)
+    hashed = xp.bitwise_xor(hashed, _without_sign(xp, hashed, 16)) * FIRST
+    hashed = xp.bitwise_xor(hashed, _without_sign(xp, hashed, 15)) * SECOND
+    hashed = xp.bitwise_xor(hashed, _without_sign(xp, hashed, 16))
+    number = xp.right_shift(hashed, 8)  # -2²³ to 2²³ - 1: a float32 is exact
+    number = number.astype(np.float32) if xp is np else ops.cast(number, "float32")
+    largest = xp.take(np.array(amplitudes, np.float32) / np.float32(2**23), xp.mod(values, channels))
+    return xp.reshape(number * largest, (rows.shape[0] if xp is np else ops.shape(rows)[0], -1, channels))
+
+
+def _without_sign(xp: Any, number: Any, bits: int) -> Any:
+    """Shift int32 to the right as if it had no sign."""
+    return xp.bitwise_and(xp.right_shift(number, bits), (1 << (32 - bits)) - 1)
 
 
 def _pieces_along(part: slice, shift: int, side: int) -> Iterator[tuple[slice, slice]]:
@@ -135,10 +164,3 @@ def _pieces_along(part: slice, shift: int, side: int) -> Iterator[tuple[slice, s
     yield slice(0, contiguous), slice(first, first + contiguous)
     if contiguous < length:
         yield slice(contiguous, length), slice(0, length - contiguous)
-
-
-def _mixed(matrix: sparse.sparray, x: Picture) -> Picture:
-    if ops.is_tensor(x):
-        return ops.convert_to_tensor(_mixed(matrix, ops.convert_to_numpy(x)))
-    pixels = matrix.shape[0]
-    return np.stack([matrix @ picture for picture in x.reshape(-1, pixels, 3)]).reshape(x.shape)

@@ -1,17 +1,22 @@
-"""Adam, as Keras computes it, on pixel values."""
+"""Adam on pixel values (Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization"), as Keras computes it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dreamscripts.backends.lazy_keras import keras, ops
+from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.optimizers.update_rule import FIRST, State, UpdateRuleSettings, apply_rule, has_first, in_pixel_values
+from dreamscripts.optimizers.steps import Kept, Tensor
+from dreamscripts.optimizers.update_rule import FIRST, UpdateRuleSettings, apply_rule, begin_rule, has_first
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
+
+MEAN, SQUARE = 0.9, 0.999  # β₁ and β₂: what remains of the means in each step
+LEAST = 1e-7  # ε, which is added to the root
 
 
 class AdamSettings(UpdateRuleSettings):
@@ -21,11 +26,31 @@ class AdamSettings(UpdateRuleSettings):
     """The optimizer."""
 
 
+@dataclass(frozen=True)
+class Adam:
+    """Adam, whose state is the number of steps, the mean of the gradient and the mean of its square."""
+
+    def start(self, x: Tensor) -> Kept:
+        return {"steps": ops.zeros((), "float32"), "mean": ops.zeros_like(x), "square": ops.zeros_like(x)}
+
+    def __call__(self, x: Tensor, gradient: Tensor, kept: Kept, rate: Tensor, unit: Tensor) -> tuple[Tensor, Kept]:
+        gradient = gradient * unit  # with respect to pixel values
+        steps = kept["steps"] + 1
+        mean = kept["mean"] + (gradient - kept["mean"]) * (1 - MEAN)
+        square = kept["square"] + (ops.square(gradient) - kept["square"]) * (1 - SQUARE)
+        rate = rate * ops.sqrt(1 - SQUARE**steps) / (1 - MEAN**steps)  # both means start at 0
+        return x - unit * rate * mean / (ops.sqrt(square) + LEAST), {"steps": steps, "mean": mean, "square": square}
+
+
 def _is_state(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
-    """Return whether the state has the first loss, and Keras's iteration, learning rate, mean and mean square."""
-    variables = {name: array.shape for name, array in state.items() if name != FIRST}
-    fits = has_first(state, shape) and variables == {"0": (), "1": (), "2": shape, "3": shape}
+    """Return whether the state has the first loss, and the state of the rule."""
+    kept = {name: array.shape for name, array in state.items() if name != FIRST}
+    fits = has_first(state, shape) and kept == {"steps": (), "mean": shape, "square": shape}
     return fits and all(np.isfinite(array).all() for array in state.values())
+
+
+def _begin(objective: "Objective", x: Any, settings: AdamSettings) -> None:
+    begin_rule(Adam(), objective, x, settings)
 
 
 @optimizer(
@@ -36,32 +61,10 @@ def _is_state(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
     advice="lower optimizer.step",
     searches="step",
     accepts=_is_state,
+    begin=_begin,
 )
 def adam(
     objective: "Objective", x: np.ndarray, settings: AdamSettings, start: int, state: Mapping[str, np.ndarray]
 ) -> Iterator[OptimizerResult]:
-    """Minimise the objective with Keras's Adam. Its learning rate is `settings.step`, in pixel values.
-
-    The state contains the variables of Keras's Adam, by number.
-    """
-    rule = in_pixel_values(_Adam(settings.step), objective.preprocessing)
-    return apply_rule(rule, objective, x, settings, start, state)
-
-
-class _Adam:
-    """The update rule of Keras's Adam. Its variables are created at the first call."""
-
-    def __init__(self, rate: float):
-        self._rate = rate
-        self._rule: Any = None
-
-    def __call__(self, x: np.ndarray, gradient: np.ndarray, state: State) -> tuple[Any, State]:
-        if self._rule is None:
-            self._pixels = keras.Variable(x)
-            self._rule = keras.optimizers.Adam(self._rate)
-            self._rule.build([self._pixels])
-            for number, variable in enumerate(self._rule.variables if state else []):
-                variable.assign(state[str(number)])
-        self._pixels.assign(x)
-        self._rule.apply([ops.convert_to_tensor(gradient)])
-        return self._pixels, {str(number): variable for number, variable in enumerate(self._rule.variables)}
+    """Minimise the objective with Adam. Its learning rate is `settings.step`, in pixel values."""
+    return apply_rule(Adam(), objective, x, settings, start, state)

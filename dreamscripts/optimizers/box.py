@@ -1,7 +1,6 @@
 """The bounds of an iteration: the range 0..255, and how far each pixel may move."""
 
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -32,22 +31,25 @@ def bounds_around(x: Any, settings: OptimizerSettings, preprocessing: Preprocess
     return None
 
 
-@dataclass(frozen=True)
-class Box:
-    """The lower and the upper bounds of an iteration on the device, as flat float32 tensors."""
+class Box(NamedTuple):
+    """The lower and the upper bounds of an iteration on the device: float32 tensors of the picture's shape."""
 
     low: Any
     high: Any
-    largest_change: float  # of a value, in the units of x
+    largest_change: Any  # of a value, in the units of x: float32
 
     @classmethod
     def around(cls, picture: Any, settings: OptimizerSettings, preprocessing: Preprocessing) -> Self | None:
         """Compute the bounds around a tensor (..., H, W, 3), or return None if the settings set no bounds."""
         bounds = bounds_around(picture, settings, preprocessing)
-        if bounds is None:
-            return None
-        low, high = (ops.reshape(bound, (-1,)) for bound in bounds)
-        return cls(low, high, (settings.max_change or 255) / max(preprocessing.scale))
+        largest_change = np.float32((settings.max_change or 255) / max(preprocessing.scale))
+        return None if bounds is None else cls(*bounds, largest_change)
+
+    @classmethod
+    def endless(cls, picture: Any) -> Self:
+        """Return bounds that every value keeps."""
+        infinity = ops.full_like(picture, np.inf)
+        return cls(-infinity, infinity, np.float32(np.inf))
 
     def clipped(self, x: Any) -> Any:
         """Move each value of x that is outside the bounds to the nearest bound."""

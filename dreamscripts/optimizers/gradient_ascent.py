@@ -1,23 +1,26 @@
 """Gradient ascent with a fixed step size on a normalised gradient, as in most DeepDream programs."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.optimizers.update_rule import State, UpdateRuleSettings, apply_rule, has_first
+from dreamscripts.optimizers.steps import Kept, Tensor
+from dreamscripts.optimizers.update_rule import UpdateRuleSettings, apply_rule, begin_rule, has_first
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Objective
 
-PICTURE = {"axis": (-3, -2, -1), "keepdims": True}  # each picture of a batch separately
-NORMALISE = {
+PICTURE: dict[str, Any] = {"axis": (-3, -2, -1), "keepdims": True}  # each picture of a batch separately
+NORMALISE: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda g: g,
-    "mean": lambda g: g / np.maximum(np.abs(g).mean(**PICTURE), 1e-7),  # the Keras InceptionV3 and the Caffe example
-    "notebook": lambda g: g / (np.abs(g).mean(**PICTURE) + 1e-7),  # the feature-visualisation notebook's DeepDream
-    "std": lambda g: g / (g.std(**PICTURE) + 1e-8),  # the TensorFlow tutorial, and that notebook from noise
+    "mean": lambda g: g / ops.maximum(_mean_size(g), 1e-7),  # the Keras InceptionV3 and the Caffe example
+    "notebook": lambda g: g / (_mean_size(g) + 1e-7),  # the feature-visualisation notebook's DeepDream
+    "std": lambda g: g / (ops.std(g, **PICTURE) + 1e-8),  # the TensorFlow tutorial, and that notebook from noise
 }
 
 
@@ -30,6 +33,27 @@ class GradientAscentSettings(UpdateRuleSettings):
     """The divisor of the gradient: mean absolute value (mean, notebook), standard deviation (std), or 1 (none)."""
 
 
+@dataclass(frozen=True)
+class Ascent:
+    """Follow the gradient g of the score, −loss: x += rate · g / norm(g)."""
+
+    normalise: str
+
+    def start(self, x: Tensor) -> Kept:
+        return {}
+
+    def __call__(self, x: Tensor, gradient: Tensor, kept: Kept, rate: Tensor, unit: Tensor) -> tuple[Tensor, Kept]:
+        return x - rate * unit * NORMALISE[self.normalise](gradient), kept
+
+
+def _mean_size(g: Tensor) -> Tensor:
+    return ops.mean(ops.abs(g), **PICTURE)
+
+
+def _begin(objective: "Objective", x: Any, settings: GradientAscentSettings) -> None:
+    begin_rule(Ascent(settings.normalise), objective, x, settings)
+
+
 @optimizer(
     "gradient_ascent",
     settings=GradientAscentSettings,
@@ -38,6 +62,7 @@ class GradientAscentSettings(UpdateRuleSettings):
     advice="lower optimizer.step",
     searches="step",
     accepts=lambda state, shape: has_first(state, shape) and len(state) == 1,
+    begin=_begin,
 )
 def gradient_ascent(
     objective: "Objective",
@@ -46,11 +71,5 @@ def gradient_ascent(
     start: int,
     state: Mapping[str, np.ndarray],
 ) -> Iterator[OptimizerResult]:
-    """Follow the gradient g of the score, −loss: x += step · g / norm(g), with `settings.step` in pixel values."""
-    # As wide as the picture, because NumPy is slow if the last axis has length 3.
-    step = np.tile((settings.step / np.array(objective.preprocessing.scale)).astype(np.float32), (x.shape[-2], 1))
-
-    def rule(x: np.ndarray, gradient: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        return x - step * NORMALISE[settings.normalise](gradient), state
-
-    return apply_rule(rule, objective, x.astype(np.float32), settings, start, state)
+    """Follow the normalised gradient of the score, with steps of `settings.step` pixel values."""
+    return apply_rule(Ascent(settings.normalise), objective, x, settings, start, state)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dreamscripts.optimizers.lbfgs_device import device_lbfgs
+from dreamscripts.optimizers.lbfgs_device import begin_on_device, device_lbfgs
 from dreamscripts.optimizers.lbfgs_scipy import scipy_lbfgs
 from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 from dreamscripts.optimizers.protocol import OptimizerResult
@@ -24,7 +24,22 @@ def _is_state(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
     return not state or (state.keys() == {"stuck"} and state["stuck"].shape == () and state["stuck"] == 1)
 
 
-@optimizer("lbfgs", settings=LbfgsSettings, title="L-BFGS", colour="#b5179e", searches="passes", accepts=_is_state)
+def _begin(objective: "Objective", x: np.ndarray, settings: LbfgsSettings) -> None:
+    if settings.where == "device":
+        begin_on_device(objective, x, settings)
+    else:
+        objective.loss(x)
+
+
+@optimizer(
+    "lbfgs",
+    settings=LbfgsSettings,
+    title="L-BFGS",
+    colour="#b5179e",
+    searches="passes",
+    accepts=_is_state,
+    begin=_begin,
+)
 def lbfgs(
     objective: "Objective", x: np.ndarray, settings: LbfgsSettings, start: int, state: Mapping[str, np.ndarray]
 ) -> Iterator[OptimizerResult]:

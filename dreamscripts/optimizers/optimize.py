@@ -11,6 +11,7 @@ from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.tables import OptimizerSettings
 
 if TYPE_CHECKING:
+    from dreamscripts.objective.fourier import FourierEvaluator
     from dreamscripts.objective.protocol import Objective
 
 COEFFICIENTS = "coefficients"  # their name in the state
@@ -34,13 +35,41 @@ def optimize(
     if settings.parameters == "pixels":
         yield from function(objective, x, settings, start, state)
         return
-    from dreamscripts.objective.fourier import FourierEvaluator  # needs SciPy and Keras
+    fourier, coefficients = _in_fourier(objective, x, state.pop(COEFFICIENTS, None))
+    for result in function(fourier, coefficients, _unclipped(settings), start, state):
+        yield replace(result, x=fourier.picture(result.x), state={**result.state, COEFFICIENTS: result.x})
+
+
+def begin(
+    objective: "Objective", x: np.ndarray, settings: OptimizerSettings, state: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Evaluate the objective where `optimize` will begin, so that it has no more to do.
+
+    What is compiled is what the optimizer will use. Arguments are as in `optimize`. At the start of an octave, the
+    objective then has the loss of the picture x.
+    """
+    start = OPTIMIZERS[settings.name].begin
+    if settings.parameters == "pixels":
+        start(objective, x, settings)
+    elif state:
+        start(*_in_fourier(objective, x, state[COEFFICIENTS]), _unclipped(settings))
+    else:
+        objective.loss(x)
+
+
+def _in_fourier(
+    objective: "Objective", x: np.ndarray, coefficients: np.ndarray | None
+) -> "tuple[FourierEvaluator, np.ndarray]":
+    """Return the objective as a function of coefficients, and the coefficients of x, unless they are given."""
+    from dreamscripts.objective.fourier import FourierEvaluator  # needs SciPy
 
     fourier = FourierEvaluator(objective, *x.shape[-3:-1])
-    coefficients = state.pop(COEFFICIENTS) if state else fourier.coefficients(x)
-    unclipped = settings.model_copy(update={"clip": False})  # a sigmoid keeps the pixels within 0..255
-    for result in function(fourier, coefficients, unclipped, start, state):
-        yield replace(result, x=fourier.picture(result.x), state={**result.state, COEFFICIENTS: result.x})
+    return fourier, fourier.coefficients.of(x) if coefficients is None else coefficients
+
+
+def _unclipped(settings: OptimizerSettings) -> OptimizerSettings:
+    """Remove the limits of pixels. Coefficients need none, because a sigmoid keeps the pixels within 0..255."""
+    return settings.model_copy(update={"clip": False})
 
 
 def accepts_state(state: Mapping[str, np.ndarray], settings: OptimizerSettings, shape: tuple[int, ...]) -> bool:

@@ -3,7 +3,7 @@
 import colorsys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -13,8 +13,12 @@ from dreamscripts.optimizers.protocol import OptimizerFunction, OptimizerResult
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.tables import OptimizerSettings
 
+if TYPE_CHECKING:
+    from dreamscripts.objective.protocol import Objective
+
 ADVICE = "lower the weights under [features] or raise penalties.dream_l2"
 
+Begin = Callable[["Objective", Any, Any], Any]  # (objective, x, settings)
 Accepts = Callable[[Mapping[str, np.ndarray], tuple[int, ...]], bool]
 F = TypeVar("F", bound=Callable[..., Iterator[OptimizerResult]])
 
@@ -39,6 +43,8 @@ class OptimizerEntry:
     """The setting that `compare` varies: the step size, the passes per iteration, or None."""
     accepts: Accepts
     """Whether the given arrays can be its state after an iteration in an octave, for the given shape of x."""
+    begin: Begin
+    """Evaluates the objective at the start picture, by what the optimizer will compile. It has then no more to do."""
     module: str
     """The module that added the entry."""
 
@@ -52,6 +58,7 @@ def optimizer(
     advice: str = ADVICE,
     searches: Literal["step", "passes"] | None = None,
     accepts: Accepts = lambda state, shape: True,
+    begin: Begin = lambda objective, x, settings: objective.loss(x),
 ) -> Callable[..., Any]:
     """Add the decorated function (OptimizerFunction) to the optimizers that settings can name.
 
@@ -79,6 +86,7 @@ def optimizer(
                 advice=advice,
                 searches=searches,
                 accepts=accepts,
+                begin=begin,
                 module=function.__module__,
             )
         )

@@ -1,8 +1,11 @@
-"""Optimizers that are an update rule: (x, gradient, state) → (x, state), applied once for every pass."""
+"""Optimizers that are an update rule: (x, gradient, state) → (x, state), applied once for every pass.
+
+Our own rules run on the device (steps.py). A rule from elsewhere is a function of arrays.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -13,18 +16,18 @@ from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import bounds_around
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
+from dreamscripts.optimizers.steps import Rule, Walk
 from dreamscripts.settings.numbers import Float32
 from dreamscripts.settings.tables import OptimizerSettings
 
 if TYPE_CHECKING:
-    from dreamscripts.images.preprocessing import Preprocessing
     from dreamscripts.objective.protocol import Objective
 
 LARGEST_RISE = 100  # of the loss before Diverged is raised, as a multiple of the first loss
 FIRST = "first"  # the name of the first loss in the state
 
 State = Mapping[str, Any]
-Rule = Callable[[np.ndarray, np.ndarray, State], tuple[Any, State]]
+HostRule = Callable[[np.ndarray, np.ndarray, State], tuple[Any, State]]
 
 
 class UpdateRuleSettings(OptimizerSettings):
@@ -43,6 +46,23 @@ class UpdateRuleSettings(OptimizerSettings):
         return self.max_score is not None
 
 
+class _Moves(Protocol):
+    """The moves of a rule along an objective. `x` is the picture, and `kept` the rule's state."""
+
+    x: Any
+    kept: State
+
+    @property
+    def most(self) -> int:
+        """The largest number of steps in a call of `advance`."""
+
+    def begin(self, drawn: int, bounds: tuple) -> None:
+        """Evaluate the objective at the picture, with draw `drawn`."""
+
+    def advance(self, drawn: int, count: int, bounds: tuple) -> list[float]:
+        """Take steps, each with the next draw after `drawn`, and return the loss after each."""
+
+
 def apply_rule(
     rule: Rule,
     objective: "Objective",
@@ -51,57 +71,94 @@ def apply_rule(
     start: int,
     state: Mapping[str, np.ndarray],
 ) -> Iterator[OptimizerResult]:
-    """Yield a result after every `settings.passes` updates. Each update has its own draw of the jitter.
+    """Yield a result after every `settings.passes` updates by a rule that runs on the device (steps.py).
 
-    `rule(x, gradient, state)` returns the next picture and the next state. The gradient of the loss is float32 (..., H,
-    W, 3), after the Laplacian pyramid. The state is empty at the start of an octave. Its values are arrays or tensors,
-    and the name "first" is reserved. After each update, the picture is clipped to the bounds of the iteration (box.py).
-    The last result is `done` as soon as the score, −loss, is above `settings.max_score`. Raises Diverged.
+    Each update has its own draw of the jitter. The gradient goes through the Laplacian pyramid. After each update, the
+    picture is clipped to the bounds of the iteration (box.py). The last result is `done` as soon as the score, −loss,
+    is above `settings.max_score`. Raises Diverged.
     """
-    kept: State = {name: value for name, value in state.items() if name != FIRST}
+    walk = Walk(rule, settings.laplacian, objective, settings, x, settings.step)
+    if state:
+        walk.kept = {name: ops.convert_to_tensor(state[name]) for name in walk.kept}
+    return _iterations(walk, objective, settings, start, state)
+
+
+def begin_rule(rule: Rule, objective: "Objective", x: Any, settings: UpdateRuleSettings) -> None:
+    """Evaluate the objective at x by the function that `apply_rule` will use, so that only one is compiled."""
+    walk = Walk(rule, settings.laplacian, objective, settings, x, settings.step)
+    walk.begin(objective.drawn, _bounds(walk.x, settings, objective))
+
+
+def _iterations(
+    moves: _Moves,
+    objective: "Objective",
+    settings: UpdateRuleSettings,
+    start: int,
+    state: Mapping[str, np.ndarray],
+) -> Iterator[OptimizerResult]:
     drawn = start * settings.passes
-    objective.draw(drawn)
-    first = float(state[FIRST]) if state else objective.loss(x)
+    moves.begin(drawn, _bounds(moves.x, settings, objective))
+    first = float(state[FIRST]) if state else objective.loss(moves.x)
+    most = moves.most if settings.max_score is None else 1
     while True:
-        bounds = bounds_around(x, settings, objective.preprocessing)
-        for _ in range(settings.passes):
-            gradient = objective.gradient(x)
-            if settings.laplacian:
-                gradient = laplacian.normalise(gradient, settings.laplacian)
-            x, kept = rule(x, gradient, kept)
-            if bounds is not None:
-                x = np.clip(x, *bounds)
-            drawn += 1
-            objective.draw(drawn)
-            loss = objective.loss(x)
-            if loss - first > LARGEST_RISE * max(abs(first), 1):
-                raise Diverged(f"the loss diverged, from {first:.4g} to {loss:.4g}")
-            if done := settings.max_score is not None and -loss > settings.max_score:
-                break
-        yield OptimizerResult(x, loss, objective.terms(x), {FIRST: np.array(first), **_arrays(kept)}, done)
+        bounds, done = _bounds(moves.x, settings, objective), False
+        end = drawn + settings.passes
+        while drawn < end and not done:
+            count = min(end - drawn, most)
+            losses = moves.advance(drawn, count, bounds)
+            drawn += count
+            for loss in losses:
+                if loss - first > LARGEST_RISE * max(abs(first), 1):
+                    raise Diverged(f"the loss diverged, from {first:.4g} to {loss:.4g}")
+            done = settings.max_score is not None and -losses[-1] > settings.max_score
+        kept = {FIRST: np.array(first), **_arrays(moves.kept)}
+        x = ops.convert_to_numpy(moves.x) if ops.is_tensor(moves.x) else moves.x
+        yield OptimizerResult(x, losses[-1], objective.terms(moves.x), kept, done)
         if done:
             return
 
 
-def in_pixel_values(rule: Rule, preprocessing: "Preprocessing") -> Rule:
-    """Turn a rule on pixel values into a rule on preprocessed pictures.
+def _bounds(x: Any, settings: UpdateRuleSettings, objective: "Objective") -> tuple:
+    return bounds_around(x, settings, objective.preprocessing) or ()
 
-    The step size then means the same for every network. The rule gets float32 pixel values, or Fourier coefficients if
-    `preprocessing` is "none". Raises SettingsError if the rule does not return a picture of this shape and a state.
+
+class _OnHost:
+    """The moves of a rule on arrays in pixel values, for example one from a notebook.
+
+    The rule gets Fourier coefficients instead if `preprocessing` is "none". The step therefore means the same for every
+    network.
     """
-    scale, mean = np.array(preprocessing.scale), np.array(preprocessing.mean)
 
-    def converted(x: np.ndarray, gradient: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        pixels = (x * scale + mean).astype(np.float32)
-        returned = rule(pixels, (gradient / scale).astype(np.float32), state)
+    most = 1
+
+    def __init__(self, rule: HostRule, splits: int, objective: "Objective", x: np.ndarray, kept: State):
+        self.x, self.kept = x, kept
+        self._rule, self._splits, self._objective = rule, splits, objective
+        self._scale, self._mean = np.array(objective.preprocessing.scale), np.array(objective.preprocessing.mean)
+
+    def begin(self, drawn: int, bounds: tuple) -> None:
+        self._objective.draw(drawn)
+
+    def advance(self, drawn: int, count: int, bounds: tuple) -> list[float]:
+        gradient = self._objective.gradient(self.x)
+        if self._splits:
+            gradient = ops.convert_to_numpy(laplacian.normalise(ops.convert_to_tensor(gradient), self._splits))
+        self.x = self._moved(gradient)
+        if bounds:
+            self.x = np.clip(self.x, *bounds)
+        self._objective.draw(drawn + 1)
+        return [self._objective.loss(self.x)]
+
+    def _moved(self, gradient: np.ndarray) -> np.ndarray:
+        """Call the rule. Raises SettingsError if it does not return a picture of this shape and a state."""
+        pixels = (self.x * self._scale + self._mean).astype(np.float32)
+        returned = self._rule(pixels, (gradient / self._scale).astype(np.float32), self.kept)
         if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping)):
             raise SettingsError(f"an update rule must return the next picture and a state, not {_kind(returned)}")
-        moved, state = returned
-        if tuple(getattr(moved, "shape", ())) != x.shape:
-            raise SettingsError(f"an update rule must return a picture of shape {x.shape}, not {_kind(moved)}")
-        return (ops.convert_to_numpy(moved) - mean) / scale, state
-
-    return converted
+        moved, self.kept = returned
+        if tuple(getattr(moved, "shape", ())) != self.x.shape:
+            raise SettingsError(f"an update rule must return a picture of shape {self.x.shape}, not {_kind(moved)}")
+        return (ops.convert_to_numpy(moved) - self._mean) / self._scale
 
 
 def _kind(value: Any) -> str:
@@ -143,8 +200,9 @@ def update_rule(
             def on_pixels(pixels: np.ndarray, gradient: np.ndarray, kept: State) -> tuple[Any, State]:
                 return rule(pixels, gradient, kept, table)
 
-            converted = in_pixel_values(on_pixels, objective.preprocessing)
-            return apply_rule(converted, objective, x, table, start, state)
+            kept = {name: value for name, value in state.items() if name != FIRST}
+            moves = _OnHost(on_pixels, table.laplacian, objective, x, kept)
+            return _iterations(moves, objective, table, start, state)
 
         add_optimizer = optimizer(
             name or rule.__name__,

@@ -84,14 +84,14 @@ class Painted:
 
 def test_what_is_compiled_serves_all_batches_in_as_many_passes_as_one_picture_takes(network, monkeypatch):
     compiled, traced, passes = [], [], []
-    compile_pass = compiling.compile_pass
+    compile_with_gradient = compiling.compile_with_gradient
 
-    def counted(terms_of, *how):
-        compiled.append(terms_of)
-        run = compile_pass(lambda x: traced.append(1) or terms_of(x), *how)
-        return lambda x: passes.append(x.shape) or run(x)
+    def counted(function, terms_of, *what, **how):
+        compiled.append(function)
+        run = compile_with_gradient(function, lambda *x: traced.append(1) or terms_of(*x), *what, **how)
+        return lambda x, *others: passes.append(tuple(x.shape)) or run(x, *others)
 
-    monkeypatch.setattr(compiling, "compile_pass", counted)
+    monkeypatch.setattr(compiling, "compile_with_gradient", counted)
     batches = visualize_channels(network, small(), range(7), together=3)
     next(batches)
     of_one, traces = passes.copy(), len(traced)

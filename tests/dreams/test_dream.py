@@ -21,6 +21,7 @@ from dreamscripts.losses.term import Term
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.fourier import FourierEvaluator
+from dreamscripts.objective.protocol import evaluate_at
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.settings.built_from import BUILT_FROM
 from dreamscripts.settings.schema import Settings
@@ -155,8 +156,8 @@ def test_no_pass_is_made_over_a_tile_too_small_for_the_network(picture, ascent, 
 
     def spied(*arguments, **options):
         evaluator = build_evaluator(*arguments, **options)
-        run = evaluator._run
-        evaluator._run = lambda tile: sides.update(tile.shape[1:3]) or run(tile)
+        run = evaluator._in_tiles._run
+        evaluator._in_tiles._run = lambda tile: sides.update(tile.shape[1:3]) or run(tile)
         return evaluator
 
     monkeypatch.setattr(prepare, "build_evaluator", spied)
@@ -447,7 +448,7 @@ def test_gradient_ascent_in_coefficients_divides_by_the_size_of_the_whole_gradie
     first, last = dream(picture, settings)
     network = open_network(settings)
     fourier = FourierEvaluator(build_evaluator(network, settings, 24, 32), 24, 32)
-    z = fourier.coefficients(first.x)
+    z = fourier.coefficients.of(first.x)
     g = fourier.gradient(z)
     np.testing.assert_allclose(last.state["coefficients"], z - 0.05 * g / np.abs(g).mean(), rtol=1e-3, atol=1e-4)
 
@@ -516,9 +517,10 @@ def test_what_else_an_evaluator_would_ignore_is_refused(picture, ascent):
 @pytest.mark.parametrize(("precision", "xla"), [("float32", False), ("tf32", True), ("mixed_bfloat16", False)])
 def test_the_backend_is_told_of_xla_and_tf32(precision, xla, settings, monkeypatch):
     told = []
-    monkeypatch.setattr(compiling, "compile_pass", lambda terms_of, variables, *how: told.append(how))
+    monkeypatch.setattr(compiling, "compile_with_gradient", lambda *what, xla, tf32: told.append((xla, tf32)))
     settings = changed(settings, precision=precision)
-    build_evaluator(open_network(settings), settings, 24, 32, choices=Choices(xla=xla))
+    evaluator = build_evaluator(open_network(settings), settings, 24, 32, choices=Choices(xla=xla))
+    evaluator.compiled(evaluate_at, (24, 32, 3))
     assert told == [(xla, precision == "tf32")]
 
 

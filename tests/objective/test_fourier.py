@@ -53,7 +53,7 @@ def test_a_picture_that_enters_comes_back_as_it_was(preprocessing, size):
     picture = colours(size)
     x = PREPROCESSINGS[preprocessing].normalise(picture)
     here = fourier(size, preprocessing)
-    z = here.coefficients(x)
+    z = here.coefficients.of(x)
     assert (z.shape, z.dtype) == ((size[0], 2 * (size[1] // 2 + 1), 3), np.float32)
     back = here.picture(z)
     assert (back.shape, back.dtype) == (x.shape, np.float32)
@@ -63,7 +63,7 @@ def test_a_picture_that_enters_comes_back_as_it_was(preprocessing, size):
 def test_black_white_and_beyond_enter_as_nearly_so(rng):
     picture = rng.choice([-40.0, 0, 100, 255, 300], (8, 9, 3))
     here = fourier((8, 9))
-    back = here.picture(here.coefficients(picture))
+    back = here.picture(here.coefficients.of(picture))
     np.testing.assert_allclose(back, picture.clip(0.5, 254.5), atol=0.02)  # within half a step of 8 bits
 
 
@@ -106,9 +106,9 @@ def test_however_wild_the_coefficients_the_picture_is_between_black_and_white(si
 def test_of_a_batch_each_picture_goes_its_own_way():
     here = fourier((6, 7), "caffe", PREPROCESSINGS["caffe"].normalise(colours((6, 7), 1)))
     x = PREPROCESSINGS["caffe"].normalise(colours((3, 6, 7)))
-    together = here.coefficients(x)
+    together = here.coefficients.of(x)
     assert together.shape == (3, 6, 8, 3)
-    for ask, batch in ((here.coefficients, x), (here.picture, together), (here.gradient, together)):
+    for ask, batch in ((here.coefficients.of, x), (here.picture, together), (here.gradient, together)):
         for one, answer in zip(batch, ask(batch), strict=True):
             np.testing.assert_allclose(answer, ask(one), rtol=1e-4, atol=1e-4)
     assert here.loss(together) == pytest.approx(sum(here.loss(z) for z in together), rel=1e-5)
@@ -126,4 +126,4 @@ def test_coefficients_changed_in_place_are_others():
 def test_the_draws_go_to_the_pictures_own_evaluator():
     bowl = Bowl(np.zeros((2, 2, 3)))
     FourierEvaluator(bowl, 2, 2).draw(7)
-    assert bowl.drawn == [7]
+    assert bowl.draws_used == [7]

@@ -25,32 +25,6 @@ SHAPE = (4, 5, 3)
 seeds = st.integers(0, 2**32 - 1)
 
 
-class OnDevice:
-    """A landscape that is asked about float32 tensors; it answers with tensors as well, or with arrays."""
-
-    def __init__(self, landscape, tensors=True):
-        self.landscape, self.tensors, self.losses = landscape, tensors, []
-        self.draw, self.is_random, self.preprocessing = landscape.draw, landscape.is_random, CAFFE
-
-    def loss(self, x):
-        loss = self.landscape.loss(self.seen(x))
-        self.losses.append(loss)
-        return loss
-
-    def gradient(self, x):
-        gradient = self.landscape.gradient(self.seen(x)).astype(np.float32)
-        return ops.convert_to_tensor(gradient) if self.tensors else gradient
-
-    def terms(self, x):
-        assert ops.is_tensor(x)
-        return {"height": self.losses[-1]}
-
-    def seen(self, x):
-        assert ops.is_tensor(x)
-        assert ops.dtype(x) == "float32"
-        return ops.convert_to_numpy(x).astype(float)
-
-
 class Folded(Bowl):
     """½ d·A d over d = x − centre, with an A that is positive and far from diagonal; and waves on it, where wanted."""
 
@@ -59,19 +33,18 @@ class Folded(Bowl):
         factor = np.random.default_rng(seed).normal(size=(centre.size, centre.size)) / np.sqrt(centre.size)
         self.a, self.waves = factor @ factor.T + 0.1 * np.eye(centre.size), waves
 
-    def loss(self, x):
+    def height(self, x):
         d = (x - self.centre).ravel()
-        super().loss(x)
-        return 0.5 * float(d @ self.a @ d) + self.waves * float(np.cos(d).sum())
+        return 0.5 * (d @ self.a @ d) + self.waves * np.cos(d).sum()
 
-    def gradient(self, x):
+    def slope(self, x):
         d = (x - self.centre).ravel()
         return (self.a @ d - self.waves * np.sin(d)).reshape(x.shape)
 
 
-def steps(landscape, x, number, start=0, tensors=True, **optimizer):
-    walked = lbfgs(OnDevice(landscape, tensors), x, LbfgsSettings(where="device", **optimizer), start, {})
-    return list(islice(walked, number))
+def steps(landscape, x, number, start=0, **optimizer):
+    landscape.preprocessing = CAFFE
+    return list(islice(lbfgs(landscape, x, LbfgsSettings(where="device", **optimizer), start, {}), number))
 
 
 def by_scipy(landscape, x, **optimizer):
@@ -110,18 +83,17 @@ def test_the_direction_is_that_of_the_dense_inverse_hessian_over_the_free_values
 def test_a_pair_counts_where_the_loss_curves_upwards_over_the_free_values(rng):
     s, g = rng.normal(size=60), tensor(rng.normal(size=60))
     for factor, curved in ((1, True), (1e6, True), (0, False), (-1, False)):
-        assert (direction(g, [Pair(tensor(s), tensor(factor * s))]) is not None) is curved
+        assert any(direction(g, [Pair(tensor(s), tensor(factor * s))])) is curved
     half = np.arange(60) < 30
     pair = Pair(tensor(s), tensor(np.where(half, s, -s)))
-    assert direction(g, [pair], tensor(half)) is not None
-    assert direction(g, [pair], tensor(~half)) is None
+    assert any(direction(g, [pair], tensor(half)))
+    assert not any(direction(g, [pair], tensor(~half)))
 
 
-@pytest.mark.parametrize("tensors", [True, False])
 @pytest.mark.parametrize("shape", [SHAPE, (2, *SHAPE)])
-def test_it_finds_the_minimum(shape, tensors, rng):
+def test_it_finds_the_minimum(shape, rng):
     centre, x = rng.normal(0, 50, shape), np.zeros(shape)
-    (step,) = steps(Bowl(centre), x, 1, tensors=tensors, passes=50)
+    (step,) = steps(Bowl(centre), x, 1, passes=50)
     np.testing.assert_allclose(step.x, centre, atol=1e-3)
     assert step.loss == pytest.approx(0, abs=1e-3)
     assert (step.terms, step.state, step.done) == ({"height": step.loss}, {}, False)
@@ -178,7 +150,7 @@ def test_every_step_goes_down_as_wolfe_wants_it(seed, clip):
 def test_each_iteration_is_under_a_draw_of_its_own_and_begins_where_the_last_one_ended(start):
     valley = Valley(np.zeros((2, 2, 3)))
     walked = steps(valley, np.full((2, 2, 3), -1.0), 3, start, passes=3)
-    assert valley.drawn == [start, start + 1, start + 2]
+    assert valley.draws_used == [start, start + 1, start + 2]
     assert walked[0].loss > walked[1].loss > walked[2].loss
     (again,) = steps(Valley(np.zeros((2, 2, 3))), walked[1].x, 1, start + 2, passes=3)
     np.testing.assert_array_equal(again.x, walked[2].x)
@@ -234,7 +206,7 @@ def test_no_picture_that_is_tried_moves_farther_than_max_change_in_an_iteration(
         assert np.abs(seen - before).max() <= max_change + 1e-3
         assert (seen >= low - 1e-4).all()
         assert (seen <= high + 1e-4).all()
-        assert step.loss < Folded.loss(mine, before)
+        assert step.loss < mine.height(before)
         x = before = step.x
 
 
@@ -275,8 +247,8 @@ def test_at_the_bottom_it_stops_as_soon_as_float32_sees_no_difference(clip, rng)
 class Jagged(Bowl):
     """A bowl whose gradient points up instead of down: no step goes down, whatever it promises."""
 
-    def gradient(self, x):
-        return -super().gradient(x)
+    def slope(self, x):
+        return -super().slope(x)
 
 
 @pytest.mark.parametrize("optimizer", [{}, {"clip": True}, {"max_change": 10}])

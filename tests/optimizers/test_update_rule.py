@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from keras import ops
 from landscapes import Bowl, Slope
 
 from dreamscripts.images.preprocessing import PREPROCESSINGS
@@ -33,7 +34,7 @@ def steps(request):
 def test_an_iteration_is_so_many_steps_each_under_a_draw_of_its_own(steps, rng):
     bowl, x = Bowl(rng.normal(0, 50, SHAPE)), np.zeros(SHAPE)
     walked = steps(bowl, x, 2, start=5, passes=3, step=1)
-    assert bowl.drawn == [15, 16, 17, 18, 19, 20, 21]
+    assert bowl.draws_used == [15, 16, 17, 18, 19, 20, 21]
     single = steps(Bowl(bowl.centre), x, 6, passes=1, step=1)
     np.testing.assert_array_equal(walked[0].x, single[2].x)
     np.testing.assert_array_equal(walked[1].x, single[5].x)
@@ -44,7 +45,7 @@ def test_an_iteration_is_so_many_steps_each_under_a_draw_of_its_own(steps, rng):
 def test_the_gradient_is_evened_out_over_scales_before_anything_else(shape, steps, rng):
     """A step over the even gradient itself, without the pyramid, is the same step."""
     g, x = (rng.normal(0.5, 1, shape).astype(np.float32) for _ in range(2))
-    even = laplacian.normalise(g, 2)
+    even = ops.convert_to_numpy(laplacian.normalise(g, 2))
     for normalise in ("mean", "std", "none"):
         (step,) = steps(Slope(g), x, 1, step=1.5, laplacian=2, normalise=normalise)
         (expected,) = steps(Slope(even), x, 1, step=1.5, normalise=normalise)
@@ -56,7 +57,7 @@ def test_the_gradient_is_evened_out_over_scales_before_anything_else(shape, step
 def test_the_pyramid_is_of_the_gradient_and_not_of_the_step(rng):
     """By hand, for gradient ascent: x − step · L(g) / (mean|L(g)|)."""
     g = rng.normal(0.5, 1, (9, 12, 3)).astype(np.float32)
-    even = laplacian.normalise(g, 3).astype(float)
+    even = ops.convert_to_numpy(laplacian.normalise(g, 3)).astype(float)
     step = next(optimize(Slope(g), np.zeros(g.shape), named("gradient_ascent", passes=1, step=2, laplacian=3)))
     np.testing.assert_allclose(step.x, -2 * even / np.abs(even).mean(), rtol=1e-5)
 

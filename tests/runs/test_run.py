@@ -1,8 +1,11 @@
 import csv
 import json
+from contextlib import closing
 from functools import partial
 from math import inf
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +103,48 @@ def test_a_consumer_that_leaves_can_come_back_to_the_same_pictures(stop_after, p
         del row["seconds"]
     assert mine["iterates"] == theirs["iterates"]
     assert mine["status"] == "complete"
+
+
+def test_on_a_gpu_the_next_iterate_is_computed_while_one_is_saved():
+    computed, left = Event(), []
+
+    def iterates():
+        try:
+            yield 1
+            computed.set()
+            yield 2
+            yield 3
+        finally:
+            left.append(True)
+
+    with closing(iterates()) as source, closing(run_module.ahead(source)) as coming:
+        assert next(coming) == 1
+        assert computed.wait(10)
+        assert next(coming) == 2
+    assert left  # when the consumer leaves
+    assert list(run_module.ahead(iterates())) == [1, 2, 3]
+
+
+def test_an_error_while_one_is_saved_comes_after_it():
+    def iterates():
+        yield 1
+        raise Diverged("too far")
+
+    coming = run_module.ahead(iterates())
+    assert next(coming) == 1
+    with pytest.raises(Diverged):
+        next(coming)
+
+
+def test_computed_ahead_the_files_are_the_same(photo, settings, folder, tmp_path, monkeypatch):
+    list(run_module.run(photo, settings, folder))
+    ahead = SimpleNamespace(on_gpu=lambda: True, device=run_module.host.device, versions=run_module.host.versions)
+    monkeypatch.setattr(run_module, "host", ahead)
+    for _ in run_module.run(photo, settings, tmp_path / "ahead"):
+        break  # the consumer leaves while the next is computed
+    list(run_module.resume(tmp_path / "ahead"))
+    for path in folder.glob("*.png"):
+        assert path.read_bytes() == (tmp_path / "ahead" / path.name).read_bytes()
 
 
 def test_an_output_that_holds_something_is_left_alone(photo, settings, folder):

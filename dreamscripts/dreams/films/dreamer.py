@@ -10,6 +10,7 @@ from dreamscripts.dreams.prepare import build_evaluator, choose, open_network, p
 from dreamscripts.images.resizing import resampled
 from dreamscripts.networks.tuning import Choices
 from dreamscripts.objective.protocol import OnPass
+from dreamscripts.optimizers.optimize import begin
 from dreamscripts.settings.schema import Settings
 
 SHIFT = 16  # pixels: without random shifts, many steps make a grid of lines
@@ -68,5 +69,6 @@ class Dreamer:
             shift = tuple(np.random.default_rng([self._settings.seed, number]).integers(-SHIFT, SHIFT + 1, 2))
         x = preprocessing.normalise(np.roll(frame, shift, (0, 1))).astype(np.float32)
         self._evaluator.draw(number)
+        begin(self._evaluator, x, self._settings.optimizer)
         gradient = np.roll(np.asarray(self._evaluator.gradient(x)), (-shift[0], -shift[1]), (0, 1))
         return -preprocessing.pull(gradient).astype(np.float32)

@@ -130,8 +130,13 @@ def test_skipped_octaves_are_said_once(ascent, picture, caplog):
 
 def test_all_dreams_and_steps_use_one_compiled_pass(ascent, picture, monkeypatch):
     compiled = []
-    compile_pass = compiling.compile_pass
-    monkeypatch.setattr(compiling, "compile_pass", lambda *how: compiled.append(1) or compile_pass(*how))
+    compile_with_gradient = compiling.compile_with_gradient
+
+    def counted(*what, **how):
+        compiled.append(1)
+        return compile_with_gradient(*what, **how)
+
+    monkeypatch.setattr(compiling, "compile_with_gradient", counted)
     chosen = []
     dreamer = Dreamer(changed(ascent, octaves={"count": 2}), *SIZE, on_choices=chosen.append)
     for number in range(2):

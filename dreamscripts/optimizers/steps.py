@@ -1,0 +1,135 @@
+"""Steps of an update rule on the device: the rule and the pass that follows are one compiled function.
+
+On a GPU, several steps are one call, and only the terms of the loss are copied to the host.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.optimizers import laplacian
+
+if TYPE_CHECKING:
+    from dreamscripts.objective.protocol import Evaluate, Objective
+    from dreamscripts.objective.transforms import Draw
+    from dreamscripts.settings.tables import OptimizerSettings
+
+Tensor = Any
+Kept = Mapping[str, Tensor]  # the state of a rule
+
+
+class Rule(Protocol):
+    """An update rule in keras.ops, which the backend compiles. Rules with the same settings are equal, and hashable."""
+
+    def start(self, x: Tensor) -> Kept:
+        """Return the state at the start of an octave."""
+
+    def __call__(self, x: Tensor, gradient: Tensor, kept: Kept, rate: Tensor, unit: Tensor) -> tuple[Tensor, Kept]:
+        """Return the next picture and the next state, which has the same names.
+
+        x and the gradient of the loss are float32 (..., H, W, 3). `rate` is the step size in pixel values, and `unit`
+        (1, W, 3) is a pixel value in the units of x.
+        """
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A function to compile (Objective.compiled): some steps of a rule, each followed by its pass.
+
+    With `splits`, the gradient first goes through a Laplacian pyramid.
+    """
+
+    rule: Rule
+    splits: int
+
+    def __call__(
+        self,
+        evaluate: "Evaluate",
+        x: Tensor,
+        gradient: Tensor,
+        kept: Kept,
+        rate: Tensor,
+        unit: Tensor,
+        bounds: tuple,
+        draws: "Draw",
+        numbers: Tensor,
+        count: Tensor,
+        moving: Tensor,
+    ) -> tuple[Tensor, Tensor, Kept, Tensor]:
+        """Take `count` steps, at most as many as there are `draws` and rows of `numbers`, and fill the rows.
+
+        `moving` is False if x shall stay where it is, and only be evaluated. `bounds` are those of the picture
+        (box.py), or an empty tuple. Returns the picture, its gradient, the state and the numbers.
+        """
+
+        def step(i: Any, carried: tuple) -> tuple:
+            x, gradient, kept, numbers = carried
+            x, kept = self._move(x, gradient, kept, rate, unit, bounds, moving)
+            row, gradient = evaluate(x, draws.of(i))
+            return x, gradient, kept, ops.slice_update(numbers, (i, 0), row[None]) if several else row
+
+        several = numbers.shape[0] > 1
+        carried = x, gradient, kept, numbers
+        return ops.fori_loop(0, count, step, carried) if several else step(0, carried)
+
+    def _move(
+        self, x: Tensor, gradient: Tensor, kept: Kept, rate: Tensor, unit: Tensor, bounds: tuple, moving: Tensor
+    ) -> tuple[Tensor, Kept]:
+        if self.splits:
+            gradient = laplacian.normalise(gradient, self.splits)
+        moved, changed = self.rule(x, gradient, kept, rate, unit)
+        if bounds:
+            low, high = bounds
+            moved = ops.minimum(ops.maximum(moved, low), high)
+        kept = {name: ops.where(moving, changed[name], before) for name, before in kept.items()}
+        return ops.where(moving, moved, x), kept
+
+
+class Walk:
+    """The steps of a rule along an objective. It has the picture, its gradient and the rule's state, all on the device.
+
+    At the end of each call of `advance`, the objective has the result of the last pass.
+    """
+
+    def __init__(
+        self, rule: Rule, splits: int, objective: "Objective", settings: "OptimizerSettings", x: Any, rate: float
+    ):
+        self._objective, self._settings = objective, settings
+        self.x = ops.convert_to_tensor(x, "float32")
+        self.kept = rule.start(self.x)
+        self._gradient: Tensor = None
+        self._run = objective.compiled(Steps(rule, splits), tuple(self.x.shape))
+        unit = np.tile((1 / np.array(objective.preprocessing.scale)).astype(np.float32), (1, self.x.shape[-2], 1))
+        self._step = np.float32(rate), ops.convert_to_tensor(unit)
+
+    @property
+    def most(self) -> int:
+        """The largest number of steps in a call of `advance`."""
+        return min(self._objective.passes_at_once, self._settings.passes)
+
+    def begin(self, drawn: int, bounds: tuple) -> None:
+        """Evaluate the objective where the picture is, unless that is known."""
+        self._objective.draw(drawn)
+        if self._objective.is_cached(self.x):
+            self._gradient = ops.convert_to_tensor(self._objective.gradient(self.x))
+        else:
+            self._gradient = ops.zeros_like(self.x)
+            self._call(drawn - 1, 1, bounds, moving=False)
+
+    def advance(self, drawn: int, count: int, bounds: tuple) -> list[float]:
+        """Take `count` steps, at most `most`, after draw number `drawn`. Returns the loss after each."""
+        return self._call(drawn, count, bounds, moving=True)
+
+    def _call(self, drawn: int, count: int, bounds: tuple, *, moving: bool) -> list[float]:
+        most = self.most
+        draws = self._objective.draws([drawn + 1 + min(i, count - 1) for i in range(most)])
+        numbers = np.zeros((most, len(self._objective.names) + 1), np.float32)
+        self.x, self._gradient, self.kept, numbers = self._run(
+            *(self.x, self._gradient, self.kept, *self._step, bounds, draws, numbers),
+            *(np.int32(count), np.bool_(moving)),
+        )
+        numbers = numbers[:count] if most > 1 else numbers
+        return self._objective.record(self.x, numbers, self._gradient, drawn + count)
