@@ -54,3 +54,9 @@ def free_on_gpu() -> int:
     """Return the bytes of GPU memory that this process can still allocate."""
     stats = jax.devices()[0].memory_stats()
     return stats["bytes_limit"] - stats["bytes_in_use"]
+
+
+def has_bfloat16() -> bool:
+    """Return whether the GPU multiplies matrices in bfloat16. NVIDIA's do from compute capability 8.0 on."""
+    major, _, _ = getattr(jax.devices()[0], "compute_capability", "").partition(".")
+    return major.isdecimal() and int(major) >= 8

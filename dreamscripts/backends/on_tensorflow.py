@@ -91,3 +91,9 @@ def free_on_gpu() -> int:
 
     limit = next(device.memory_limit for device in device_lib.list_local_devices() if device.device_type == "GPU")
     return limit - tf.config.experimental.get_memory_info("GPU:0")["current"]
+
+
+def has_bfloat16() -> bool:
+    """Return whether the GPU multiplies matrices in bfloat16. NVIDIA's do from compute capability 8.0 on."""
+    gpu, *_ = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) >= (8, 0)

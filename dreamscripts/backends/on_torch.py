@@ -71,3 +71,8 @@ def free_on_gpu() -> int:
     """Return the bytes of GPU memory that this process can still allocate."""
     free, _ = torch.cuda.mem_get_info()
     return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+
+
+def has_bfloat16() -> bool:
+    """Return whether the GPU multiplies matrices in bfloat16. NVIDIA's do from compute capability 8.0 on."""
+    return torch.cuda.get_device_capability() >= (8, 0)

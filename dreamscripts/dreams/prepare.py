@@ -27,7 +27,7 @@ from dreamscripts.objective.protocol import OnPass
 from dreamscripts.objective.random_tiles import smallest_tile
 from dreamscripts.registry import MEASURES, SCHEDULES
 from dreamscripts.settings.built_from import BUILT_FROM
-from dreamscripts.settings.schema import Settings, check_type
+from dreamscripts.settings.schema import Precision, Settings, check_type
 from dreamscripts.settings.tables import Tiles
 
 if TYPE_CHECKING:
@@ -106,31 +106,47 @@ def open_network(settings: Settings, loss: Loss | None = None) -> Network:
         preprocessing=settings.preprocessing,
         seed=settings.seed,
     )
-    if settings.precision != "float32" and not host.on_gpu():
+    if settings.precision in ("tf32", "mixed_bfloat16") and not host.on_gpu():
         instead = "computes in float32" if settings.precision == "tf32" else "is slower with it"
         log.warning('precision = "%s" is for GPUs: a CPU %s', settings.precision, instead)
     edges = [MEASURES[feature.measure or settings.measure].edge for feature in settings.features.values()]
-    return replace(network, edge=loss.edge if loss else max(edges), tf32=settings.precision == "tf32")
+    return replace(network, edge=loss.edge if loss else max(edges))
+
+
+def choose_precision(settings: Settings) -> Precision:
+    """Return the precision of the network: of the settings, or with "auto" the one for this machine.
+
+    On a GPU, this is bfloat16. Dreams in bfloat16 differ from those in float32 as much as if the photograph had been
+    rounded to whole pixel values. A GPU without bfloat16 uses TF32 if it has it. Winograd's algorithm needs float32.
+    """
+    if settings.precision != "auto":
+        return settings.precision
+    if not host.on_gpu() or settings.convolutions == "winograd":
+        return "float32"
+    return "mixed_bfloat16" if host.backend().has_bfloat16() else "tf32"
 
 
 def choose(network: Network, settings: Settings, height: int, width: int, pictures: int = 1) -> Choices:
     """Choose how a run computes `pictures` pictures of up to height × width. A long run measures for some seconds."""
-    if settings.precision == "mixed_bfloat16":
-        return Choices()
+    if choose_precision(settings) == "mixed_bfloat16":
+        return override_choices(settings, Choices())
     passes = settings.optimizer.iterations * settings.optimizer.passes
     return override_choices(settings, tuning.choose(network, height, width, pictures * passes))
 
 
 def override_choices(settings: Settings, choices: Choices) -> Choices:
-    """Return the choices, with the kind of convolutions that the settings prescribe, if any."""
+    """Return the choices, with the precision, and with the kind of convolutions that the settings prescribe, if any."""
     winograd_from = {"auto": choices.winograd_from, "direct": None, "winograd": 0}
-    return replace(choices, winograd_from=winograd_from[settings.convolutions])
+    precision = choose_precision(settings)
+    return replace(choices, winograd_from=winograd_from[settings.convolutions], precision=precision)
 
 
 def rewrite_network(network: Network, settings: Settings, choices: Choices) -> Network:
-    """Replace layers of the network as the settings and the choices require: bfloat16, or Winograd's algorithm."""
-    if settings.precision == "mixed_bfloat16":
+    """Compute the network as the settings and the choices require: its precision, and Winograd's algorithm."""
+    precision = choices.precision or choose_precision(settings)
+    if precision == "mixed_bfloat16":
         return replace(network, model=in_bfloat16(network.model))
+    network = replace(network, tf32=precision == "tf32")
     if choices.winograd_from is None:
         return network
     model = with_winograd(network.model, choices.winograd_from)

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ from dreamscripts.networks.graph import is_channels_first
 from dreamscripts.networks.layers import describe_layers
 from dreamscripts.networks.network import Network
 from dreamscripts.networks.rewrite.winograd import WinogradConv2D, gain, transformed_weights
+from dreamscripts.settings.schema import Precision
 
 # Smallest number of multiplications in a run's forward passes for which a trial is made: 14 passes of VGG16 at 800×800,
 # or 56 at 400×400. A trial takes about as long as one pass at 800×800. It is made once, and later runs use its result.
@@ -57,17 +58,19 @@ class Trial:
 class Choices:
     """The algorithms of a run. 3×3 convolutions with a gain of at least `winograd_from` use Winograd's algorithm.
 
-    With None, no convolution uses it. `trials` are the measurements behind the choice, if they were made.
+    With None, no convolution uses it. `trials` are the measurements behind the choice, if they were made. `precision`
+    is that of the network. With None, it is the one that the settings ask for.
     """
 
     xla: bool = False
     winograd_from: float | None = None
     trials: tuple[Trial, ...] = ()
+    precision: Precision | None = None
 
     @classmethod
     def read(cls, record: Mapping) -> "Choices":
         """Make choices from a `record()`. Raises KeyError, TypeError or ValueError if it is not valid."""
-        smallest = record["winograd_from"]
+        smallest, precision = record["winograd_from"], record.get("precision")
         trials = tuple(Trial(**trial) for trial in record["trials"])
         numbers = [seconds for trial in trials for seconds in (trial.direct, trial.winograd)]
         numbers += [] if smallest is None else [smallest]
@@ -75,7 +78,9 @@ class Choices:
             raise TypeError("the choices have values of other types")
         if any(isinstance(number, bool) or not 0 <= number < math.inf for number in numbers):
             raise ValueError("the choices have numbers that are negative or infinite")
-        return cls(record["xla"], None if smallest is None else float(smallest), trials)
+        if precision not in (None, *get_args(Precision)):
+            raise ValueError(f"the choices have the precision {precision!r}")
+        return cls(record["xla"], None if smallest is None else float(smallest), trials, precision)
 
     def record(self) -> dict:
         """Return these choices for JSON."""

@@ -16,7 +16,7 @@ from dreamscripts.errors import OutputError, SettingsError
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.runs.records import Damaged, Record, check_plain_file
 from dreamscripts.settings.loading import parse_toml
-from dreamscripts.settings.schema import Settings
+from dreamscripts.settings.schema import Precision, Settings
 
 NOT_FINITE = {str(value): value for value in (math.inf, -math.inf, math.nan)}
 
@@ -79,6 +79,8 @@ class ChoicesRecord(Record):
     xla: bool
     winograd_from: Seconds | None
     trials: list[LayerTimes] = Field(default_factory=list)
+    precision: Precision | None = None
+    """What precision = "auto" became. Older versions did not write it, and had no "auto"."""
 
 
 class RunRecord(Record):

@@ -1,9 +1,13 @@
 """What the machine tells, also if it tells nonsense."""
 
 import sys
+from types import SimpleNamespace
+from unittest.mock import patch
 
+import keras
 import psutil
 import pytest
+from conftest import BACKENDS
 
 from dreamscripts.backends import host
 
@@ -43,3 +47,35 @@ def test_a_damaged_description_of_the_processor_is_no_error(tmp_path, monkeypatc
     (tmp_path / "cpuinfo").write_bytes(content)
     monkeypatch.setattr(host, "Path", lambda name: tmp_path / "cpuinfo")
     assert host.machine()["processor"] == host.processor() == (host.platform.processor() or host.platform.machine())
+
+
+def has_bfloat16_by_capability():
+    """What a backend says of GPUs with these compute capabilities, and of one without."""
+    found = []
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        for details in ({"compute_capability": (9, 0)}, {"compute_capability": (7, 5)}, {}):
+            with (
+                patch.object(tf.config, "list_physical_devices", lambda kind: ["a GPU"]),
+                patch.object(tf.config.experimental, "get_device_details", lambda gpu, found=details: found),
+            ):
+                found.append(host.backend().has_bfloat16())
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        for details in ({"compute_capability": "9.0"}, {"compute_capability": "7.5"}, {}):
+            with patch.object(jax, "devices", lambda found=details: [SimpleNamespace(**found)]):
+                found.append(host.backend().has_bfloat16())
+    else:
+        import torch
+
+        for capability in ((9, 0), (7, 5), (0, 0)):
+            with patch.object(torch.cuda, "get_device_capability", lambda found=capability: found):
+                found.append(host.backend().has_bfloat16())
+    return found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_bfloat16_needs_a_gpu_that_has_it(backend, on_backend):
+    assert on_backend(backend, has_bfloat16_by_capability) == [True, False, False]

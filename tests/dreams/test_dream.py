@@ -1,3 +1,4 @@
+import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,11 +9,11 @@ import pytest
 from conftest import changed
 from keras import ops
 
-from dreamscripts.backends import compiling
+from dreamscripts.backends import compiling, host
 from dreamscripts.dreams import dream as dreaming
 from dreamscripts.dreams import prepare
 from dreamscripts.dreams.dream import dream
-from dreamscripts.dreams.prepare import build_evaluator, open_network
+from dreamscripts.dreams.prepare import build_evaluator, choose, open_network
 from dreamscripts.errors import Diverged, NetworkError, PictureError, SettingsError
 from dreamscripts.images.resizing import bilinear, fit, noise
 from dreamscripts.losses.layers import LayerMean
@@ -23,6 +24,7 @@ from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.objective.fourier import FourierEvaluator
 from dreamscripts.objective.protocol import evaluate_at
 from dreamscripts.optimizers.protocol import OptimizerResult
+from dreamscripts.runs.run import resume, run
 from dreamscripts.settings.built_from import BUILT_FROM
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Feature
@@ -522,6 +524,57 @@ def test_the_backend_is_told_of_xla_and_tf32(precision, xla, settings, monkeypat
     evaluator = build_evaluator(open_network(settings), settings, 24, 32, choices=Choices(xla=xla))
     evaluator.compiled(evaluate_at, (24, 32, 3))
     assert told == [(xla, precision == "tf32")]
+
+
+def pretend_gpu(monkeypatch, has_bfloat16):
+    monkeypatch.setattr(host, "on_gpu", lambda: True)
+    monkeypatch.setattr(host, "free_on_gpu", lambda: 10**10)
+    monkeypatch.setattr(host.backend(), "has_bfloat16", lambda: has_bfloat16)
+
+
+def precision_of(evaluator):
+    """How an evaluator computes: the type of the network's layers, and whether TF32 is allowed."""
+    return evaluator.network.model.layers[-1].compute_dtype, evaluator.network.tf32
+
+
+@pytest.mark.parametrize(
+    ("has_bfloat16", "convolutions", "expected", "computed"),
+    [
+        (None, "auto", "float32", ("float32", False)),
+        (True, "auto", "mixed_bfloat16", ("bfloat16", False)),
+        (True, "direct", "mixed_bfloat16", ("bfloat16", False)),
+        (True, "winograd", "float32", ("float32", False)),
+        (False, "auto", "tf32", ("float32", True)),
+    ],
+)
+def test_the_machine_chooses_the_precision_if_the_settings_do_not(
+    has_bfloat16, convolutions, expected, computed, settings, monkeypatch
+):
+    if has_bfloat16 is not None:
+        pretend_gpu(monkeypatch, has_bfloat16)
+    settings = changed(settings, convolutions=convolutions)
+    assert settings.precision == "auto"
+    network = open_network(settings)
+    choices = choose(network, settings, 24, 32)
+    assert choices.precision == expected
+    for given in (choices, Choices()):
+        assert precision_of(build_evaluator(network, settings, 24, 32, choices=given)) == computed
+    assert choose(network, changed(settings, precision="float32"), 24, 32).precision == "float32"
+
+
+def test_a_resumed_run_keeps_the_precision_of_the_machine_where_it_began(settings, photo, tmp_path, monkeypatch):
+    """It began on a GPU and goes on without one."""
+    built = []
+    build = prepare.build_evaluator
+    monkeypatch.setattr(prepare, "build_evaluator", lambda *a, **how: built.append(build(*a, **how)) or built[-1])
+    with monkeypatch.context() as with_gpu:
+        pretend_gpu(with_gpu, True)
+        for _ in run(photo, settings, tmp_path / "run"):
+            break
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["choices"]["precision"] == "mixed_bfloat16"
+    list(resume(tmp_path / "run"))
+    list(run(photo, settings, tmp_path / "here"))
+    assert [precision_of(one) for one in built] == [("bfloat16", False)] * 2 + [("float32", False)]
 
 
 def test_a_loss_takes_the_place_of_features_and_penalties(picture, ascent):

@@ -97,7 +97,7 @@ tables = st.fixed_dictionaries(
         "seed": st.integers(0, 3),
         "measure": measures,
         "convolutions": st.sampled_from(("auto", "direct", "winograd")),
-        "precision": st.sampled_from(("float32", "tf32", "mixed_bfloat16")),
+        "precision": st.sampled_from(("auto", "float32", "tf32", "mixed_bfloat16")),
         "penalties": st.dictionaries(st.sampled_from([*PENALTIES]), weights, max_size=3),
         "jitter": st.fixed_dictionaries(
             {},
