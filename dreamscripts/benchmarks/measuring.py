@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dreamscripts.backends.startup import ONEDNN, keep_onednn
-from dreamscripts.benchmarks.other_programs import OTHERS, excluded_programs
+from dreamscripts.benchmarks.other_programs import OTHERS, Program, excluded_programs
 from dreamscripts.benchmarks.process import MeasuringError, Worker
 from dreamscripts.benchmarks.scoreboard import Iteration, Product, Result, Scoreboard, Size
 from dreamscripts.settings.schema import Settings
@@ -26,11 +26,11 @@ OURS = "dreamscripts"
 MATRICES = "NumPy"
 PLAIN_WAY, NO_ONEDNN_WAY, XLA_WAY = "without changes", "without oneDNN", "with XLA"
 
-# The largest relative differences of loss and gradient. If two values in a max pooling, or a value and 0 in a ReLU, are
-# almost equal, rounding decides which position gets the gradient. The gradient of VGG16 in float32 therefore differs by
-# 1e-3 from that in float64 with any program. If a program computes another loss, its differences are larger than the
-# tolerances for every picture.
-TOLERANCES = (1e-5, 1e-2)
+# The largest relative differences of loss and gradient, by precision. If two values in a max pooling, or a value and 0
+# in a ReLU, are almost equal, rounding decides which position gets the gradient. The gradient of VGG16 in float32
+# therefore differs by 1e-3 from that in float64 with any program. If a program computes another loss, its differences
+# are larger than the tolerances for every picture.
+TOLERANCES = {"float32": (1e-5, 1e-2), "tf32": (1e-3, 1e-1), "mixed_bfloat16": (1e-2, 0.5)}
 PICTURES = 3
 PAUSE = 0.05  # seconds before each pass, so that the idle threads of the previous program stop spinning
 PASSES_OF_A_SIZE = 3
@@ -72,6 +72,8 @@ def measure(
         task: dict[str, Any] = {"settings": settings.model_dump(mode="json"), "weights": f"{folder}/weights.npz"}
         with Worker("the weights", "preparing", task | {"sides": [settings.side, *sizes]}) as preparing:
             prepared = preparing.start()
+        settings = settings.model_copy(update={"precision": prepared["precision"]})
+        task["settings"] = settings.model_dump(mode="json")
         task |= {"side": settings.side, "limits": prepared["limits"], "chain": prepared["chain"]}
         fastest, ways = _try_ways(task, on_step) if settings.side >= SMALLEST_TRIAL else ({}, {})
         task |= fastest
@@ -102,29 +104,35 @@ def _measure_programs(
 
     With `keep`, later runs on this machine use the choices of the task.
     """
-    programs = {OURS: ("ours", {}), **{name: how for name, how in OTHERS.items() if name not in excluded}}
+    programs = {OURS: Program("ours"), **{name: one for name, one in OTHERS.items() if name not in excluded}}
     excluded = dict(excluded)
     workers: dict[str, Worker] = {}
     about: dict[str, dict[str, Any]] = {}
     with ExitStack() as processes:
 
-        def start(name: str, module: str, environment: Mapping[str, str | None]) -> Worker:
-            worker = processes.enter_context(Worker(name, module, task, environment))
+        def start(name: str, program: Program) -> Worker:
+            worker = processes.enter_context(Worker(name, program.module, {**task, **program.how}, program.environment))
             about[name] = worker.start()
             return worker
 
-        for name, (module, environment) in programs.items():
-            on_step(f"starting {name}", len(workers), len(programs))
-            workers[name] = start(name, module, environment)
+        for number, (name, program) in enumerate(programs.items()):
+            on_step(f"starting {name}", number, len(programs))
+            try:
+                workers[name] = start(name, program)
+            except MeasuringError as error:
+                if name == OURS:
+                    raise
+                excluded[name] = str(error)
         on_step("comparing losses and gradients", 0, 1)
-        errors = _errors(workers, folder)
-        for name in [name for name in workers if not _agree(errors[name])]:
+        tolerances = TOLERANCES[task["settings"]["precision"]]
+        errors = _errors(workers, folder, tolerances)
+        for name in [name for name in workers if not _agree(errors[name], tolerances)]:
             loss, gradient = errors[name]
             excluded[name] = f"its loss differs by {loss:.0e} and its gradient by {gradient:.0e}"
             del workers[name]
 
         multipliers = {name: worker for name, worker in workers.items() if name != OURS}
-        multipliers[MATRICES] = start(MATRICES, "matrices", {})
+        multipliers[MATRICES] = start(MATRICES, Program("matrices"))
         device = about[OURS]["device"][:3]
         multipliers = {name: worker for name, worker in multipliers.items() if about[name]["device"][:3] == device}
         replies, products = _alternate(workers, multipliers, passes, on_step)
@@ -177,14 +185,16 @@ def _try_ways(task: Mapping[str, Any], on_step: OnStep) -> tuple[dict[str, Any],
                 start(NO_ONEDNN_WAY, {"onednn": False, "choices": choices})
             start(XLA_WAY, {"onednn": True, "choices": choices | {"xla": True}})
         replies, _ = _alternate(workers, {}, PASSES_OF_A_WAY, lambda *step: None)
-    seconds = {name: median(reply["seconds"] for reply in replies[name]) for name in ways}
+    seconds = {name: median(reply["on_device"] for reply in replies[name]) for name in ways}
     fastest = min(seconds, key=seconds.__getitem__)
     if seconds[fastest] > CLEARLY * seconds[PLAIN_WAY]:
         fastest = PLAIN_WAY
     return ways[fastest], seconds
 
 
-def _errors(workers: Mapping[str, Worker], folder: Path) -> dict[str, tuple[float, float]]:
+def _errors(
+    workers: Mapping[str, Worker], folder: Path, tolerances: tuple[float, float]
+) -> dict[str, tuple[float, float]]:
     """Return the relative differences between the loss and gradient of each program and those of dreamscripts.
 
     For each program, one picture after another is compared, at most PICTURES, until both differences are within the
@@ -197,7 +207,7 @@ def _errors(workers: Mapping[str, Worker], folder: Path) -> dict[str, tuple[floa
 
     errors = dict.fromkeys(workers, (np.inf, np.inf)) | {OURS: (0.0, 0.0)}
     for number in range(PICTURES):
-        if not (differing := [name for name in workers if not _agree(errors[name])]):
+        if not (differing := [name for name in workers if not _agree(errors[name], tolerances)]):
             break
         loss, gradient = evaluate(OURS, number)
         for name in differing:
@@ -207,8 +217,8 @@ def _errors(workers: Mapping[str, Worker], folder: Path) -> dict[str, tuple[floa
     return errors
 
 
-def _agree(errors: tuple[float, float]) -> bool:
-    return all(error <= most for error, most in zip(errors, TOLERANCES, strict=True))  # NaN never agrees
+def _agree(errors: tuple[float, float], tolerances: tuple[float, float]) -> bool:
+    return all(error <= most for error, most in zip(errors, tolerances, strict=True))  # NaN never agrees
 
 
 def _alternate(
@@ -237,11 +247,12 @@ def _alternate(
 def _result(
     name: str, replies: Mapping[str, list[dict]], errors: tuple[float, float], about: Mapping[str, Any]
 ) -> Result:
-    seconds = {program: [reply["seconds"] for reply in replies[program]] for program in (name, OURS)}
+    on_device = {program: [reply["on_device"] for reply in replies[program]] for program in (name, OURS)}
     return Result(
         name=name,
-        seconds=seconds[name],
-        ratios=[ours / other for ours, other in zip(seconds[OURS], seconds[name], strict=True)],
+        on_device=on_device[name],
+        seconds=[reply["seconds"] for reply in replies[name]],
+        ratios=[ours / other for ours, other in zip(on_device[OURS], on_device[name], strict=True)],
         loss_error=errors[0],
         gradient_error=errors[1],
         peak_mib=replies[name][0]["peak_mib"],  # before the matrices need memory

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from dreamscripts.benchmarks.program import Passes, Requests, Task, serve
+from dreamscripts.benchmarks.program import OnDevice, Passes, Requests, Task, serve
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Octaves
 
@@ -36,15 +36,16 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
         choices = choose(network, settings, side, side)
     evaluator = build_evaluator(network, settings, side, side, choices=override_choices(settings, choices))
     tiles = evaluator.exact or settings.tiles
+    size = tiles.size if tiles and tiles.size and tiles.size < side else None
     start_up = time.perf_counter() - started
-    passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)))
+    passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)), _on_device(evaluator, settings, size))
     about = {
         "device": host.device(),
         "versions": host.versions(),
         "choices": choices.record(),
         "onednn": compiling.onednn(),
         "xla_is_open": compiling.leaves_xla_open(),
-        "tiles": tiles.size if tiles and tiles.size and tiles.size < side else None,  # pixels; None: a single pass
+        "tiles": size,  # pixels; None: a single pass
         "start_up": start_up,
         "first_pass": passes.seconds_of_first,
         "mib_before": passes.mib_before,
@@ -59,6 +60,22 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
         return _time_iteration(evaluator, settings.model_copy(update={"octaves": Octaves(), "size": side}), passes)
 
     return about, {"keep": keep, "compare": passes.compare, "pass": passes.time_pass, "iterate": iterate}
+
+
+def _on_device(evaluator: "Evaluator", settings: Settings, tiles: int | None) -> OnDevice:
+    """Return the compiled pass for pictures on the device. With tiles, the evaluator adds them up."""
+    from dreamscripts.backends import compiling
+    from dreamscripts.backends.lazy_keras import ops
+    from dreamscripts.losses.build import build_loss
+
+    network, loss = evaluator.network, build_loss(settings, evaluator.network)
+    variables = [*network.model.variables, *loss.variables]
+    run = compiling.compile_pass(lambda x: loss(x, network.features(x)), variables, evaluator.xla, network.tf32)
+    return OnDevice(
+        put=lambda x: ops.convert_to_tensor(x[None]),
+        start=evaluator.gradient if tiles else lambda x: run(x)[1],
+        wait=lambda gradient: ops.convert_to_numpy(gradient[0, 0, 0]),
+    )
 
 
 def _time_iteration(evaluator: "Evaluator", settings: Settings, passes: Passes) -> dict[str, Any]:

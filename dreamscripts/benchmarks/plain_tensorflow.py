@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dreamscripts.benchmarks.process import MeasuringError
-from dreamscripts.benchmarks.program import Passes, Requests, Task, random_matrices, serve, timed_product
+from dreamscripts.benchmarks.program import OnDevice, Passes, Requests, Task, random_matrices, serve, timed_product
 from dreamscripts.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Requests]:
     import tensorflow as tf
 
     settings, side = Settings.model_validate(task["settings"]), task["side"]
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(settings.precision == "tf32")
     loss_and_gradient = _compile(_build_model(settings, task["weights"]), settings, side)
 
     def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -37,7 +37,12 @@ def open_plain_tensorflow(task: Task) -> tuple[dict[str, Any], Requests]:
         return lambda: multiply().numpy()
 
     start_up = time.perf_counter() - started
-    passes = Passes(task, evaluate)
+    on_device = OnDevice(
+        put=lambda x: tf.constant(x[None]),
+        start=lambda x: loss_and_gradient(x)[1],
+        wait=lambda gradient: gradient[0, 0, 0].numpy(),
+    )
+    passes = Passes(task, evaluate, on_device)
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     about = {
         "device": device,

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
     """Write the weights of the task's network to the task's file, and describe the network.
 
-    `chain` lists its layers for PyTorch. `not_keras` and `not_a_chain` say why plain Keras or PyTorch cannot run it,
-    and are empty if they can. Raises NetworkError, and PictureError if one of the task's sizes is too small.
+    `precision` is that of the settings on this machine. `chain` lists the layers of the network for PyTorch.
+    `not_keras` and `not_a_chain` say why plain Keras or PyTorch cannot run it, and are empty if they can. Raises
+    NetworkError, and PictureError if one of the task's sizes is too small.
     """
     settings = Settings.model_validate(task["settings"])
     start_keras()
     import keras
 
-    from dreamscripts.dreams.prepare import open_network
+    from dreamscripts.dreams.prepare import choose_precision, open_network
     from dreamscripts.networks.cut import cut
     from dreamscripts.networks.graph import is_channels_first
     from dreamscripts.networks.layers import describe_layers, find_layer
@@ -56,6 +57,7 @@ def prepare(task: Task) -> tuple[dict[str, Any], Requests]:
     chain, not_a_chain = ([], not_keras) if unnamed else describe_chain(part.model.layers)
     about = {
         "backend": keras.backend.backend(),
+        "precision": choose_precision(settings),
         "limits": [limit.tolist() for limit in part.preprocessing.limits],
         "multiplications": part.multiplications(task["sides"][0], task["sides"][0]),
         "chain": chain,

@@ -1,10 +1,12 @@
 """Run a measured program: reply to requests line by line, and time passes and products."""
 
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from dreamscripts.errors import DreamError
 # Sides of the matrices whose product is timed: the smallest fit into a cache, the largest keep all cores busy.
 SIDES = {"CPU": (512, 1024, 2048), "GPU": (2048, 4096, 8192)}
 REPEATS = 3
+IN_A_ROW = 0.3  # seconds of passes on the device before the program waits for them
 
 Task = Mapping[str, Any]
 Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -53,14 +56,31 @@ def noise(task: Task, number: int = 0) -> np.ndarray:
     return x
 
 
+@dataclass(frozen=True)
+class OnDevice:
+    """Passes of a program over pictures that are on its device.
+
+    `put(x)` copies an array (H, W, 3) to the device. `start(picture)` starts a pass and returns its gradient, which
+    stays on the device and may not be computed yet. `wait(gradient)` waits until it is.
+    """
+
+    put: Callable[[np.ndarray], Any]
+    start: Callable[[Any], Any]
+    wait: Callable[[Any], object]
+
+
 class Passes:
     """Passes of a program, with the functions for requests about them.
 
-    `evaluate` returns the loss of a picture (H, W, 3) and its gradient, an array of the same shape.
+    `evaluate` returns the loss of a picture (H, W, 3) and its gradient, an array of the same shape. `on_device`
+    computes the same without copying the picture and the gradient.
     """
 
-    def __init__(self, task: Task, evaluate: Evaluate):
+    def __init__(self, task: Task, evaluate: Evaluate, on_device: OnDevice):
         self.evaluate = evaluate
+        self._on_device = on_device
+        self._in_a_row = 1
+        self._pictures: list[Any] = []
         self._task = task
         self.mib_before = resident_mib()
         self.x = noise(task)
@@ -75,15 +95,36 @@ class Passes:
         return {"loss": loss}
 
     def time_pass(self) -> dict[str, Any]:
-        """Time one more pass, with the copying from and to NumPy. Returns seconds and the peak memory so far."""
+        """Time one more pass from NumPy to NumPy, and then passes on the device.
+
+        Returns `seconds` of the first, `on_device` (seconds per pass of the others), and the peak memory so far.
+        """
         self.x = np.roll(self.x, 1, axis=0)  # a different picture, because the evaluator caches the last result
         started = time.perf_counter()
         self.evaluate(self.x)
-        return {"seconds": time.perf_counter() - started, "peak_mib": peak_mib()}
+        seconds = time.perf_counter() - started
+        return {"seconds": seconds, "on_device": self._time_on_device(), "peak_mib": peak_mib()}
+
+    def _time_on_device(self) -> float:
+        """Time passes in a row, with one wait at the end. Returns the seconds per pass."""
+        if not self._pictures:  # two, because the evaluator caches the last result
+            self._pictures = [self._on_device.put(noise(self._task, number)) for number in (0, 1)]
+            self._run_on_device()  # compiles
+            seconds = self._run_on_device()
+            self._in_a_row = min(max(math.ceil(IN_A_ROW / seconds), 1), 100)
+        return self._run_on_device() / self._in_a_row
+
+    def _run_on_device(self) -> float:
+        started = time.perf_counter()
+        for _ in range(self._in_a_row):
+            self._pictures.reverse()
+            gradient = self._on_device.start(self._pictures[0])
+        self._on_device.wait(gradient)
+        return time.perf_counter() - started
 
 
 def timed_product(device: str, product: Product) -> Callable[[int], dict[str, Any]]:
-    """Return the function for the request `multiply`: the best speed of REPEATS products of square float32 matrices.
+    """Return the function for the request `multiply`: the best speed of REPEATS products of square matrices.
 
     `product(side)` makes two matrices and returns a function that multiplies them and waits for the result. Each round
     has another size.

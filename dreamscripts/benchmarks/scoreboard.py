@@ -15,8 +15,9 @@ class Result:
     """The passes of one program. Lists have one entry per pass. The passes of all programs alternate."""
 
     name: str
-    seconds: list[float]
-    ratios: list[float]  # dreamscripts' seconds divided by this program's, in the same round
+    on_device: list[float]  # seconds per pass, picture and gradient on the device
+    seconds: list[float]  # the same from NumPy to NumPy
+    ratios: list[float]  # dreamscripts' time on the device divided by this program's, in the same round
     loss_error: float  # relative difference of its loss from dreamscripts'
     gradient_error: float  # relative difference of its gradient from dreamscripts', in the L2 norm
     peak_mib: float  # maximum resident memory of its process
@@ -26,7 +27,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Product:
-    """The speed at which the program `name` multiplies two float32 matrices of shape (side, side)."""
+    """The speed at which the program `name` multiplies two matrices of shape (side, side)."""
 
     name: str
     side: int
@@ -96,4 +97,4 @@ class Scoreboard:
         """Return a program's speed as a share of the maximum, if it was measured. Counts direct convolutions."""
         if self.maximum is None:
             return None
-        return self.gflop / median(result.seconds) / self.maximum.gflops
+        return self.gflop / median(result.on_device) / self.maximum.gflops

@@ -44,13 +44,13 @@ def plot_scoreboard(board: Scoreboard) -> bytes:
 
 def _draw_programs(axes: "Axes", board: Scoreboard) -> None:
     ours = board.results[0]
-    longest = max(max(result.seconds) for result in board.results)
+    longest = max(max(result.on_device) for result in board.results)
     for row, result in enumerate(board.results):
-        middle = median(result.seconds)
+        middle = median(result.on_device)
         axes.barh(row, middle, height=0.6, color=OURS if result is ours else OTHERS)
         axes.scatter(
-            result.seconds,
-            [row] * len(result.seconds),
+            result.on_device,
+            [row] * len(result.on_device),
             s=22,
             color="black",
             edgecolors="white",
@@ -60,7 +60,7 @@ def _draw_programs(axes: "Axes", board: Scoreboard) -> None:
         label = f"{digits(middle)} s"
         if result is not ours:
             label += f"\ndreamscripts: {median(result.ratios):.2f} times this"
-        axes.text(max(result.seconds) + 0.015 * longest, row, label, va="center", fontsize="small")
+        axes.text(max(result.on_device) + 0.015 * longest, row, label, va="center", fontsize="small")
     axes.set_yticks(range(len(board.results)), [result.name.replace(", ", ",\n") for result in board.results])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
@@ -72,7 +72,7 @@ def _draw_programs(axes: "Axes", board: Scoreboard) -> None:
         axes.text(
             at, 1.01, "at maximum speed", transform=above, ha="center", va="bottom", fontsize="small", color="0.35"
         )
-    axes.set_xlabel("seconds per pass: single passes (dots) and median (bar)")
+    axes.set_xlabel("seconds per pass on the device: each round (dots) and median (bar)")
     settings = board.settings
     name = plot_label(f"{short_name(settings.network)} through {list(settings.features)[-1]}")
     axes.set_title(f"{name}, {settings.size}×{settings.size}", pad=20)

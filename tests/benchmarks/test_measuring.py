@@ -10,22 +10,40 @@ from hypothesis import strategies as st
 
 from dreamscripts.benchmarks import measuring, other_programs
 from dreamscripts.benchmarks.measuring import MATRICES, OURS, measure
-from dreamscripts.benchmarks.other_programs import NO_ONEDNN, OTHERS, TENSORFLOW, TORCH, excluded_programs
+from dreamscripts.benchmarks.other_programs import (
+    CHANNELS_LAST,
+    COMPILED,
+    NO_ONEDNN,
+    OTHERS,
+    TENSORFLOW,
+    TORCH,
+    excluded_programs,
+)
 from dreamscripts.benchmarks.process import MeasuringError
 from dreamscripts.settings.schema import Settings
 
-PREPARED = {"backend": "tensorflow", "not_keras": "", "not_a_chain": ""}
+PREPARED = {"backend": "tensorflow", "precision": "float32", "not_keras": "", "not_a_chain": ""}
 SETTINGS = Settings(features={"block2_conv1": 0.05}, size=64)
 SAME = (-3.0, [3.0, 4.0])  # a loss and a gradient
 
 
 class Machine:
-    """Processes whose passes take the given seconds and whose losses and gradients are the given ones, by name.
+    """Processes whose passes take the given seconds on the device and whose losses and gradients are the given ones.
 
-    `told` holds the task of each process. `asked` lists the requests: process, name and first argument.
+    `others` are the programs to compare with. `told` holds the task of each process. `asked` lists the requests:
+    process, name and first argument.
     """
 
-    def __init__(self, seconds=None, gradients=None, prepared=None, dies="", xla_is_open=True):
+    def __init__(
+        self,
+        seconds=None,
+        gradients=None,
+        prepared=None,
+        dies="",
+        xla_is_open=True,
+        others=(TENSORFLOW, NO_ONEDNN, TORCH),
+    ):
+        self.others = {name: OTHERS[name] for name in others}
         self.seconds = {name: iter(of) for name, of in (seconds or {}).items()}
         self.gradients = gradients or {}
         self.prepared = PREPARED | (prepared or {})
@@ -34,6 +52,7 @@ class Machine:
 
     def measure(self, settings=SETTINGS, passes=3, sizes=(), torch=True, **options):
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(measuring, "OTHERS", self.others)
             patch.setattr(measuring, "PAUSE", 0)
             patch.setattr(measuring, "Worker", lambda *told: Pretender(self, *told))
             patch.setattr(measuring, "keep_onednn", lambda faster: None)
@@ -76,7 +95,7 @@ class Pretender:
         if name == "iterate":
             return {"seconds": 9.0, "passes": 7, "outside": 1.0}
         seconds = next(self.machine.seconds.get(self.name, iter([])), 1.0)
-        return {"seconds": seconds, "peak_mib": 700.0 + len(self.machine.asked)}
+        return {"seconds": seconds + 1, "on_device": seconds, "peak_mib": 700.0 + len(self.machine.asked)}
 
 
 def test_passes_alternate_there_and_back_with_products_in_between():
@@ -101,7 +120,8 @@ def test_a_ratio_is_that_of_passes_made_in_the_same_round(times):
     machine = Machine({OURS: [9.0, *ours], TORCH: [9.0, *theirs]}, prepared={"backend": "jax"})
     first, result = machine.measure(passes=len(times)).results
     assert (first.name, result.name) == (OURS, TORCH)
-    assert (first.seconds, result.seconds) == (list(ours), list(theirs))
+    assert (first.on_device, result.on_device) == (list(ours), list(theirs))
+    assert result.seconds == [one + 1 for one in theirs]
     assert median(result.ratios) == median(a / b for a, b in times)
     assert (result.start_up, result.first_pass) == (1, 2)
     of_torch = [number for number, asked in enumerate(machine.asked) if asked[:2] == (TORCH, "pass")]
@@ -179,10 +199,34 @@ def test_where_the_backend_leaves_nothing_open_there_is_one_way():
     assert machine.told.keys() & set(WAYS) == {WAYS[0]}
 
 
-def test_all_programs_are_measured_if_all_can():
-    scoreboard = Machine().measure()
+def test_all_programs_are_measured_if_all_can(monkeypatch):
+    monkeypatch.setattr(other_programs.shutil, "which", lambda name: name)
+    machine = Machine(others=OTHERS)
+    scoreboard = machine.measure()
     assert scoreboard.excluded == {}
     assert [result.name for result in scoreboard.results] == [OURS, *OTHERS]
+    how = [
+        (machine.told[name]["channels_last"], machine.told[name]["compile"])
+        for name in (TORCH, CHANNELS_LAST, COMPILED)
+    ]
+    assert how == [(False, False), (True, False), (True, True)]
+
+
+def test_a_program_that_does_not_start_is_excluded_with_its_last_words():
+    scoreboard = Machine(dies=TORCH).measure()
+    assert [result.name for result in scoreboard.results] == [OURS, TENSORFLOW, NO_ONEDNN]
+    assert scoreboard.excluded == {TORCH: f"the process of {TORCH} died"}
+    with pytest.raises(MeasuringError, match="dreamscripts died"):
+        Machine(dies=OURS).measure()
+
+
+def test_the_precision_is_that_of_the_settings_on_this_machine():
+    machine = Machine(prepared={"precision": "tf32"}, gradients={TORCH: [(-3.0, [3.0, 4.2])] * 3})
+    scoreboard = machine.measure(changed(SETTINGS, precision="auto"))
+    assert scoreboard.settings.precision == "tf32"
+    assert {machine.told[name]["settings"]["precision"] for name in (OURS, TORCH)} == {"tf32"}
+    assert TORCH not in scoreboard.excluded  # in float32 it would be, see below
+    assert TORCH in Machine(gradients={TORCH: [(-3.0, [3.0, 4.2])] * 3}).measure().excluded
 
 
 def test_excluded_programs_are_not_started():
@@ -209,7 +253,6 @@ def test_all_programs_run_if_all_can(settings, monkeypatch):
         ({"penalties": {"total_variation": 0.1}}, "only dreamscripts has penalties.total_variation"),
         ({"penalties": {"diversity": 0.1}}, "only dreamscripts has penalties.diversity"),
         ({"tiles": {"kind": "tutorial", "size": 64}}, 'tiles.kind = "tutorial" gives another loss'),
-        ({"precision": "tf32"}, 'only dreamscripts has precision = "tf32"'),
     ],
 )
 def test_a_loss_that_the_other_programs_do_not_have_is_measured_without_them(changes, says, settings):
@@ -228,8 +271,12 @@ def test_exact_tiles_are_measured_beside_all(settings, monkeypatch):
     [
         ({"backend": "jax"}, True, dict.fromkeys([TENSORFLOW, NO_ONEDNN], "Keras runs on jax here")),
         ({"not_keras": "it has no such layer"}, True, dict.fromkeys([TENSORFLOW, NO_ONEDNN], "it has no such layer")),
-        ({"not_a_chain": "it branches"}, True, {TORCH: "it branches"}),
-        ({"not_a_chain": "it branches"}, False, {TORCH: "PyTorch is not installed"}),
+        ({"not_a_chain": "it branches"}, True, dict.fromkeys([TORCH, CHANNELS_LAST, COMPILED], "it branches")),
+        (
+            {"not_a_chain": "it branches"},
+            False,
+            dict.fromkeys([TORCH, CHANNELS_LAST, COMPILED], "PyTorch is not installed"),
+        ),
     ],
 )
 def test_programs_that_cannot_run_are_excluded_with_the_reason(prepared, torch, expected, settings, monkeypatch):
@@ -237,8 +284,21 @@ def test_programs_that_cannot_run_are_excluded_with_the_reason(prepared, torch, 
     assert excluded_programs(settings, PREPARED | prepared) == expected
 
 
+def test_compiled_needs_a_compiler(settings, monkeypatch):
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name)
+    monkeypatch.setattr(other_programs.shutil, "which", lambda name: None)
+    assert excluded_programs(settings, PREPARED) == {COMPILED: "torch.compile needs a C++ compiler, and none was found"}
+
+
+def test_plain_tensorflow_has_no_bfloat16(settings, monkeypatch):
+    monkeypatch.setattr(other_programs, "find_spec", lambda name: name)
+    settings = changed(settings, precision="mixed_bfloat16")
+    expected = dict.fromkeys([TENSORFLOW, NO_ONEDNN], "it computes in float32 only")
+    assert excluded_programs(settings, PREPARED) == expected
+
+
 def test_a_size_whose_process_dies_is_reported_and_the_others_are_measured():
     scoreboard = Machine(dies="96×96").measure(sizes=[48, 96])
     small, large = scoreboard.sizes
-    assert (small.seconds, small.died) == ([1.0] * 3, "")
+    assert (small.seconds, small.died) == ([2.0] * 3, "")
     assert (large.seconds, large.died) == ([], "the process of 96×96 died")

@@ -2,12 +2,14 @@
 
 import sys
 from importlib.util import find_spec
+from itertools import pairwise
 
 import keras
 import numpy as np
 import pytest
 from conftest import changed
 
+from dreamscripts.benchmarks import other_programs, program
 from dreamscripts.benchmarks.matrices import open_matrices
 from dreamscripts.benchmarks.ours import open_ours
 from dreamscripts.benchmarks.preparing import prepare
@@ -53,7 +55,7 @@ def other(name):
         pytest.skip("PyTorch is not installed")
     from dreamscripts.benchmarks.plain_torch import open_plain_torch
 
-    return open_plain_torch
+    return lambda task: open_plain_torch({"channels_last": True, "compile": False, **task})
 
 
 def compared(requests, path):
@@ -86,7 +88,44 @@ def test_the_other_programs_find_the_same_loss_and_gradient(name, settings, task
     assert other_gradient.shape == gradient.shape == (side, side, 3)
     assert np.linalg.norm(other_gradient - gradient) <= 2e-5 * np.linalg.norm(gradient)
     assert about["versions"]
-    assert theirs["pass"]()["seconds"] > 0
+    timed = theirs["pass"]()
+    assert timed["seconds"] > 0
+    assert timed["on_device"] > 0
+
+
+@pytest.mark.parametrize(
+    ("precision", "how", "loss_error", "gradient_error"),
+    [
+        ("float32", {"channels_last": False}, 1e-5, 2e-5),
+        ("mixed_bfloat16", {}, 1e-3, 0.1),
+        pytest.param("float32", {"compile": True}, 1e-5, 2e-5, marks=pytest.mark.slow),  # compiling takes long
+    ],
+)
+def test_pytorch_finds_the_same_in_every_layout_and_precision(
+    precision, how, loss_error, gradient_error, task_of, tmp_path
+):
+    if how.get("compile") and not other_programs._has_compiler():
+        pytest.skip("there is no C++ compiler")
+    task = task_of(changed(bad_trip(), precision=precision))
+    _, ours = open_ours(task)
+    _, theirs = other("torch")(task | how)
+    loss, gradient = compared(ours, tmp_path / "gradient.npy")
+    other_loss, other_gradient = compared(theirs, tmp_path / "gradient.npy")
+    assert other_loss == pytest.approx(loss, rel=loss_error)
+    assert np.linalg.norm(other_gradient - gradient) <= gradient_error * np.linalg.norm(gradient)
+
+
+def test_passes_on_the_device_wait_once_and_never_repeat_a_picture(monkeypatch):
+    """Otherwise a program that keeps its last result would seem to need no time."""
+    started, waited = [], []
+    monkeypatch.setattr(program, "IN_A_ROW", 1e9)  # as many as allowed
+    on_device = program.OnDevice(lambda x: float(x[0, 0, 0]), lambda x: started.append(x) or x, waited.append)
+    passes = program.Passes({"side": 4, "limits": [[0] * 3, [1] * 3]}, lambda x: (0.0, x), on_device)
+    timed = passes.time_pass()
+    assert len(started) == 1 + 1 + 100  # to compile, to see how long one takes, and those that count
+    assert all(a != b for a, b in pairwise(started))
+    assert len(waited) == 3
+    assert 0 < timed["on_device"] < timed["seconds"] + 1
 
 
 def test_a_torch_that_cannot_be_imported_is_a_user_error(monkeypatch):
