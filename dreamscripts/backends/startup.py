@@ -12,8 +12,8 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from dreamscripts.backends import cache, host
@@ -28,8 +28,12 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 # Bytes of address space that a small dream needs, measured. It is far more than the memory in use.
 ADDRESSES = {"tensorflow": 2_500_000_000, "jax": 2_000_000_000, "torch": 1_450_000_000}
 THREADS = 16
+# Keras and TensorFlow import these libraries if they are installed, which takes up to a second each, but no command
+# needs what they are imported for.
+UNUSED = ("matplotlib", "IPython", "cv2", "jax")
 # With a wrong value of these variables, the backend ends the process. Its message must not be hidden.
 FLAGS = {"tensorflow": "TF_XLA_FLAGS", "jax": "XLA_FLAGS"}
+XLA_CACHE = "--tf_xla_persistent_cache_directory"  # the first of our own flags
 
 
 def start_keras(onednn: bool | None = None) -> None:
@@ -41,10 +45,11 @@ def start_keras(onednn: bool | None = None) -> None:
     """
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     _check_limits(backend)
+    has_flags = not os.environ.get(FLAGS.get(backend, ""), XLA_CACHE).startswith(XLA_CACHE)  # of the user
     _prepare(measured_onednn() if onednn is None else onednn)
-    stderr = nullcontext() if FLAGS.get(backend, "") in os.environ else hidden_stderr()
+    unused = [library for library in UNUSED if library != backend] if backend in BACKENDS else []
     try:
-        with stderr:
+        with nullcontext() if has_flags else hidden_stderr(), _as_if_missing(unused):
             import keras
 
             if keras.backend.backend() not in BACKENDS:
@@ -126,29 +131,51 @@ def _prepare(onednn: bool) -> None:
     """Set the variables that the backends read when they are imported. Values that the user has set are not changed."""
     os.environ.setdefault(ONEDNN, str(int(onednn)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what stops TensorFlow is also an exception
-    os.environ["MPLBACKEND"] = "agg"  # Keras imports Matplotlib, which refuses unknown names; no command has a window
+    os.environ["MPLBACKEND"] = "agg"  # Matplotlib refuses unknown names; no command has a window
     warnings.filterwarnings("ignore", ".*persistent compilation cache")  # a cache that cannot be written does no harm
-    _set_jax_cache()
+    if folder := _compiled_code():
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")  # many small programs add up
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "torch"))
+        xla = (folder / f"tensorflow-{installed('tensorflow')}").as_posix()
+        flags = f'{XLA_CACHE}="{xla}" --tf_xla_persistent_cache_read_only=false'
+        if '"' not in xla:
+            os.environ.setdefault("TF_XLA_FLAGS", flags)
 
 
-def _set_jax_cache() -> None:
-    """Let JAX save its compiled code, which more than halves the time of the first pass in later runs.
+def _compiled_code() -> Path | None:
+    """Return the folder where backends save compiled code, without old files, or None if it cannot be written.
 
-    TensorFlow's XLA can save its code, too, but then prints pages of warnings on stderr that cannot be turned off.
+    It more than halves the time of the first pass in later runs. Machines that share a home directory may not run each
+    other's code, so there is a folder for each type of processor.
     """
     try:
-        # One folder per processor type: machines that share a home directory may not run each other's code.
         kind = hashlib.sha256(host.processor().encode()).hexdigest()[:8]
-        folder = cache.cache_folder() / f"compiled-{kind}"
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.is_symlink():  # the files that it leads to are not ours
-            return
-        for path in folder.iterdir():
-            if time.time() - path.lstat().st_mtime > KEPT and not path.is_dir():
-                path.unlink(missing_ok=True)
+        top = cache.cache_folder() / f"compiled-{kind}"
+        top.mkdir(parents=True, exist_ok=True)
+        if top.is_symlink():  # the files that it leads to are not ours
+            return None
+        for folder, _, names in os.walk(top):
+            for path in (Path(folder, name) for name in names):
+                with suppress(FileNotFoundError):  # another process may delete files, too
+                    if time.time() - path.lstat().st_mtime > KEPT:
+                        path.unlink()
     except (OSError, RuntimeError):  # no home directory, or one that cannot be written
-        return
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+        return None
+    return top
+
+
+@contextmanager
+def _as_if_missing(libraries: Sequence[str]) -> Iterator[None]:
+    """Let imports of libraries that are not loaded yet fail, as if they were not installed."""
+    hidden = [library for library in libraries if library not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: the import raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        for library in hidden:
+            if sys.modules[library] is None:
+                del sys.modules[library]
 
 
 @contextmanager

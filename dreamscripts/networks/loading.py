@@ -11,6 +11,7 @@ from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.networks.cut import cut
 from dreamscripts.networks.family import check_name, family_of
 from dreamscripts.networks.graph import RewriteError, maker
+from dreamscripts.networks.initial_values import without_initial_values
 from dreamscripts.networks.keras2 import is_by_keras2
 from dreamscripts.networks.model_files import load_whole
 from dreamscripts.networks.network import Network
@@ -60,17 +61,18 @@ def load_network(
 
 
 def build(name: str, weights: str | None = None) -> keras.Model:
-    """Build the complete network called `name` without its top, with Keras's initial weights.
+    """Build the complete network called `name` without its top. Its kernels are zero.
 
     A model from a file keeps the weights in the file. The model is flat (networks/graph.py). `weights` has an effect
     only for a network whose structure comes from the file of its weights (googlenet): it is the path of the file, or
     None or "imagenet" for the published file.
     """
     check_name(name)
-    with plain_keras():
-        if is_model_file(name):
+    if is_model_file(name):
+        with plain_keras():
             return _load_model(Path(name))
-        family = family_of(name)
+    family = family_of(name)
+    with plain_keras(), without_initial_values():
         if family.from_weights and weights not in (None, "imagenet"):
             return family.from_weights(name, weights)
         return family.build(name)
@@ -82,7 +84,7 @@ def _from_family(name: str, weights: str | None, seed: int) -> keras.Model:
     if weights == "imagenet" and not family.imagenet:
         raise _no_imagenet(name)
     if weights in (None, "imagenet"):
-        with plain_keras():
+        with plain_keras(), without_initial_values():
             return family.trained(name)
     model = build(name, weights)
     return model if family.from_weights else _weighted(model, weights, seed)

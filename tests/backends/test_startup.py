@@ -24,26 +24,32 @@ def compile_in_a_process(backend, home):
     """What a process that compiles with XLA prints, the answer and its stderr; and the files that are kept then."""
     env = os.environ | {"KERAS_BACKEND": backend, "XDG_CACHE_HOME": str(home)}
     env |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    env.pop("JAX_COMPILATION_CACHE_DIR", None)
-    env.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    for name in ("JAX_COMPILATION_CACHE_DIR", "TF_XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL"):
+        env.pop(name, None)
     done = subprocess.run([sys.executable, "-c", COMPILE], env=env, capture_output=True, text=True, check=True)
-    kept = sorted(path.name for path in home.glob("dreamscripts/*/*") if "atime" not in path.name)
+    files = (path for path in home.glob("dreamscripts/**/*") if path.is_file())
+    kept = sorted(path.name for path in files if "atime" not in path.name)
     return float(done.stdout), done.stderr, kept
 
 
-@pytest.mark.skipif("jax" not in BACKENDS, reason="JAX is not installed")
-def test_what_jax_compiles_is_loaded_by_the_next_process_without_a_word(tmp_path):
-    """The second process adds nothing to what is kept."""
-    first = compile_in_a_process("jax", tmp_path / "a home")
-    assert compile_in_a_process("jax", tmp_path / "a home") == first
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "torch"])
+def test_what_is_compiled_is_loaded_by_the_next_process_without_a_word(backend, tmp_path):
+    """The second process adds nothing to what is kept. The folder has a blank and a quote in its name."""
+    first = compile_in_a_process(backend, tmp_path / "a person's home")
+    assert compile_in_a_process(backend, tmp_path / "a person's home") == first
     _, stderr, kept = first
     assert stderr == ""
     assert kept
 
 
-def test_of_what_tensorflow_compiles_nothing_is_kept(tmp_path):
-    _, *said_and_kept = compile_in_a_process("tensorflow", tmp_path / "a home")
-    assert said_and_kept == ["", []]
+def test_a_process_started_by_a_command_is_as_silent(command_start):
+    """It inherits the variables, and must not take them for those of the user, whose mistakes must be seen."""
+    command_start()
+    program = "from dreamscripts.backends import startup; startup.start_keras()"
+    for flags, silent in ((os.environ["TF_XLA_FLAGS"], True), ("--tf_xla_no_such_flag=1", False)):
+        env = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_XLA_FLAGS": flags}
+        done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+        assert (done.stderr == "") == silent
 
 
 def test_a_backend_without_gradients_is_refused(command):
@@ -57,7 +63,7 @@ import os, sys
 before = dict(os.environ)
 from dreamscripts import Evaluator, run
 changed = {key for key in os.environ if os.environ[key] != before.get(key)}
-print(sorted(key for key in changed if key.startswith(("TF_ENABLE", "TF_XLA", "JAX"))))
+print(sorted(key for key in changed if key.startswith(("TF_ENABLE", "TF_XLA", "JAX", "TORCH"))))
 """
 
 
@@ -67,10 +73,18 @@ def test_the_library_leaves_its_process_as_it_is():
     assert done.stdout == "[]\n"
 
 
+CACHES = (
+    "JAX_COMPILATION_CACHE_DIR",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TF_XLA_FLAGS",
+)
+
+
 @pytest.fixture
 def command_start(monkeypatch, tmp_path):
     """What the start of a command sets: a function of what the run says of oneDNN."""
-    for variable in (startup.ONEDNN, "TF_CPP_MIN_LOG_LEVEL", "JAX_COMPILATION_CACHE_DIR"):
+    for variable in (startup.ONEDNN, "TF_CPP_MIN_LOG_LEVEL", *CACHES):
         monkeypatch.setenv(variable, "to be restored")
         monkeypatch.delenv(variable)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -104,8 +118,12 @@ def test_what_was_compiled_long_ago_goes(command_start, tmp_path):
     for days in (1, 89, 91, 1000):
         (folder / str(days)).touch()
         os.utime(folder / str(days), (time.time() - days * 86_400,) * 2)
+        (folder / "torch").mkdir(exist_ok=True)
+        (folder / "torch" / f"inner {days}").touch()
+        os.utime(folder / "torch" / f"inner {days}", (time.time() - days * 86_400,) * 2)
     command_start()
-    assert sorted(path.name for path in folder.iterdir()) == ["1", "89"]
+    kept = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert kept == {"1", "89", "inner 1", "inner 89"}
 
 
 def test_a_cache_that_is_a_link_is_not_used(command_start, tmp_path):
@@ -116,10 +134,11 @@ def test_a_cache_that_is_a_link_is_not_used(command_start, tmp_path):
     (tmp_path / "mine" / "old").touch()
     os.utime(tmp_path / "mine" / "old", (0, 0))
     folder.symlink_to(tmp_path / "mine")
-    del os.environ["JAX_COMPILATION_CACHE_DIR"]
+    for variable in CACHES:
+        del os.environ[variable]
     command_start()
     assert (tmp_path / "mine" / "old").exists()
-    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+    assert not os.environ.keys() & {*CACHES}
 
 
 def test_a_library_that_fails_is_named_in_one_line(command_start, monkeypatch):
@@ -154,4 +173,21 @@ def test_a_home_that_cannot_be_written_is_no_hindrance(command_start, monkeypatc
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert command_start() == "1"
-    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+    assert not os.environ.keys() & {*CACHES}
+
+
+LIBRARIES = """
+import sys
+from dreamscripts.backends import startup
+startup.start_keras()
+print(sorted({"matplotlib", "IPython", "cv2", "jax", "tensorflow", "torch"} & sys.modules.keys()))
+import matplotlib.pyplot
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_command_imports_one_backend_and_nothing_that_it_does_not_use(backend):
+    """Also if all of them are installed. Later imports work."""
+    env = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", LIBRARIES], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[backend]}\n"

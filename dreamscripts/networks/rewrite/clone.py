@@ -20,6 +20,7 @@ from dreamscripts.networks.graph import (
     unconnected_copy,
     why_no_graph,
 )
+from dreamscripts.networks.initial_values import without_initial_values
 from dreamscripts.networks.keras2 import LegacyOperator, index
 
 
@@ -79,7 +80,8 @@ def rewrite(
 
         return call
 
-    copies = dict(zip(map(id, model.outputs), call_all(model, [picture], within("")), strict=True))
+    with without_initial_values():
+        copies = dict(zip(map(id, model.outputs), call_all(model, [picture], within("")), strict=True))
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     outputs = keras.tree.map_structure(lambda tensor: copies[id(tensor)], outputs)
     return keras.Model(picture, outputs, name=keras_name(model.name))
