@@ -28,9 +28,9 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it only when it is imported
 # Bytes of address space that a small dream needs, measured. It is far more than the memory in use.
 ADDRESSES = {"tensorflow": 2_500_000_000, "jax": 2_000_000_000, "torch": 1_450_000_000}
 THREADS = 16
-# Keras and TensorFlow import these libraries if they are installed, which takes up to a second each, but no command
-# needs what they are imported for.
-UNUSED = ("matplotlib", "IPython", "cv2", "jax")
+# Keras and TensorFlow import these libraries if they are installed, which takes a second or more for each, but no
+# command needs what they are imported for.
+UNUSED = ("matplotlib", "IPython", "cv2", "jax", "tensorflow")
 # With a wrong value of these variables, the backend ends the process. Its message must not be hidden.
 FLAGS = {"tensorflow": "TF_XLA_FLAGS", "jax": "XLA_FLAGS"}
 XLA_CACHE = "--tf_xla_persistent_cache_directory"  # the first of our own flags
@@ -51,7 +51,9 @@ def start_keras(onednn: bool | None = None) -> None:
     try:
         with nullcontext() if has_flags else hidden_stderr(), _as_if_missing(unused):
             import keras
+            from keras.src.utils import module_utils
 
+            _ = module_utils.tensorflow.available  # Keras remembers it; otherwise a layer's config imports TensorFlow
             if keras.backend.backend() not in BACKENDS:
                 raise ValueError(f"it gives no gradients; use {', '.join(BACKENDS)}")
             host.device()
@@ -135,7 +137,7 @@ def _prepare(onednn: bool) -> None:
     warnings.filterwarnings("ignore", ".*persistent compilation cache")  # a cache that cannot be written does no harm
     if folder := _compiled_code():
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")  # many small programs add up
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # small programs add up to a second
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "torch"))
         xla = (folder / f"tensorflow-{installed('tensorflow')}").as_posix()
         flags = f'{XLA_CACHE}="{xla}" --tf_xla_persistent_cache_read_only=false'

@@ -9,6 +9,13 @@ from conftest import BACKENDS, mistake
 from dreamscripts.backends import startup
 from dreamscripts.errors import DreamError
 
+CACHES = (
+    "JAX_COMPILATION_CACHE_DIR",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TF_XLA_FLAGS",
+)
+
 COMPILE = """
 from dreamscripts.backends import startup
 startup.start_keras()
@@ -23,8 +30,7 @@ print(float(run(np.ones((1, 8, 8, 3), "float32"))[0][0]))
 def compile_in_a_process(backend, home):
     """What a process that compiles with XLA prints, the answer and its stderr; and the files that are kept then."""
     env = os.environ | {"KERAS_BACKEND": backend, "XDG_CACHE_HOME": str(home)}
-    env |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    for name in ("JAX_COMPILATION_CACHE_DIR", "TF_XLA_FLAGS", "TF_CPP_MIN_LOG_LEVEL"):
+    for name in (*CACHES, "TF_CPP_MIN_LOG_LEVEL"):
         env.pop(name, None)
     done = subprocess.run([sys.executable, "-c", COMPILE], env=env, capture_output=True, text=True, check=True)
     files = (path for path in home.glob("dreamscripts/**/*") if path.is_file())
@@ -71,14 +77,6 @@ def test_the_library_leaves_its_process_as_it_is():
     env = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "JAX"))}
     done = subprocess.run([sys.executable, "-c", IMPORT], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-CACHES = (
-    "JAX_COMPILATION_CACHE_DIR",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
-    "TORCHINDUCTOR_CACHE_DIR",
-    "TF_XLA_FLAGS",
-)
 
 
 @pytest.fixture
@@ -180,6 +178,8 @@ LIBRARIES = """
 import sys
 from dreamscripts.backends import startup
 startup.start_keras()
+import keras
+keras.layers.Conv2D(3, 3).get_config()
 print(sorted({"matplotlib", "IPython", "cv2", "jax", "tensorflow", "torch"} & sys.modules.keys()))
 import matplotlib.pyplot
 """
