@@ -38,7 +38,9 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
     tiles = evaluator.exact or settings.tiles
     size = tiles.size if tiles and tiles.size and tiles.size < side else None
     start_up = time.perf_counter() - started
-    passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)), _on_device(evaluator, settings, size))
+    passes = Passes(
+        task, lambda x: (evaluator.loss(x), evaluator.gradient(x)), pass_on_device(evaluator, settings, size)
+    )
     about = {
         "device": host.device(),
         "versions": host.versions(),
@@ -62,8 +64,8 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
     return about, {"keep": keep, "compare": passes.compare, "pass": passes.time_pass, "iterate": iterate}
 
 
-def _on_device(evaluator: "Evaluator", settings: Settings, tiles: int | None) -> OnDevice:
-    """Return the compiled pass for pictures on the device. With tiles, the evaluator adds them up."""
+def pass_on_device(evaluator: "Evaluator", settings: Settings, tiles: int | None = None) -> OnDevice:
+    """Return the compiled pass of the evaluator for pictures on the device. With tiles, the evaluator adds them up."""
     from dreamscripts.backends import compiling
     from dreamscripts.backends.lazy_keras import ops
     from dreamscripts.losses.build import build_loss
