@@ -56,7 +56,7 @@ class Settings(Table):
     """Seed of all random numbers, 0 to 2⁶³ − 1."""
     convolutions: Literal["auto", "direct", "winograd"] = "auto"
     """Algorithm of 3×3 convolutions. "auto" uses Winograd's algorithm for the layers that it makes faster."""
-    precision: Literal["auto"] | Precision = "auto"
+    precision: Literal["auto", Precision] = "auto"
     """Precision of the network. "tf32" and "mixed_bfloat16" are for GPUs. "auto" is "float32" on a CPU. On a GPU, it is
     the fastest precision whose pictures look the same."""
     measure: MeasureName = "l2"

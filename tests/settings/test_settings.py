@@ -298,6 +298,7 @@ def test_a_value_is_found_by_its_dotted_key():
         ({"optimizer.history": 101}, ["optimizer.history", "at most 100"]),
         ({"measure": "l3"}, ["measure", "'l2'"]),
         ({"network": "vgg61"}, ["bad_trip: there is no network called 'vgg61' (did you mean 'vgg"]),
+        ({"precision": "half"}, ["precision = 'half': should be 'auto', 'float32', 'tf32' or 'mixed_bfloat16'"]),
         ({"measure": "means"}, ["measure = 'means': should be ", "did you mean 'mean'"]),
         ({"measure": 3}, ["measure = 3", "text"]),
         ({"features.block4_conv1": {"weight": 1, "measure": "l22"}}, ["features.block4_conv1.measure", "mean 'l2'"]),
