@@ -145,13 +145,15 @@ def _show(board: "Scoreboard", console: "CommandConsole") -> None:
 
 def _print_sheet(sheet: "Sheet", console: "CommandConsole") -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     _, *numbers = zip(*sheet.rows, strict=True)
     table.add_column(sheet.heads[0])  # this column wraps if the terminal is narrow
     for head, cells in zip(sheet.heads[1:], numbers, strict=True):
         wraps = len(head) > max(map(len, cells))
-        table.add_column(head.replace(" ", "\n") if wraps else head, justify="right", no_wrap=True)
+        lines = Text(head.replace(" ", "\n") if wraps else head)  # a Text, because the console shows \n in a str
+        table.add_column(lines, justify="right", no_wrap=True)
     for row in sheet.rows:
         table.add_row(*row)
     console.print_table(table, wrap=True)

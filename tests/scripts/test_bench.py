@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def test_all_programs_find_the_same_and_are_measured_alternately(run_bench):
     assert done.stderr == ""
     report = done.stdout[done.stdout.index("\npocket through block4_conv3, 64×64 pixels") :]
     assert max(map(len, report.splitlines())) <= 80
+    assert "\\n" not in report
     for part in ("machine", "versions", "start-up", "iteration", "maximum", "out/bench.md"):
         assert part in report
 
@@ -67,6 +69,8 @@ def test_all_programs_find_the_same_and_are_measured_alternately(run_bench):
     bench = json.loads((folder / "bench.json").read_text())
     names = [result["name"] for result in bench["results"]]
     assert names[0] == "dreamscripts"
+    rows = [line for line in report.splitlines() if re.search(r"\d s  .*\d s  ", line)]
+    assert [row.split()[0] for row in rows] == [name.split()[0] for name in names]
     assert ("plain tf.function" in names) == ("tensorflow" in bench["versions"])
     assert ("PyTorch" in names) == ("PyTorch channels-last" in names) == bool(find_spec("torch"))
     ours = bench["results"][0]
