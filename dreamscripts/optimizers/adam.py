@@ -25,6 +25,11 @@ class AdamSettings(UpdateRuleSettings):
     name: Literal["adam"] = "adam"
     """The optimizer."""
 
+    @property
+    def on_device(self) -> bool:
+        """See OptimizerSettings."""
+        return True
+
 
 @dataclass(frozen=True)
 class Adam:

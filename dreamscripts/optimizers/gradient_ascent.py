@@ -32,6 +32,11 @@ class GradientAscentSettings(UpdateRuleSettings):
     normalise: Literal["mean", "notebook", "std", "none"] = "mean"
     """The divisor of the gradient: mean absolute value (mean, notebook), standard deviation (std), or 1 (none)."""
 
+    @property
+    def on_device(self) -> bool:
+        """See OptimizerSettings."""
+        return True
+
 
 @dataclass(frozen=True)
 class Ascent:

@@ -51,7 +51,7 @@ def test_every_trial_has_exactly_the_passes_of_the_budget_from_the_same_loss(com
         assert trial.passes[0].loss == compared.start_loss
         assert trial.passes[0].terms.keys() == trial.terms.keys() == {"block2_conv1", "dream_l2"}
         assert trial.seconds_per_pass > 0
-        assert trial.mebibytes > 0
+        assert (trial.mebibytes is None) is (trial.optimizer != "lbfgs")  # SciPy's pictures are not on the device
         assert trial.overhead < 1
         seconds = [p.seconds for p in trial.passes]
         assert seconds == sorted(seconds)
