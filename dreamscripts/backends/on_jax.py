@@ -60,3 +60,40 @@ def has_bfloat16() -> bool:
     """Return whether the GPU multiplies matrices in bfloat16. NVIDIA's do from compute capability 8.0 on."""
     major, _, _ = getattr(jax.devices()[0], "compute_capability", "").partition(".")
     return major.isdecimal() and int(major) >= 8
+
+
+def value_and_gradient(f: Callable[[Any], tuple[Any, Any]], x: Any, differentiable: bool) -> tuple[Any, Any]:
+    """Call f and take its gradient, as described in training.py."""
+    (_, others), gradient = jax.value_and_grad(f, has_aux=True)(x)
+    return (others, gradient) if differentiable else jax.lax.stop_gradient((others, gradient))
+
+
+def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[Any], optimizer: Any) -> Callable:
+    """Compile a step of training, as described in training.py."""
+    trainable = [variable for variable in variables if variable.trainable]
+    fixed = [variable for variable in variables if not variable.trainable]
+
+    def loss(values: Sequence[Any], fixed_values: Sequence[Any], *inputs: Any) -> tuple:
+        mapping = [*zip(trainable, values, strict=True), *zip(fixed, fixed_values, strict=True)]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            value, others = loss_of(*inputs)
+        return value, (others, [scope.get_current_value(variable) for variable in fixed])
+
+    @jax.jit
+    def step(values: Sequence[Any], fixed_values: Sequence[Any], state: Sequence[Any], *inputs: Any) -> tuple:
+        with jax.default_matmul_precision("float32"):
+            (value, (others, fixed_values)), gradients = jax.value_and_grad(loss, has_aux=True)(
+                values, fixed_values, *inputs
+            )
+        values, state = optimizer.stateless_apply(state, gradients, values)
+        return value, others, values, fixed_values, state
+
+    def run(*inputs: Any) -> tuple:
+        before = [[variable.value for variable in group] for group in (trainable, fixed, optimizer.variables)]
+        value, others, *after = step(*before, *inputs)
+        for group, values in zip((trainable, fixed, optimizer.variables), after, strict=True):
+            for variable, new in zip(group, values, strict=True):
+                variable.assign(new)
+        return value, others
+
+    return run

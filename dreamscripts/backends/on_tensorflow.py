@@ -97,3 +97,26 @@ def has_bfloat16() -> bool:
     """Return whether the GPU multiplies matrices in bfloat16. NVIDIA's do from compute capability 8.0 on."""
     gpu, *_ = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) >= (8, 0)
+
+
+def value_and_gradient(f: Callable[[Any], tuple[Any, Any]], x: Any, differentiable: bool) -> tuple[Any, Any]:
+    """Call f and take its gradient, as described in training.py."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value, others = f(x)
+    gradient = tape.gradient(value, x)
+    return (others, gradient) if differentiable else tf.nest.map_structure(tf.stop_gradient, (others, gradient))
+
+
+def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[Any], optimizer: Any) -> Callable:
+    """Compile a step of training, as described in training.py."""
+    trainable = [variable for variable in variables if variable.trainable]
+
+    def step(*inputs: Any) -> tuple:
+        with tf.GradientTape() as tape:
+            loss, others = loss_of(*inputs)
+        optimizer.apply(tape.gradient(loss, [variable.value for variable in trainable]), trainable)
+        return loss, others
+
+    compiled = tf.function(step, autograph=False)
+    return lambda *inputs: compiled(*map(tf.convert_to_tensor, inputs))

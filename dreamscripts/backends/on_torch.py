@@ -76,3 +76,28 @@ def free_on_gpu() -> int:
 def has_bfloat16() -> bool:
     """Return whether the GPU multiplies matrices in bfloat16. NVIDIA's do from compute capability 8.0 on."""
     return torch.cuda.get_device_capability() >= (8, 0)
+
+
+def value_and_gradient(f: Callable[[Any], tuple[Any, Any]], x: Any, differentiable: bool) -> tuple[Any, Any]:
+    """Call f and take its gradient, as described in training.py."""
+    x = x.detach().requires_grad_()
+    value, others = f(x)
+    (gradient,) = torch.autograd.grad(value, x, create_graph=differentiable)
+    if differentiable:
+        return others, gradient
+    return keras.tree.map_structure(torch.Tensor.detach, others), gradient
+
+
+def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[Any], optimizer: Any) -> Callable:
+    """Make a step of training, as described in training.py. It is not compiled."""
+    trainable = [variable for variable in variables if variable.trainable]
+
+    def step(*inputs: Any) -> tuple:
+        with _precision(tf32=False):
+            loss, others = loss_of(*map(keras.ops.convert_to_tensor, inputs))
+            gradients = torch.autograd.grad(loss, [variable.value for variable in trainable], allow_unused=True)
+        with torch.no_grad():
+            optimizer.apply(gradients, trainable)
+        return keras.tree.map_structure(torch.Tensor.detach, (loss, others))
+
+    return step

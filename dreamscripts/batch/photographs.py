@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamscripts.errors import PictureError, short
+from dreamscripts.images.file_kinds import ENDINGS
 
-ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".jp2", ".ppm"}
-"""Of the files in a folder that are taken for photographs. A file that is named can have any."""
 LIST = ".txt"
 PATTERN = "*?["
 MOST_BYTES = 100_000_000  # of a list

@@ -3,6 +3,8 @@
 import os
 from typing import BinaryIO, NamedTuple
 
+ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".jp2", ".ppm"}
+"""Of the files in a folder that are taken for photographs. A file that is named can have any."""
 HEAD = 512  # bytes
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif", b"mif1", b"msf1"}
 AVIF = {b"avif", b"avis"}

@@ -15,6 +15,7 @@ from dreamscripts.networks.initial_values import without_initial_values
 from dreamscripts.networks.keras2 import is_by_keras2
 from dreamscripts.networks.model_files import load_whole
 from dreamscripts.networks.network import Network
+from dreamscripts.networks.origin import read_origin
 from dreamscripts.networks.plain_keras import plain_keras
 from dreamscripts.networks.preprocessing_inside import preprocessing_inside
 from dreamscripts.networks.rewrite.clone import rewrite
@@ -37,8 +38,8 @@ def load_network(
 
     `name` is a name in `family.names()` or the path of a model file, `.keras` or `.h5`. For a file, `preprocessing`
     ("caffe", "tf", "torch", "unit" or "none") is the format of its pictures. A model that preprocesses pictures
-    itself does not need it. `weights` is "imagenet", a path, "random" (seeded), or None for the usual weights. Raises
-    NetworkError.
+    itself does not need it, and neither does one that `dreamscripts distil` made. `weights` is "imagenet", a path,
+    "random" (seeded), or None for the usual weights. Raises NetworkError.
     """
     name = from_here(name)  # shorter in messages
     check_name(name)
@@ -46,7 +47,7 @@ def load_network(
         if weights == "imagenet":
             raise _no_imagenet(name)
         model = _weighted(build(name), weights, seed)
-        preprocessing = preprocessing or _found_preprocessing(name, model)
+        preprocessing = preprocessing or _preprocessing_of_origin(name) or _found_preprocessing(name, model)
     else:
         if preprocessing is not None:
             raise NetworkError(f"{name} has its own preprocessing; remove 'preprocessing' from the settings")
@@ -101,6 +102,12 @@ def _weighted(model: keras.Model, weights: str | None, seed: int) -> keras.Model
 
 def _no_imagenet(name: str) -> NetworkError:
     return NetworkError(f"{name} has no ImageNet weights; remove 'weights' to use its own")
+
+
+def _preprocessing_of_origin(name: str) -> str | None:
+    """Return the preprocessing that the metadata of a distilled network names, or None for other files."""
+    origin = read_origin(Path(name))
+    return None if origin is None else origin["preprocessing"]
 
 
 def _found_preprocessing(name: str, model: keras.Model) -> str:

@@ -46,11 +46,14 @@ class Network:
         """The axis of the channels in the tensors of the model: 1 or -1."""
         return 1 if is_channels_first(self.model) else -1
 
-    def features(self, x: Any) -> dict[str, Any]:
-        """Compute {layer: features (N, h, w, c)} of preprocessed pictures (N, H, W, 3), all float32 tensors."""
+    def features(self, x: Any, training: bool = False) -> dict[str, Any]:
+        """Compute {layer: features (N, h, w, c)} of preprocessed pictures (N, H, W, 3), all float32 tensors.
+
+        With `training`, batch normalisation uses the statistics of these pictures, and updates its own.
+        """
         first = is_channels_first(self.model)
         extended = self._extended(x)
-        features = self.model(ops.transpose(extended, (0, 3, 1, 2)) if first else extended, training=False)
+        features = self.model(ops.transpose(extended, (0, 3, 1, 2)) if first else extended, training=training)
         if first:
             features = {name: ops.transpose(f, (0, 2, 3, 1)) for name, f in features.items()}
         if extended is not x:

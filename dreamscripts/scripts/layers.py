@@ -1,8 +1,10 @@
 """`dreamscripts layers NETWORK`: list the layers that a settings file can name under [features]."""
 
 import math
+from pathlib import Path
 
 from dreamscripts.scripts import options
+from dreamscripts.settings.network_names import is_model_file
 
 
 def layers(
@@ -11,7 +13,7 @@ def layers(
 ) -> None:
     """List the layers of NETWORK that can be used under [features], with their receptive fields.
 
-    No weights are downloaded, except for googlenet.
+    No weights are downloaded, except for googlenet. For a network that `distil` made, this also says how.
     """
     from rich.table import Table
 
@@ -22,6 +24,7 @@ def layers(
     start_keras()
     from dreamscripts.networks.layers import describe_layers
     from dreamscripts.networks.loading import build
+    from dreamscripts.networks.origin import origin_in_words, read_origin
 
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", overflow="fold")
@@ -32,4 +35,8 @@ def layers(
         whole = facts.receptive_field == math.inf
         stride, field = ("", "whole picture") if whole else (str(facts.stride), f"{facts.receptive_field} px")
         table.add_row(facts.name, facts.kind, str(facts.channels), stride, field)
-    options.open_console(quiet=False).print_table(table)
+    console = options.open_console(quiet=False)
+    console.print_table(table)
+    if is_model_file(network) and (origin := read_origin(Path(network))):
+        console.print()
+        console.print(origin_in_words(origin))

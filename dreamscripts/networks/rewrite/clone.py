@@ -26,14 +26,15 @@ from dreamscripts.networks.keras2 import LegacyOperator, index
 
 @dataclass(frozen=True)
 class Substitute:
-    """A layer that replaces another layer, its weights, and a layer that is called after it.
+    """A layer that replaces another layer, its weights, and what is called after it, such as another layer.
 
-    Without `weights`, it gets the weights of the layer that it replaces.
+    Without `weights`, it gets the weights of the layer that it replaces. If it is `new`, it keeps its initial weights.
     """
 
     layer: keras.Layer
     weights: list[np.ndarray] | None = None
-    then: keras.Layer | None = None
+    then: Callable[[Any], Any] | None = None
+    new: bool = False
 
 
 def rewrite(
@@ -75,7 +76,8 @@ def rewrite(
             change = substitutes.get(operation.name) or Substitute(_copied_layer(operation, name, dtype))
             same_arguments = isinstance(change.layer, type(operation))  # takes the same arguments, such as `training`
             output = change.layer(*args, **(kwargs if same_arguments else {}))
-            give_weights(change.layer, operation.get_weights() if change.weights is None else change.weights)
+            if not change.new:
+                give_weights(change.layer, operation.get_weights() if change.weights is None else change.weights)
             return output if change.then is None else change.then(output)
 
         return call

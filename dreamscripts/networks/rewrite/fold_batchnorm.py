@@ -26,7 +26,7 @@ def fold_normalisation(model: keras.Model, keep: set[str]) -> keras.Model:
     for layer in model.layers:
         if norm := pairs.get(layer.name):
             with_bias = type(layer).from_config(layer.get_config() | {"use_bias": True})
-            changed[layer.name] = Substitute(with_bias, _folded(layer, norm))
+            changed[layer.name] = Substitute(with_bias, folded_weights(layer, norm))
             changed[norm.name] = Substitute(keras.layers.Identity(name=norm.name), weights=[])
     return rewrite(model, changed)
 
@@ -49,8 +49,8 @@ def _pairs(model: keras.Model) -> Iterator[tuple[keras.layers.Conv2D, keras.laye
                 yield layer, after[0]
 
 
-def _folded(conv: keras.layers.Conv2D, norm: keras.layers.BatchNormalization) -> list[np.ndarray]:
-    """Compute the kernel and bias that replace both layers."""
+def folded_weights(conv: keras.layers.Conv2D, norm: keras.layers.BatchNormalization) -> list[np.ndarray]:
+    """Compute the kernel and bias that replace a convolution and the batch normalisation after it."""
     kernel, *bias = conv.get_weights()
     *scale_and_centre, mean, variance = (weight.astype(np.float64) for weight in norm.get_weights())
     factor = (scale_and_centre.pop(0) if norm.scale else 1.0) / np.sqrt(variance + norm.epsilon)

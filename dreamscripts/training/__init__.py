@@ -1,0 +1,1 @@
+"""Distillation: teach a small network to dream as a large one does."""
