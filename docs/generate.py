@@ -38,10 +38,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     from mkdocs.structure.files import File
 
     from dreamscripts import Settings
+    from dreamscripts.settings.recipe import Recipe
 
     pages = {
         "reference/settings.md": settings_page(Settings, registries()),
         "reference/named-settings.md": named_settings_page(ROOT / "settings"),
+        "reference/recipes.md": recipes_page(Recipe, ROOT / "settings" / "recipes"),
         "reference/api.md": api_page("dreamscripts"),
     }
     for path, text in pages.items():
@@ -215,6 +217,14 @@ def named_settings_page(folder: Path) -> str:
         "# The named settings files",
         "These files are in the folder `settings`. [The guide](../guide/named-settings.md) says where they come from.",
     ]
+    for path in sorted(folder.glob("*.toml")):
+        parts += [f"## {path.stem}", f"```toml\n{path.read_text('utf-8').strip()}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def recipes_page(model: type[BaseModel], folder: Path) -> str:
+    """Return the reference of recipes: a row for each key, and the complete text of every recipe in `folder`."""
+    parts = ["# Recipes", "[The guide](../guide/distil.md) explains how a small network is taught.", _rows(model)]
     for path in sorted(folder.glob("*.toml")):
         parts += [f"## {path.stem}", f"```toml\n{path.read_text('utf-8').strip()}\n```"]
     return "\n\n".join(parts) + "\n"

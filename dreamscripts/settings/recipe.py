@@ -62,7 +62,7 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _check_dreams(self) -> Self:
-        if self.dreams < self.batch // 2:
+        if 2 * self.dreams < self.batch:
             raise ValueError(f"dreams = {self.dreams} must be at least half of batch = {self.batch}")
         return self
 

@@ -34,8 +34,7 @@ class Trainer:
     """
 
     def __init__(self, pair: Pair, teacher: Network, recipe: Recipe, crops: Callable[..., np.ndarray]):
-        self._recipe, self._student, self._is_new = recipe, pair.student, pair.is_new
-        self._preprocessing = teacher.preprocessing
+        self._recipe, self._is_new, self._preprocessing = recipe, pair.is_new, teacher.preprocessing
         batches = [self.normalised(crops(recipe.batch, i)) for i in range(BATCHES)]
         sizes = channel_sizes(teacher, batches)
         projections = make_projections(teacher, pair.student)

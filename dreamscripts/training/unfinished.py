@@ -6,7 +6,7 @@ from dreamscripts.images.preprocessing import Preprocessing
 
 STEPS = (1.0, 8.0)  # pixel values, the mean change of a picture in a step
 SHIFT = 8  # pixels, the largest shift of a step
-FRESH = 1 / 6  # pictures replaced in a step, as a share of those that grow: so a dream grows for about six steps
+FRESH = 1 / 12  # pictures replaced in a step, as a share of those that grow: so a dream grows for about twelve steps
 
 
 class UnfinishedDreams:

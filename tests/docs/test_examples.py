@@ -7,6 +7,7 @@ import pytest
 
 from dreamscripts import Settings
 from dreamscripts.settings.loading import named, parse_override
+from dreamscripts.settings.recipe import Recipe, named_recipes
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -35,15 +36,25 @@ def test_settings_in_commands_exist():
 
 
 def test_set_options_are_accepted():
-    options = {option for page in PAGES for option in re.findall(r"--set ([a-z][\w.]+=[\w.]+)", page)}
+    lines = [line for page in PAGES for line in page.splitlines() if "dreamscripts distil" not in line]
+    options = {option for line in lines for option in re.findall(r"--set ([a-z][\w.]+=[\w.]+)", line)}
     assert len(options) > 8
     for option in options:
         key, value = parse_override(option)
         assert Settings.load("dreamy", **{key: value}), option  # raises SettingsError if it is not valid
 
 
+def test_recipes_and_their_changes_in_commands_are_accepted():
+    lines = [line for page in PAGES for line in page.splitlines() if "dreamscripts distil" in line]
+    assert len(lines) > 3
+    names = {name for line in lines for name in re.findall(r"--recipe (\w+)", line)}
+    assert names <= set(named_recipes())
+    for option in {option for line in lines for option in re.findall(r"--set ([a-z]\w+=[\w.]+)", line)}:
+        Recipe.load(None, {"network": "vgg16", **dict([parse_override(option)])})
+
+
 @pytest.mark.parametrize(
-    "command", ["dream", "layers", "settings", "visualize", "gallery", "graph", "compare", "movie", "bench"]
+    "command", ["dream", "layers", "settings", "visualize", "gallery", "graph", "compare", "movie", "bench", "distil"]
 )
 def test_every_command_is_in_the_documents(command):
     assert any(f"dreamscripts {command}" in page for page in PAGES)

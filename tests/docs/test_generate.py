@@ -122,3 +122,13 @@ def test_keras_is_not_needed(generate):
         "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'mkdocs')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_recipes_and_their_keys_are_complete(generate):
+    from dreamscripts.settings.recipe import Recipe, named_recipes
+
+    page = generate.recipes_page(Recipe, SCRIPT.parents[1] / "settings" / "recipes")
+    for key in Recipe.model_fields:
+        assert f"| `{key}` | " in page
+    for name in named_recipes():
+        assert f"## {name}\n\n```toml\n# The network `pocket`" in page

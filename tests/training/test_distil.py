@@ -1,10 +1,13 @@
 """Whole trainings of small students: they learn, can be interrupted and continued, and keep what they know."""
 
+import _thread
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
-from small_teachers import chain, save_photographs
+from conftest import BACKENDS
+from small_teachers import as_network, chain, save_photographs
 
 from dreamscripts.errors import Diverged, NetworkError
 from dreamscripts.networks.loading import load_network
@@ -15,6 +18,7 @@ from dreamscripts.training.checkpoint import Checkpoint
 from dreamscripts.training.distil import Distillation
 from dreamscripts.training.photographs import Photographs, find_photographs
 from dreamscripts.training.record import origin_of
+from dreamscripts.training.student import narrow
 
 SMALL = {"width": 0.5, "batch": 4, "crop": 32, "dreams": 4}
 
@@ -62,6 +66,26 @@ def test_a_resumed_training_gives_the_same_weights_as_an_uninterrupted_one(start
         assert np.array_equal(value, found[name]), name
     both = [distillation.finished().model.get_weights() for distillation in (whole, resumed)]
     assert all(np.array_equal(one, other) for one, other in zip(*both, strict=True))
+
+
+def parts_of_two_steps(folder):
+    """The parts of the loss and the agreement in a training of two steps, with the files in a folder."""
+    from dreamscripts.training import agreement
+
+    agreement.SIDE = 48
+    recipe = Recipe.load(None, {"network": str(folder / "teacher.keras"), **SMALL, "steps": 2})
+    training = Distillation(recipe, Photographs(find_photographs(folder / "photos")))
+    moments = list(training.steps())
+    student = training.finished()
+    return [moment.parts for moment in moments], list(training.measure(student).values())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_training_on_every_backend(backend, on_backend, folder, monkeypatch):
+    monkeypatch.setattr(module.agreement, "SIDE", 48)
+    expected, found = parts_of_two_steps(folder), on_backend(backend, parts_of_two_steps, folder)
+    np.testing.assert_allclose(found[0], expected[0], rtol=0.02)
+    np.testing.assert_allclose(found[1], expected[1], atol=0.02)
 
 
 def test_a_student_learns_and_is_as_loud_as_its_teacher(start):
@@ -126,15 +150,9 @@ def test_a_student_from_a_weights_file(start, tmp_path):
     ],
 )
 def test_a_student_that_does_not_fit_is_refused(start, tmp_path, changes, message):
-    from small_teachers import as_network
-
-    from dreamscripts.training.student import narrow
-
     teacher = as_network(chain(), "conv2", "conv3")
     student = narrow(teacher, 0.5, 0, normalised=False)
     if "layers" in changes:
-        import keras
-
         student = keras.Model(student.inputs[0], student.get_layer("conv1").output)
     save_with_origin(student, tmp_path / "other.keras", {"preprocessing": "caffe"})
     with pytest.raises(NetworkError, match=message):
@@ -162,8 +180,6 @@ def test_an_interruption_comes_after_the_step(start, monkeypatch):
 
     def interrupted(self, number, *arguments):
         if number == 2:
-            import _thread
-
             _thread.interrupt_main()
         return made(self, number, *arguments)
 
@@ -181,8 +197,6 @@ def test_a_training_that_diverges_says_so(start):
 
 
 def test_the_size_of_pictures_is_what_the_teacher_takes(start, tmp_path):
-    import keras
-
     for size, message in (((48, 48), None), ((32, 48), "takes pictures of 48×32 only, but training needs squares")):
         inputs = keras.Input((*size, 3))
         x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="conv")(inputs)
