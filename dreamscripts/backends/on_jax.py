@@ -81,7 +81,7 @@ def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[An
 
     @jax.jit
     def step(values: Sequence[Any], fixed_values: Sequence[Any], state: Sequence[Any], *inputs: Any) -> tuple:
-        with jax.default_matmul_precision("float32"):
+        with jax.default_matmul_precision("tensorfloat32"):
             (value, (others, fixed_values)), gradients = jax.value_and_grad(loss, has_aux=True)(
                 values, fixed_values, *inputs
             )

@@ -119,4 +119,9 @@ def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[An
         return loss, others
 
     compiled = tf.function(step, autograph=False)
-    return lambda *inputs: compiled(*map(tf.convert_to_tensor, inputs))
+
+    def run(*inputs: Any) -> tuple:
+        with _precision(tf32=True):
+            return compiled(*map(tf.convert_to_tensor, inputs))
+
+    return run

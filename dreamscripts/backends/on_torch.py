@@ -93,7 +93,7 @@ def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[An
     trainable = [variable for variable in variables if variable.trainable]
 
     def step(*inputs: Any) -> tuple:
-        with _precision(tf32=False):
+        with _precision(tf32=True):
             loss, others = loss_of(*map(keras.ops.convert_to_tensor, inputs))
             gradients = torch.autograd.grad(loss, [variable.value for variable in trainable], allow_unused=True)
         with torch.no_grad():

@@ -27,7 +27,8 @@ def compile_step(
     """Compile a step of training: `step(*inputs) -> (loss, others)` calls `loss_of(*inputs)`, which returns the same.
 
     Then `optimizer` changes those of `variables` that are trainable. `variables` are all variables that `loss_of` reads
-    or assigns. `inputs` are float32 arrays, whose shapes must not change. The results are tensors on the device.
+    or assigns. `inputs` are float32 arrays, whose shapes must not change. The results are tensors on the device. A GPU
+    may round factors to TF32.
     """
     trainable = [variable for variable in variables if variable.trainable]
     if not optimizer.built:

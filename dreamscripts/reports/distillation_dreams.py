@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dreamscripts.dreams.dream import dream
-from dreamscripts.images.files import open_picture
+from dreamscripts.images.files import open_photo, open_picture
 from dreamscripts.images.resizing import fit
 from dreamscripts.settings.schema import Settings
 
@@ -50,7 +50,7 @@ def dream_side_by_side(
     wanted += [(photographs[0], layers[len(layers) // 2])] if len(layers) > 1 else []
     made = []
     for path, layer in wanted:
-        photograph = _square(fit(open_picture(path), SIZE)) if side is None else fit(_square(open_picture(path)), side)
+        photograph = _square(open_photo(path, SIZE).pixels) if side is None else fit(_square(open_picture(path)), side)
         both = [_dreamt(photograph, network, layer, side, on_pass) for network in (teacher, student)]
         made.append(SideBySide(layer, photograph, *both))
     return made

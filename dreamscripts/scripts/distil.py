@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscripts.atomic_files import fitting_name, output_errors
-from dreamscripts.errors import NetworkError, OutputError, PictureError, quoted
+from dreamscripts.errors import Diverged, NetworkError, OutputError, PictureError, quoted
 from dreamscripts.scripts import options, signals
 from dreamscripts.scripts.streams import Stopped
 
@@ -54,8 +54,8 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted 
 
 
 def distil(
+    photos: Photos,
     network: Teacher = None,
-    photos: Photos = ...,  # type: ignore[assignment]  # Typer's way to say that it is required
     recipe: RecipeName = None,
     weights: options.Weights = None,
     student: Student = None,
@@ -181,6 +181,9 @@ def _distil(
             _finish(console, watch, distillation, file)
         except KeyboardInterrupt:
             raise _stopped(distillation, file) from None
+        except Diverged as error:
+            kept = place_of(file).exists()
+            raise Diverged(f"{error} --resume, to continue after the last checkpoint" if kept else str(error)) from None
     _print_bad(console, photographs)
 
 

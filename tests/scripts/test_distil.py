@@ -5,10 +5,12 @@ import pytest
 from conftest import NO_KERAS, mistake
 from small_teachers import chain, save_photographs
 
+from dreamscripts.errors import Diverged
 from dreamscripts.networks.origin import read_origin, save_with_origin
 from dreamscripts.reports import distillation_dreams
 from dreamscripts.scripts.distil_progress import DistilWatch
 from dreamscripts.training import agreement
+from dreamscripts.training import distil as distil_module
 from dreamscripts.training.checkpoint import Checkpoint
 
 SMALL = ["--width", "0.5", "--set", "batch=4", "--set", "crop=32", "--set", "dreams=4"]
@@ -81,6 +83,23 @@ def test_an_interrupted_training_is_continued(command_here, folder, monkeypatch)
     assert "continuing after step 2" in done.stdout
     assert read_origin(folder / "small.keras")["steps"] == 5
     assert not (folder / "small.checkpoint.npz").exists()
+
+
+def test_a_training_that_diverges_can_go_on_with_a_smaller_rate(command_here, folder, monkeypatch):
+    step = distil_module.Trainer.step
+
+    def diverge(self, number, *arguments):
+        if number == 3:
+            raise Diverged("step 3: the loss became infinite or NaN; use a smaller rate, such as --set rate=1e-4")
+        return step(self, number, *arguments)
+
+    monkeypatch.setattr(distil_module, "EVERY", 0)
+    with monkeypatch.context() as diverging:
+        diverging.setattr(distil_module.Trainer, "step", diverge)
+        says = mistake(distil(command_here, "--steps", "4", "-o", "small.keras"))
+    assert says.endswith("such as --set rate=1e-4 --resume, to continue after the last checkpoint")
+    distil(command_here, "--steps", "4", "-o", "small.keras", "--set", "rate=1e-4", "--resume", check=0)
+    assert read_origin(folder / "small.keras")["steps"] == 4
 
 
 def test_a_training_that_is_interrupted_before_its_first_step_writes_nothing(command_here, folder, monkeypatch):
