@@ -142,7 +142,7 @@ def _open(
 
     photographs = Photographs(find_photographs(folder))
     held = len(photographs.held_out)
-    console.print(f"{len(photographs.files)} photographs to teach with, and {held} that are held out for measuring")
+    console.print(f"{len(photographs.files)} photographs to teach with; {held} held out for measuring")
     if not resume:
         return photographs, None
     checkpoint = Checkpoint.read(place_of(file))
@@ -166,15 +166,16 @@ def _distil(
     from dreamscripts.scripts.distil_progress import DistilWatch
 
     with DistilWatch(console) as watch:
-        watch.on_stage("starting Keras")
-        start_keras()
         from dreamscripts.training.checkpoint import place_of
-        from dreamscripts.training.distil import Distillation
 
         try:
+            watch.on_stage("starting Keras")
+            start_keras()
+            from dreamscripts.training.distil import Distillation
+
             distillation = Distillation(recipe, photographs, checkpoint, watch.on_stage, signals.check)
         except KeyboardInterrupt:
-            raise Stopped("stopped before the first step; nothing was written") from None
+            raise _stopped_early(checkpoint) from None
         try:
             for moment in distillation.steps(place_of(file)):
                 watch.on_moment(moment)
@@ -251,15 +252,23 @@ def _stopped(distillation: "Distillation", file: Path) -> Stopped:
     from dreamscripts.training.checkpoint import place_of
 
     if not distillation.step:
-        return Stopped("stopped before the first step; nothing was written")
+        return _stopped_early(None)
     distillation.checkpoint().write(place_of(file))
     measured = [moment.agreement for moment in distillation.curve if moment.agreement]
     _save(distillation, distillation.finished(), measured[-1], file)
+    return Stopped(f"stopped after step {distillation.step}; {file} is the student so far", _how_to_continue())
+
+
+def _stopped_early(checkpoint: "Checkpoint | None") -> Stopped:
+    """Return what to print if no step was made by this command."""
+    if checkpoint is None:
+        return Stopped("stopped before the first step; nothing was written")
+    return Stopped(f"stopped; the training is still at step {checkpoint.record['step']}", _how_to_continue())
+
+
+def _how_to_continue() -> str:
     words = [word for word in sys.argv[1:] if word != "--resume"]
-    return Stopped(
-        f"stopped after step {distillation.step}; {file} is the student so far",
-        f"Continue with: {' '.join(map(quoted, ['dreamscripts', *words]))} --resume",
-    )
+    return f"Continue with: {' '.join(map(quoted, ['dreamscripts', *words]))} --resume"
 
 
 def _print_bad(console: "CommandConsole", photographs: "Photographs") -> None:

@@ -50,7 +50,7 @@ class Recipe(Table):
     dreams: int = Field(384, ge=1, le=100_000)
     """Number of unfinished dreams, at least half of `batch`."""
     rate: Rate | None = None
-    """Highest learning rate of AdamW, above 0, up to 1. Default: 0.003, or 0.0004 to continue with a student."""
+    """Highest learning rate of AdamW, above 0, up to 1. Default: 0.003, or 0.00005 to continue with a student."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all random numbers, 0 to 2⁶³ − 1."""
 
@@ -74,7 +74,7 @@ class Recipe(Table):
     @property
     def highest_rate(self) -> float:
         """The highest learning rate."""
-        return self.rate or (4e-4 if self.student else 3e-3)
+        return self.rate or (5e-5 if self.student else 3e-3)
 
     @classmethod
     def load(cls, name: str | None, changes: Mapping[str, Any]) -> Self:

@@ -65,7 +65,7 @@ class Distillation:
         self._trainer = Trainer(pair, self.teacher, recipe, self._crops)
         side = side_of_pictures(pair.teacher, agreement.SIDE)
         self.held_out = photographs.held_out_pictures(side)
-        on_stage(f"measuring the teacher on {len(self.held_out)} photographs that are held out")
+        on_stage("measuring the teacher on the photographs that are held out")
         x = self._trainer.normalised(self.held_out)
         self.agreement = Agreement(self.teacher, pair.layers, x, check)
         if checkpoint:

@@ -35,7 +35,7 @@ def test_a_student_is_taught_and_dreams(command_here, folder):
     done = distil(command_here, "--steps", "3", "-o", "small.keras", check=0)
     lines = done.stdout.splitlines()
     assert done.stderr == ""
-    assert lines[0] == "5 photographs to teach with, and 1 that are held out for measuring"
+    assert lines[0] == "5 photographs to teach with; 1 held out for measuring"
     assert any(line.startswith("step 1, ") and "agreement conv2 " in line for line in lines)
     assert [line.split()[0] for line in lines[-7:-2]] == ["layer", "conv2", "conv3", "small.keras", "small.html"]
     assert "left out: photos/photo001.png: " in done.stdout
@@ -62,6 +62,10 @@ def test_an_interrupted_training_is_continued(command_here, folder, monkeypatch)
         if moment.step == 2:
             raise KeyboardInterrupt
 
+    def stop_at_the_second_stage(self, stage):
+        if stage != "starting Keras":
+            raise KeyboardInterrupt
+
     with monkeypatch.context() as interrupted:
         interrupted.setattr(DistilWatch, "on_moment", stop_at_the_second)
         stopped = distil(command_here, "--steps", "5", "-o", "small.keras", check=130)
@@ -78,6 +82,11 @@ def test_an_interrupted_training_is_continued(command_here, folder, monkeypatch)
     assert "an interrupted training; add --resume" in mistake(distil(command_here, "--steps", "5", "-o", "small.keras"))
     says = mistake(distil(command_here, "--steps", "5", "--seed", "3", "-o", "small.keras", "--resume"))
     assert "small.keras: this training was started with seed = 0, not 3" in says
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(DistilWatch, "on_stage", stop_at_the_second_stage)
+        stopped = distil(command_here, "--steps", "5", "-o", "small.keras", "--resume", check=130)
+    assert stopped.stderr.splitlines() == ["dreamscripts: stopped; the training is still at step 2", second]
 
     done = distil(command_here, "--steps", "5", "-o", "small.keras", "--resume", check=0)
     assert "continuing after step 2" in done.stdout

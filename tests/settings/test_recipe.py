@@ -30,7 +30,7 @@ def test_the_options_alone_are_a_recipe():
     assert (recipe.width, recipe.most_minutes, recipe.highest_rate, recipe.batch) == (0.5, 20, 0.003, 24)
     assert Recipe.load(None, {"network": "vgg16", "steps": 9}).most_minutes is None
     assert Recipe.load(None, {"network": "vgg16", "steps": 9, "minutes": 3.0}).most_minutes == 3
-    assert Recipe.load(None, {"network": "vgg16", "student": "pocket"}).highest_rate == 0.0004
+    assert Recipe.load(None, {"network": "vgg16", "student": "pocket"}).highest_rate == 5e-5
 
 
 def test_without_a_teacher_there_is_advice():
