@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dreamscripts.backends.compiling import Pass, compile_pass
+from dreamscripts.backends.compiling import Compiled, compile_pass
 from dreamscripts.networks.network import Network
 
 SIDE = 192  # pixels of the photographs
@@ -29,7 +29,7 @@ class Agreement:
         self._teachers = {
             layer: self._directions(run, len(pictures)) for layer, run in _passes(teacher, layers).items()
         }
-        self._students: tuple[Network, dict[str, Pass]] | None = None
+        self._students: tuple[Network, dict[str, Compiled]] | None = None
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -44,7 +44,7 @@ class Agreement:
             for layer, run in self._students[1].items()
         }
 
-    def _directions(self, run: Pass, count: int) -> np.ndarray:
+    def _directions(self, run: Compiled, count: int) -> np.ndarray:
         """Return the gradients of the first `count` pictures, each with the norm 1, float32 (count, H · W · 3)."""
         gradients = []
         for first in range(0, count, BATCH):
@@ -56,10 +56,10 @@ class Agreement:
         return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-30)
 
 
-def _passes(network: Network, layers: Sequence[str]) -> dict[str, Pass]:
+def _passes(network: Network, layers: Sequence[str]) -> dict[str, Compiled]:
     """Compile {layer: pass} for the energy of each layer."""
 
-    def compiled(layer: str) -> Pass:
+    def compiled(layer: str) -> Compiled:
         cut = network.at(layer)
 
         def energy(x: Any) -> Any:
