@@ -23,7 +23,7 @@ RULES = (
     ("gradient_ascent", {"passes": 40, "normalise": "std"}),  # more than one call
     ("adam", {"passes": 4, "parameters": "fourier", "step": 0.05}),
 )
-SEARCHES = ({}, {"max_change": 10}, {"history": 2, "clip": True})
+SEARCHES = ({}, {"max_change": 10}, {"history": 2, "max_change": 5})
 
 
 @cache

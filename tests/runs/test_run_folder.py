@@ -228,8 +228,8 @@ def test_any_loss_leaves_a_valid_record(loss, stopped, monkeypatch):
     monkeypatch.setattr(
         dreaming,
         "dream",
-        lambda picture, settings, *, after, **others: iter(
-            [iterate(3, after.x, 4, loss=loss, terms={"block2_conv1": loss})]
+        lambda picture, settings, *, after, **others: (
+            one for one in [iterate(3, after.x, 4, loss=loss, terms={"block2_conv1": loss})]
         ),
     )
     record = changed(Settings.load(stopped / "settings.toml"), optimizer={"iterations": 4})
@@ -346,9 +346,9 @@ def test_a_state_with_other_numbers_that_could_be_right_is_refused(change, stopp
 @pytest.mark.parametrize(
     ("optimizer", "arrays", "fits"),
     [
-        ({"name": "adam"}, {"first": (), "0": (), "1": (), "2": SHAPE, "3": SHAPE}, True),
-        ({"name": "adam"}, {"first": (), "0": (), "1": (), "2": SHAPE}, False),
-        ({"name": "adam"}, {"first": (), "0": (), "1": (), "2": SHAPE, "3": (48, 64)}, False),
+        ({"name": "adam"}, {"first": (), "steps": (), "mean": SHAPE, "square": SHAPE}, True),
+        ({"name": "adam"}, {"first": (), "steps": (), "mean": SHAPE}, False),
+        ({"name": "adam"}, {"first": (), "steps": (), "mean": SHAPE, "square": (48, 64)}, False),
         ({"name": "adam"}, {}, False),
         ({"name": "gradient_ascent"}, {"first": ()}, True),
         ({"name": "gradient_ascent"}, {"first": (1,)}, False),
