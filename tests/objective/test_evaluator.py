@@ -8,11 +8,13 @@ import pytest
 from keras import ops
 from noise import noise_of
 
+from dreamscripts.backends import host
 from dreamscripts.errors import Diverged
 from dreamscripts.images.preprocessing import PREPROCESSINGS
 from dreamscripts.losses.build import build_loss
 from dreamscripts.losses.term import Term
 from dreamscripts.networks.loading import load_network
+from dreamscripts.objective import tiled_pass
 from dreamscripts.objective import transforms as transforms
 from dreamscripts.objective.evaluator import Evaluator
 from dreamscripts.settings.schema import Settings
@@ -362,6 +364,19 @@ def test_with_tiles_and_rotation_a_tensor_gives_what_its_array_gives(how, networ
     expected = arrays.gradient(x)
     np.testing.assert_allclose(np.array(tensors.gradient(tensor)), expected, atol=1e-5 * np.abs(expected).max())
     assert tensors.passes == 1
+
+
+@pytest.mark.parametrize("tiles", [Tiles(size=8), Tiles(kind="exact", size=24)])
+def test_on_a_gpu_tiles_are_cut_out_of_the_tensor_and_give_the_same(tiles, network, loss, rng, monkeypatch):
+    x = rng.normal(0, 50, (40, 44, 3)).astype(np.float32)
+    how = {"jitter": Jitter(noise=4, shift=5, rotate=10), "tiles": tiles, "seed": 4}
+    on_cpu, on_gpu = (Evaluator(network, loss, **how) for _ in range(2))
+    expected, gradient = on_cpu.terms(x), on_cpu.gradient(x)
+    monkeypatch.setattr(host, "on_gpu", lambda: True)
+    monkeypatch.setattr(tiled_pass, "HostCanvas", None)
+    tensor = ops.convert_to_tensor(x)
+    assert on_gpu.terms(tensor) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(on_gpu.gradient(tensor), gradient, atol=1e-5 * np.abs(gradient).max())
 
 
 def test_a_tensor_is_recognized_by_its_values(evaluator, x):
