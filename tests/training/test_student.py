@@ -95,9 +95,8 @@ def test_a_network_that_depends_on_its_number_of_channels_is_refused_by_name():
     x = LAYERS.Conv2D(8, 3, activation="relu", name="first")(x)
     x = x * np.ones(8, np.float32)
     x = LAYERS.Conv2D(8, 3, name="second")(x)
-    with pytest.raises(
-        NetworkError, match="own: a narrow copy cannot be made: the layer 'multiply' cannot be computed"
-    ):
+    refused = r"own: a narrow copy cannot be made: the layer 'multiply(_\d+)?' cannot be computed"
+    with pytest.raises(NetworkError, match=refused):
         narrow(as_network(keras.Model(inputs, x, name="own"), "second"), 0.5, 0, normalised=True)
 
 
