@@ -5,6 +5,7 @@ Only commands use this module. The library does not change the process.
 
 import hashlib
 import importlib.metadata
+import logging
 import os
 import sys
 import tempfile
@@ -134,6 +135,7 @@ def _prepare(onednn: bool) -> None:
     os.environ.setdefault(ONEDNN, str(int(onednn)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what stops TensorFlow is also an exception
     os.environ["MPLBACKEND"] = "agg"  # Matplotlib refuses unknown names; no command has a window
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a home that cannot be written does no harm to plots
     warnings.filterwarnings("ignore", ".*persistent compilation cache")  # a cache that cannot be written does no harm
     if folder := _compiled_code():
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
