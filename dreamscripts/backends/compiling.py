@@ -8,7 +8,6 @@ from dreamscripts.backends.host import backend, on_gpu
 from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.backends.startup import ONEDNN
 
-Evaluate = Callable[..., tuple]  # (x, *others) -> the terms and the gradient of their sum
 Compiled = Callable[..., Any]
 
 
@@ -44,7 +43,7 @@ def compile_pass(
     return compile_with_gradient(_evaluated, terms_of, variables, xla=xla, tf32=tf32)
 
 
-def _evaluated(evaluate: Evaluate, *arguments: Any) -> tuple:
+def _evaluated(evaluate: Callable[..., tuple], *arguments: Any) -> tuple:
     return evaluate(*arguments)
 
 

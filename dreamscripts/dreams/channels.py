@@ -64,11 +64,11 @@ def visualize_channels(
         return
     (layer,) = settings.features
     depth = network.model.output[layer].shape[network.channel_axis]
+    network = network.at(layer)
     # If the pictures of a batch influence each other, each picture gets its own batch.
-    largest = 1 if settings.optimizer.couples_pictures else together or _fitting(network.at(layer), settings.side)
+    largest = 1 if settings.optimizer.couples_pictures else together or _fitting(network, settings.side)
     batch = ceil(len(channels) / ceil(len(channels) / largest))  # batches of similar size
     directions = keras.Variable(np.zeros((batch, depth), np.float32), trainable=False)
-    network = network.at(layer)
     side, directed = settings.side, LayerDirections(layer, directions)
     choices = choose(network, settings, side, side, len(channels))
     evaluator = build_evaluator(network, settings, side, side, pictures=batch, loss=directed, choices=choices)

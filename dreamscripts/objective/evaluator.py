@@ -66,11 +66,10 @@ class Evaluator:
         self.network = network
         self._loss = as_loss(loss)
         self.exact = tiles if tiles and tiles.kind == "exact" else None
-        self._random = None if self.exact else tiles
         self.seed = seed
         self.on_pass = on_pass
         self.settings = settings
-        self._transforms = Transforms.of(jitter or Jitter(), self._random, network.preprocessing)
+        self._transforms = Transforms.of(jitter or Jitter(), None if self.exact else tiles, network.preprocessing)
         self._in_tiles = TiledPass(network, self._loss, tiles, self._transforms, xla) if tiles else None
         self._functions: dict[Callable[..., Any], Callable[..., Any]] = {}  # compiled, by what they were compiled from
         self._noises: dict[tuple[int, ...], Callable[..., Tensor]] = {}  # of a key, by the picture's size
@@ -126,10 +125,16 @@ class Evaluator:
         if self._draw is None or self._draw[0] != key:
             draw = self._transforms.draw(self.seed, self.drawn)
             if self._transforms.amplitudes and not self._tiled(shape):
-                noise = compiling.compile_function(lambda key: self._transforms.noise(key, *shape[-3:-1]))
-                draw = draw._replace(noise=self._noises.setdefault(shape[-3:-1], noise)(draw.noise))
+                draw = draw._replace(noise=self._noise_of_size(*shape[-3:-1])(draw.noise))
             self._draw = key, draw
         return self._draw[1]
+
+    def _noise_of_size(self, height: int, width: int) -> Callable[..., Tensor]:
+        if (height, width) not in self._noises:
+            self._noises[height, width] = compiling.compile_function(
+                lambda key: self._transforms.noise(key, height, width)
+            )
+        return self._noises[height, width]
 
     def reset(self) -> None:
         """Reset the counters and clear the cache."""

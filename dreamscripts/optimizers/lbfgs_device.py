@@ -88,7 +88,7 @@ def trial(
     picture stays in it, because rounding may exceed the bounds.
     """
     moved = x + step * direction
-    moved = Box(*box).clipped(moved) if box else moved
+    moved = box.clipped(moved) if box else moved
     numbers, gradient = evaluate(moved, draw)
     return moved, numbers, gradient, inner(gradient, direction)
 
@@ -233,21 +233,20 @@ def descent(x: Vector, g: Vector, pairs: Sequence[Pair], box: "Box | tuple[()]")
     gradient has the mean size moves by `box.largest_change`. Without bounds, the first step along the negative gradient
     has length 1, as in L-BFGS-B.
     """
-    bounds = Box(*box) if box else None
-    free = bounds.free(x, g) if bounds else None
+    free = box.free(x, g) if box else None
     if not pairs:
-        return _steepest(x, g, free, bounds)
+        return _steepest(x, g, free, box)
     d = direction(g, pairs, free)
-    d = bounds.clipped(x + d) - x if bounds else d
+    d = box.clipped(x + d) - x if box else d
     slope = dot(g, d)
     if not host.on_gpu():
-        return (d, slope, 1.0) if slope < 0 else _steepest(x, g, free, bounds)
-    steepest = _steepest(x, g, free, bounds)
+        return (d, slope, 1.0) if slope < 0 else _steepest(x, g, free, box)
+    steepest = _steepest(x, g, free, box)
     return tuple(ops.where(slope < 0, a, b) for a, b in zip((d, slope, 1.0), steepest, strict=True))
 
 
-def _steepest(x: Vector, g: Vector, free: Vector | None, box: Box | None) -> tuple[Vector, Any, Any]:
-    if box is None:
+def _steepest(x: Vector, g: Vector, free: Vector | None, box: "Box | tuple[()]") -> tuple[Vector, Any, Any]:
+    if not box:
         square = dot(g, g)
         return -g, -square, _quotient(1.0, square**0.5)
     g = free * g

@@ -11,14 +11,16 @@ import numpy as np
 
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.optimizers import laplacian
+from dreamscripts.optimizers.box import Box
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Evaluate, Objective
     from dreamscripts.objective.transforms import Draw
-    from dreamscripts.settings.tables import OptimizerSettings
+    from dreamscripts.optimizers.update_rule import UpdateRuleSettings
 
 Tensor = Any
 Kept = Mapping[str, Tensor]  # the state of a rule
+Bounds = Box | tuple[()]  # an empty tuple without bounds
 
 
 class Rule(Protocol):
@@ -53,7 +55,7 @@ class Steps:
         kept: Kept,
         rate: Tensor,
         unit: Tensor,
-        bounds: tuple,
+        bounds: Bounds,
         draws: "Draw",
         numbers: Tensor,
         count: Tensor,
@@ -76,14 +78,12 @@ class Steps:
         return ops.fori_loop(0, count, step, carried) if several else step(0, carried)
 
     def _move(
-        self, x: Tensor, gradient: Tensor, kept: Kept, rate: Tensor, unit: Tensor, bounds: tuple, moving: Tensor
+        self, x: Tensor, gradient: Tensor, kept: Kept, rate: Tensor, unit: Tensor, bounds: Bounds, moving: Tensor
     ) -> tuple[Tensor, Kept]:
         if self.splits:
             gradient = laplacian.normalise(gradient, self.splits)
         moved, changed = self.rule(x, gradient, kept, rate, unit)
-        if bounds:
-            low, high = bounds
-            moved = ops.minimum(ops.maximum(moved, low), high)
+        moved = bounds.clipped(moved) if bounds else moved
         kept = {name: ops.where(moving, changed[name], before) for name, before in kept.items()}
         return ops.where(moving, moved, x), kept
 
@@ -94,23 +94,21 @@ class Walk:
     At the end of each call of `advance`, the objective has the result of the last pass.
     """
 
-    def __init__(
-        self, rule: Rule, splits: int, objective: "Objective", settings: "OptimizerSettings", x: Any, rate: float
-    ):
+    def __init__(self, rule: Rule, objective: "Objective", settings: "UpdateRuleSettings", x: Any):
         self._objective, self._settings = objective, settings
         self.x = ops.convert_to_tensor(x, "float32")
         self.kept = rule.start(self.x)
         self._gradient: Tensor = None
-        self._run = objective.compiled(Steps(rule, splits), tuple(self.x.shape))
+        self._run = objective.compiled(Steps(rule, settings.laplacian), tuple(self.x.shape))
         unit = np.tile((1 / np.array(objective.preprocessing.scale)).astype(np.float32), (1, self.x.shape[-2], 1))
-        self._step = np.float32(rate), ops.convert_to_tensor(unit)
+        self._step = np.float32(settings.step), ops.convert_to_tensor(unit)
 
     @property
     def most(self) -> int:
         """The largest number of steps in a call of `advance`."""
         return min(self._objective.passes_at_once, self._settings.passes)
 
-    def begin(self, drawn: int, bounds: tuple) -> None:
+    def begin(self, drawn: int, bounds: Bounds) -> None:
         """Evaluate the objective where the picture is, unless that is known."""
         self._objective.draw(drawn)
         if self._objective.is_cached(self.x):
@@ -119,11 +117,11 @@ class Walk:
             self._gradient = ops.zeros_like(self.x)
             self._call(drawn - 1, 1, bounds, moving=False)
 
-    def advance(self, drawn: int, count: int, bounds: tuple) -> list[float]:
+    def advance(self, drawn: int, count: int, bounds: Bounds) -> list[float]:
         """Take `count` steps, at most `most`, after draw number `drawn`. Returns the loss after each."""
         return self._call(drawn, count, bounds, moving=True)
 
-    def _call(self, drawn: int, count: int, bounds: tuple, *, moving: bool) -> list[float]:
+    def _call(self, drawn: int, count: int, bounds: Bounds, *, moving: bool) -> list[float]:
         most = self.most
         draws = self._objective.draws([drawn + 1 + min(i, count - 1) for i in range(most)])
         numbers = np.zeros((most, len(self._objective.names) + 1), np.float32)

@@ -13,10 +13,10 @@ from pydantic import Field
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.errors import Diverged, SettingsError
 from dreamscripts.optimizers import laplacian
-from dreamscripts.optimizers.box import bounds_around
+from dreamscripts.optimizers.box import Box
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.optimizers.steps import Rule, Walk
+from dreamscripts.optimizers.steps import Bounds, Rule, Walk
 from dreamscripts.settings.numbers import Float32
 from dreamscripts.settings.tables import OptimizerSettings
 
@@ -56,10 +56,10 @@ class _Moves(Protocol):
     def most(self) -> int:
         """The largest number of steps in a call of `advance`."""
 
-    def begin(self, drawn: int, bounds: tuple) -> None:
+    def begin(self, drawn: int, bounds: Bounds) -> None:
         """Evaluate the objective at the picture, with draw `drawn`."""
 
-    def advance(self, drawn: int, count: int, bounds: tuple) -> list[float]:
+    def advance(self, drawn: int, count: int, bounds: Bounds) -> list[float]:
         """Take steps, each with the next draw after `drawn`, and return the loss after each."""
 
 
@@ -77,7 +77,7 @@ def apply_rule(
     picture is clipped to the bounds of the iteration (box.py). The last result is `done` as soon as the score, −loss,
     is above `settings.max_score`. Raises Diverged.
     """
-    walk = Walk(rule, settings.laplacian, objective, settings, x, settings.step)
+    walk = Walk(rule, objective, settings, x)
     if state:
         walk.kept = {name: ops.convert_to_tensor(state[name]) for name in walk.kept}
     return _iterations(walk, objective, settings, start, state)
@@ -85,7 +85,7 @@ def apply_rule(
 
 def begin_rule(rule: Rule, objective: "Objective", x: Any, settings: UpdateRuleSettings) -> None:
     """Evaluate the objective at x by the function that `apply_rule` will use, so that only one is compiled."""
-    walk = Walk(rule, settings.laplacian, objective, settings, x, settings.step)
+    walk = Walk(rule, objective, settings, x)
     walk.begin(objective.drawn, _bounds(walk.x, settings, objective))
 
 
@@ -118,8 +118,8 @@ def _iterations(
             return
 
 
-def _bounds(x: Any, settings: UpdateRuleSettings, objective: "Objective") -> tuple:
-    return bounds_around(x, settings, objective.preprocessing) or ()
+def _bounds(x: Any, settings: UpdateRuleSettings, objective: "Objective") -> Bounds:
+    return Box.around(x, settings, objective.preprocessing) or ()
 
 
 class _OnHost:
@@ -136,16 +136,16 @@ class _OnHost:
         self._rule, self._splits, self._objective = rule, splits, objective
         self._scale, self._mean = np.array(objective.preprocessing.scale), np.array(objective.preprocessing.mean)
 
-    def begin(self, drawn: int, bounds: tuple) -> None:
+    def begin(self, drawn: int, bounds: Bounds) -> None:
         self._objective.draw(drawn)
 
-    def advance(self, drawn: int, count: int, bounds: tuple) -> list[float]:
+    def advance(self, drawn: int, count: int, bounds: Bounds) -> list[float]:
         gradient = self._objective.gradient(self.x)
         if self._splits:
             gradient = ops.convert_to_numpy(laplacian.normalise(ops.convert_to_tensor(gradient), self._splits))
         self.x = self._moved(gradient)
         if bounds:
-            self.x = np.clip(self.x, *bounds)
+            self.x = np.clip(self.x, bounds.low, bounds.high)
         self._objective.draw(drawn + 1)
         return [self._objective.loss(self.x)]
 

@@ -1,8 +1,6 @@
 """Show the progress of a distillation: a line that changes in a terminal, a line once a minute in a file."""
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 from rich.progress import BarColumn
 from rich.table import Table
@@ -10,14 +8,14 @@ from rich.table import Table
 from dreamscripts.scripts import signals
 from dreamscripts.scripts.batch_progress import duration
 from dreamscripts.scripts.console import CommandConsole
-from dreamscripts.scripts.progress import Bar, Words
+from dreamscripts.scripts.progress import Bar, BarWatch, Words
 from dreamscripts.training.moment import PARTS, Moment
 
 SHORT = 3  # layers in a line, the deepest last
 MEMORY = 0.95  # of the running mean of the parts of the loss
 
 
-class DistilWatch:
+class DistilWatch(BarWatch):
     """The progress of a distillation. Use it as a context manager."""
 
     def __init__(self, console: CommandConsole):
@@ -34,14 +32,6 @@ class DistilWatch:
         )
         self._task = self._bar.add_task("", total=None, loss="", agreement="", left="")
         self._parts: list[float] = []
-        self._stage_began = 0.0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._bar.stop()
 
     def stop(self) -> None:
         """Remove the line that changes."""

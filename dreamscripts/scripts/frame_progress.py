@@ -2,21 +2,20 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from rich.progress import BarColumn, TimeRemainingColumn
 
 from dreamscripts.scripts import signals
 from dreamscripts.scripts.console import CommandConsole
-from dreamscripts.scripts.progress import Bar, Words
+from dreamscripts.scripts.progress import Bar, BarWatch, Words
 
 Frame = TypeVar("Frame")
 
 BETWEEN_LINES = 20.0  # seconds between two lines where no bar can be shown
 
 
-class FrameWatch:
+class FrameWatch(BarWatch):
     """The progress of a film of `frames` frames, with the time left. Use it as a context manager.
 
     `done` frames were made before. Something else can be counted: `unit` is its name.
@@ -39,13 +38,6 @@ class FrameWatch:
         self._unit = unit
         self._began = self._last_line = time.monotonic()
         self._made = 0  # frames since the first one, which can take much longer
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._bar.stop()
 
     def counted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Yield the frames, and show how many have been used."""

@@ -83,7 +83,20 @@ class Bar(Progress):
         return table
 
 
-class Watch:
+class BarWatch:
+    """The progress of a command with a bar, which is shown while the watch is used as a context manager."""
+
+    _bar: Bar
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._bar.stop()
+
+
+class Watch(BarWatch):
     """The progress of a run on `console`. Use it as a context manager. `heading` is printed after the first iterate."""
 
     def __init__(self, console: CommandConsole, settings: Settings, heading: str = ""):
@@ -109,13 +122,6 @@ class Watch:
         )
         network = short_name(settings.network)
         self._task = self._bar.add_task(f"loading {network}", total=None, loss="", rate="", left="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._bar.stop()
 
     def on_pass(self, passes: int, loss: float) -> None:
         """Show one more pass."""
@@ -157,7 +163,7 @@ class Watch:
         return f"{prefix}iteration {iteration}/{self._iterations}"
 
 
-class GalleryWatch:
+class GalleryWatch(BarWatch):
     """The progress of a gallery of `pictures` pictures: a bar with the time left, or a line per layer.
 
     Use it as a context manager. The path `page` is printed when the page has its first pictures.
@@ -180,13 +186,6 @@ class GalleryWatch:
         self._page = page
         self._done = 0
         self._layer = ""
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._bar.stop()
 
     def on_pictures(self, layer: str, count: int) -> None:
         """Show one more batch of `count` pictures, which are already on disk."""

@@ -1,6 +1,5 @@
 """Journeys: files with the keyframes of a zoom. A keyframe can take its loss from named settings."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -8,7 +7,7 @@ from pydantic import Field, ValidationError
 from dreamscripts.errors import SettingsError, did_you_mean
 from dreamscripts.settings.explaining import explain
 from dreamscripts.settings.film_tables import Keyframe, Zoom
-from dreamscripts.settings.loading import folder, named_files, parse_toml, read_file
+from dreamscripts.settings.loading import find_named, named_files, parse_toml, read_file
 from dreamscripts.settings.tables import Feature, LayerName, Table
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class JourneyFile(Table):
 
 def with_journey(settings: S, name: str) -> S:
     """Return the settings with the journey called `name`, or in the file `name`. Raises SettingsError."""
-    table = parse_toml(read_file(_path(name), "journey"), name)
+    table = parse_toml(read_file(find_named("journeys", name), "journey"), name)
     try:
         stops = JourneyFile.model_validate(table).keyframe
     except ValidationError as error:
@@ -45,22 +44,6 @@ def with_journey(settings: S, name: str) -> S:
         return type(settings).model_validate(settings.model_dump() | {"zoom": zoom})
     except ValidationError as error:
         raise SettingsError(explain(error, name, {}, type(settings))) from None
-
-
-def named_journeys() -> dict[str, Path]:
-    """Return {name: file} of the journeys in the package."""
-    return {path.stem: path for path in sorted((folder() / "journeys").glob("*.toml"))}
-
-
-def _path(name: str) -> Path:
-    known = named_journeys()
-    if name in known:
-        return known[name]
-    if not Path(name).suffix:
-        raise SettingsError(
-            f"there is no journey called '{name}'{did_you_mean(name, known)}; there is {', '.join(known)}"
-        )
-    return Path(name)
 
 
 def _keyframe(stop: Stop, base: "Settings", source: str) -> dict[str, Any]:

@@ -140,9 +140,25 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "settings"
 
 
-def named_files() -> dict[str, Path]:
-    """Return {name: file} of the named settings."""
-    return {path.stem: path for path in sorted(folder().glob("*.toml"))}
+def named_files(kind: str = "") -> dict[str, Path]:
+    """Return {name: file} of the named settings, or of the files in their folder `kind`, such as "journeys"."""
+    return {path.stem: path for path in sorted((folder() / kind).glob("*.toml"))}
+
+
+def find_named(kind: str, name: str) -> Path:
+    """Return the file called `name` in the folder `kind`, or the path `name`, if it has a suffix.
+
+    Raises SettingsError.
+    """
+    known = named_files(kind)
+    if name in known:
+        return known[name]
+    if not Path(name).suffix:
+        raise SettingsError(
+            f"there is no {kind.removesuffix('s')} called '{name}'{did_you_mean(name, known)}; there is "
+            f"{', '.join(known)}"
+        )
+    return Path(name)
 
 
 def named() -> dict[str, str]:

@@ -1,14 +1,13 @@
 """Recipe: how `dreamscripts distil` teaches a small network. Named recipes are files in settings/recipes."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from dreamscripts.errors import SettingsError, did_you_mean
+from dreamscripts.errors import SettingsError
 from dreamscripts.settings.explaining import explain
-from dreamscripts.settings.loading import assign, folder, parse_toml, read_file
+from dreamscripts.settings.loading import assign, find_named, parse_toml, read_file
 from dreamscripts.settings.named_files import WEIGHTS_WITHOUT_A_FILE
 from dreamscripts.settings.network_names import MODEL_FILES, is_model_file, refuse_unknown_network
 from dreamscripts.settings.tables import LayerName, Table
@@ -84,7 +83,7 @@ class Recipe(Table):
         no files. Raises SettingsError.
         """
         source = name or OPTIONS
-        table = parse_toml(read_file(_path(name), "recipe"), name) if name else {}
+        table = parse_toml(read_file(find_named("recipes", name), "recipe"), name) if name else {}
         for key, value in changes.items():
             assign(table, key, value)
         if "network" not in table:
@@ -109,19 +108,3 @@ class Recipe(Table):
         if self.student and self.student.endswith(STUDENT_FILES):
             named["student"] = self.student
         return named
-
-
-def named_recipes() -> dict[str, Path]:
-    """Return {name: file} of the recipes in the package."""
-    return {path.stem: path for path in sorted((folder() / "recipes").glob("*.toml"))}
-
-
-def _path(name: str) -> Path:
-    known = named_recipes()
-    if name in known:
-        return known[name]
-    if not Path(name).suffix:
-        raise SettingsError(
-            f"there is no recipe called '{name}'{did_you_mean(name, known)}; there is {', '.join(known)}"
-        )
-    return Path(name)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dreamscripts import Settings
-from dreamscripts.settings.loading import named, parse_override
-from dreamscripts.settings.recipe import Recipe, named_recipes
+from dreamscripts.settings.loading import named, named_files, parse_override
+from dreamscripts.settings.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -48,7 +48,7 @@ def test_recipes_and_their_changes_in_commands_are_accepted():
     lines = [line for page in PAGES for line in page.splitlines() if "dreamscripts distil" in line]
     assert len(lines) > 3
     names = {name for line in lines for name in re.findall(r"--recipe (\w+)", line)}
-    assert names <= set(named_recipes())
+    assert names <= set(named_files("recipes"))
     for option in {option for line in lines for option in re.findall(r"--set ([a-z]\w+=[\w.]+)", line)}:
         Recipe.load(None, {"network": "vgg16", **dict([parse_override(option)])})
 

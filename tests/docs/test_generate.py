@@ -125,10 +125,11 @@ def test_keras_is_not_needed(generate):
 
 
 def test_recipes_and_their_keys_are_complete(generate):
-    from dreamscripts.settings.recipe import Recipe, named_recipes
+    from dreamscripts.settings.loading import named_files
+    from dreamscripts.settings.recipe import Recipe
 
     page = generate.recipes_page(Recipe, SCRIPT.parents[1] / "settings" / "recipes")
     for key in Recipe.model_fields:
         assert f"| `{key}` | " in page
-    for name in named_recipes():
+    for name in named_files("recipes"):
         assert f"## {name}\n\n```toml\n# The network `pocket`" in page

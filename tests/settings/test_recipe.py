@@ -3,7 +3,8 @@
 import pytest
 
 from dreamscripts.errors import SettingsError
-from dreamscripts.settings.recipe import Recipe, named_recipes
+from dreamscripts.settings.loading import named_files
+from dreamscripts.settings.recipe import Recipe
 
 BAD = {
     "width = 1.5": "width = 1.5: should be at most 1",
@@ -38,7 +39,7 @@ def test_without_a_teacher_there_is_advice():
         Recipe.load(None, {})
 
 
-@pytest.mark.parametrize("name", named_recipes())
+@pytest.mark.parametrize("name", named_files("recipes"))
 def test_named_recipes_can_be_used_and_changed(name):
     recipe = Recipe.load(name, {"minutes": 2.0, "seed": 5})
     assert (recipe.network, recipe.width, recipe.minutes, recipe.seed) == ("vgg16", 0.25, 2, 5)
