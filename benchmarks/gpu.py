@@ -52,9 +52,14 @@ def measure(part: Part, options: argparse.Namespace, cache: Path, seconds: float
     command = [sys.executable, str(FOLDER / "parts.py"), part.name, str(options.size), str(int(options.quick))]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
-        timer = threading.Timer(seconds, process.kill)
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(seconds, stop)
         timer.start()
-        started = time.monotonic()
         try:
             assert process.stdout
             for line in process.stdout:
@@ -67,7 +72,7 @@ def measure(part: Part, options: argparse.Namespace, cache: Path, seconds: float
         if code:
             errors.seek(0)
             last = (errors.read().strip().splitlines() or [f"exit code {code}"])[-1][:200]
-            why = "out of time" if code < 0 and time.monotonic() - started >= seconds else last
+            why = "out of time" if late.is_set() else last
             yield {"part": part.name, "backend": part.backend, "what": "stopped", "value": why}
 
 
