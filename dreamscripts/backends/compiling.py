@@ -28,7 +28,8 @@ def compile_with_gradient(
     a GPU to round factors to TF32 (10 bits of mantissa) in this function only. A CPU ignores it. Two threads can
     compute at the same time, but on a GPU with TensorFlow or PyTorch, one thread waits for the other.
 
-    PyTorch does not compile. It runs the function step by step, and arrays in tuples stay arrays.
+    PyTorch records the function on a GPU (torch_graph.py). On a CPU it runs it step by step, and arrays in tuples stay
+    arrays.
     """
     return backend().compile_with_gradient(function, terms_of, variables, xla, tf32)
 
@@ -50,6 +51,11 @@ def _evaluated(evaluate: Callable[..., tuple], *arguments: Any) -> tuple:
 def compile_function(function: Callable[..., Any]) -> Compiled:
     """Compile a function of tensors without gradients, always in float32. Arguments are as above."""
     return backend().compile_function(function)
+
+
+def has_loops() -> bool:
+    """Return whether a loop can be compiled. With PyTorch, a function is called once for each turn instead."""
+    return keras.backend.backend() != "torch"
 
 
 def leaves_xla_open() -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import torch
 
+from dreamscripts.backends import torch_graph
+
 WINOGRAD_FROM = 50  # from this gain on (networks/rewrite/winograd.py), Winograd was never much slower
 _PRECISION = RLock()  # PyTorch has one precision for the whole process
 
@@ -16,7 +18,7 @@ _PRECISION = RLock()  # PyTorch has one precision for the whole process
 def compile_with_gradient(
     function: Callable[..., Any], terms_of: Callable[..., Any], variables: Sequence[Any], xla: bool, tf32: bool
 ) -> Callable[..., Any]:
-    """Make a function that evaluates a loss, as described in compiling.py. It is not compiled."""
+    """Make a function that evaluates a loss, as described in compiling.py."""
 
     def evaluate(x: Any, *others: Any) -> tuple:
         with torch.enable_grad():
@@ -29,14 +31,24 @@ def compile_with_gradient(
 
 
 def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function without gradients, as described in compiling.py. It is not compiled."""
+    """Make a function without gradients, as described in compiling.py."""
     return _run(function, tf32=False)
 
 
 def _run(function: Callable[..., Any], tf32: bool) -> Callable[..., Any]:
+    """Run a function of arguments as in compiling.py. On a GPU, it is recorded for each kind of arguments."""
+    recordings: dict[tuple, Callable[..., Any]] = {}
+
     def run(*arguments: Any) -> Any:
         with _precision(tf32), torch.no_grad():
-            return function(*map(_on_device, arguments))
+            if gpu_name() is None:
+                return function(*map(_on_device, arguments))
+            tensors = [keras.ops.convert_to_tensor(argument) for argument in keras.tree.flatten(arguments)]
+            structure = str(keras.tree.map_structure(lambda argument: None, arguments))
+            kind = structure, *((tensor.shape, tensor.dtype) for tensor in tensors)
+            if kind not in recordings:
+                recordings[kind] = torch_graph.recorded(torch_graph.flattened(function, arguments), tensors)
+            return recordings[kind](*tensors)
 
     return run
 

@@ -87,8 +87,7 @@ class _Dream:
             if after is None:
                 octave = self._first
                 x = self._schedule.begin(0, None) if self._start is None else self._start
-                begin(self._evaluator, x, self._settings.optimizer)
-                yield self._iterate(octave, 0, OptimizerResult(x, self._evaluator.loss(x), self._evaluator.terms(x)))
+                yield self._iterate(octave, 0, begin(self._evaluator, x, self._settings.optimizer))
             else:
                 octave, iteration, x, state = self._resume(after)
             while octave < self._octaves:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.backends.lazy_keras import keras, ops
 from dreamscripts.images.preprocessing import Preprocessing
 from dreamscripts.objective.random_tiles import draw_shift
 from dreamscripts.settings.tables import Jitter, Tiles
@@ -80,9 +80,7 @@ class Transforms:
             x = x + (draw.noise if len(draw.noise.shape) == 3 else self.noise(draw.noise, *ops.shape(x)[1:3]))
         if self.turns:
             x = turned(x, draw.turn)
-        # PyTorch, which compiles nothing, needs numbers.
-        shift = draw.shift.tolist() if isinstance(draw.shift, np.ndarray) else draw.shift
-        return ops.roll(x, shift, axis=(1, 2)) if self.shifts else x
+        return shifted(x, draw.shift) if self.shifts else x
 
     def noise(self, key: Tensor, height: Any, width: Any) -> Tensor:
         """Return the noise of a whole picture, a tensor (H, W, 3)."""
@@ -100,6 +98,18 @@ class Transforms:
                     np, draw.noise, numbers, (left.start, left.stop), width, self.amplitudes
                 )
         return crop
+
+
+def shifted(x: Tensor, shift: Tensor) -> Tensor:
+    """Shift pictures (N, H, W, 3) down and to the right by whole pixels, around the edges."""
+    if isinstance(shift, np.ndarray):  # PyTorch on a CPU, which compiles nothing
+        return ops.roll(x, shift.tolist(), axis=(1, 2))
+    if keras.backend.backend() != "torch":
+        return ops.roll(x, shift, axis=(1, 2))
+    for axis in (1, 2):  # PyTorch's roll takes numbers only
+        side = ops.shape(x)[axis]
+        x = ops.take(x, ops.mod(ops.arange(side, dtype="int32") - shift[axis - 1], side), axis=axis)
+    return x
 
 
 def turned(x: Tensor, turn: Tensor) -> Tensor:

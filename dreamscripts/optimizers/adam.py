@@ -54,8 +54,8 @@ def _is_state(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
     return fits and all(np.isfinite(array).all() for array in state.values())
 
 
-def _begin(objective: "Objective", x: Any, settings: AdamSettings) -> None:
-    begin_rule(Adam(), objective, x, settings)
+def _begin(objective: "Objective", x: Any, settings: AdamSettings) -> Any:
+    return begin_rule(Adam(), objective, x, settings)
 
 
 @optimizer(

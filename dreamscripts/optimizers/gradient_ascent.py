@@ -55,8 +55,8 @@ def _mean_size(g: Tensor) -> Tensor:
     return ops.mean(ops.abs(g), **PICTURE)
 
 
-def _begin(objective: "Objective", x: Any, settings: GradientAscentSettings) -> None:
-    begin_rule(Ascent(settings.normalise), objective, x, settings)
+def _begin(objective: "Objective", x: Any, settings: GradientAscentSettings) -> Any:
+    return begin_rule(Ascent(settings.normalise), objective, x, settings)
 
 
 @optimizer(

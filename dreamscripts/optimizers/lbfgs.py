@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,8 @@ def _is_state(state: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
     return not state or (state.keys() == {"stuck"} and state["stuck"].shape == () and state["stuck"] == 1)
 
 
-def _begin(objective: "Objective", x: np.ndarray, settings: LbfgsSettings) -> None:
-    if settings.where == "device":
-        begin_on_device(objective, x, settings)
-    else:
-        objective.loss(x)
+def _begin(objective: "Objective", x: np.ndarray, settings: LbfgsSettings) -> Any:
+    return begin_on_device(objective, x, settings) if settings.where == "device" else x
 
 
 @optimizer(

@@ -6,12 +6,12 @@ Nocedal and Zhu 1995, "A Limited Memory Algorithm for Bound Constrained Optimiza
 fixed if a descent step would move it outside. L-BFGS gives the direction of all other (free) values.
 
 Only scalars are copied to the host. A pass and the step that leads to it are one compiled function. On a GPU, so is the
-choice of the direction. During a pass, memory contains two vectors of the picture's size for each pair, and five more:
-the picture, its gradient, the direction, the trial picture and its gradient. Bounds need two more.
+choice of the direction, and the next pass begins before the host knows the result of the last. During a pass, memory
+contains two vectors of the picture's size for each pair, and five more: the picture, its gradient, the direction, the
+trial picture and its gradient. Bounds need two more, and the pass that a GPU begins ahead five more.
 """
 
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -50,33 +50,37 @@ def device_lbfgs(
     picture = ops.convert_to_tensor(x, "float32")
     if limits := Box.around(picture, settings, objective.preprocessing):
         picture = limits.clipped(picture)
+    points: _Points | None = None
+    begun: _Begun | None = None
+    line: _Line | None = None
     for iteration in count(start):
         objective.draw(iteration)
-        points = _Points(objective, Box.around(picture, settings, objective.preprocessing), picture.shape)
-        current, picture = points.at(picture), None  # frees the start picture after the first step
-        loss_at_start = current.loss
-        pairs: deque[Pair] = deque()
+        points = points or _Points(objective, settings, picture, iteration)
+        current = points.end(begun) if begun else points.at(picture)
+        loss_at_start, picture, last = current.loss, None, None  # frees the start picture after the first step
         while points.passes <= settings.passes:
-            found = _line_search(points, current, pairs, settings.history)
+            line = line or points.line(last, current.x, current.gradient)
+            found, following = _line_search(points, line, current.loss)
+            last, line = line._replace(direction=None), following  # frees the direction before the next is computed
             if found is None:
                 break
-            if len(pairs) == settings.history:
-                pairs.popleft()  # frees the memory of the oldest pair first
-            pairs.append(Pair(found.x - current.x, found.gradient - current.gradient))
             before, current = current.loss, found
             if not _lower(current.loss, before):
                 break
-        pairs.clear()
+        points = begun = line = last = following = None
+        if _goes_ahead(objective) and (iteration + 1) % settings.iterations:
+            points = _Points(objective, settings, current.x, iteration + 1)
+            begun = points.begin_anywhere(current.x) if objective.is_random else None
+            line = points.line(None, current.x, begun.gradient if begun else current.gradient)
         picture = current.x
         result = OptimizerResult(ops.convert_to_numpy(picture), current.loss, current.terms)
         yield result, _lower(current.loss, loss_at_start)
 
 
-def begin_on_device(objective: "Objective", x: np.ndarray, settings: "LbfgsSettings") -> None:
-    """Evaluate the objective at x by the function that `device_lbfgs` will use, so that only one is compiled."""
+def begin_on_device(objective: "Objective", x: np.ndarray, settings: "LbfgsSettings") -> Vector:
+    """Evaluate the objective at x by the function that `device_lbfgs` will use. Returns x as a tensor."""
     picture = ops.convert_to_tensor(x, "float32")
-    box = Box.around(picture, settings, objective.preprocessing)
-    _Points(objective, box, picture.shape).at(picture)
+    return _Points(objective, settings, picture, objective.drawn).at(picture).x
 
 
 def trial(
@@ -151,37 +155,93 @@ class _Point:
     slope: float = 0.0
 
 
+class _Begun(NamedTuple):
+    """The results of a pass, which a GPU may still compute: those of `trial`."""
+
+    x: Vector
+    numbers: Any
+    gradient: Vector
+    slope: Any
+
+
+class _Line(NamedTuple):
+    """A line from x along a direction of descent, and the pairs that gave the direction, oldest first.
+
+    On a GPU, its first pass has begun.
+    """
+
+    x: Vector
+    gradient: Vector
+    pairs: list[Pair]
+    direction: Vector
+    slope: Any
+    first: Any  # the first step
+    begun: _Begun | None = None
+
+
+def _goes_ahead(objective: "Objective") -> bool:
+    """Return whether passes are begun before the results of earlier ones are known. A GPU then never waits."""
+    return objective.passes_at_once > 1
+
+
 class _Points:
     """Evaluates the objective at pictures of one shape, in the box of an iteration, and counts the passes."""
 
-    def __init__(self, objective: "Objective", box: Box | None, shape: tuple[int, ...]):
-        self.box = box
+    def __init__(self, objective: "Objective", settings: "LbfgsSettings", picture: Vector, iteration: int):
+        shape = tuple(picture.shape)
+        self.box: Box | tuple[()] = Box.around(picture, settings, objective.preprocessing) or ()
         self.passes = 0
-        self._objective = objective
-        self._draw = objective.current_draw(tuple(shape))
-        self._run = objective.compiled(trial, tuple(shape))
+        self._objective, self._settings, self._iteration = objective, settings, iteration
+        self._draw = objective.draws([iteration]).of(0) if host.on_gpu() else objective.current_draw(shape)
+        self._run = objective.compiled(trial, shape)
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether the next line begins with each pass. In a box, a search seldom needs more than one."""
+        return bool(self.box) and _goes_ahead(self._objective) and self.passes < self._settings.passes
 
     def at(self, x: Vector) -> _Point:
         """Return the point at x, which may be outside the box. It costs a pass, unless its result is known."""
-        if self._objective.is_cached(x):
-            self.passes += 1
-            return self._point(x, ops.convert_to_tensor(self._objective.gradient(x)))
-        anywhere: Box | tuple[()] = Box.endless(x) if self.box else ()
-        return self.end(self._run(x, ops.zeros_like(x), np.float32(0), anywhere, self._draw))
-
-    def begin(self, x: Vector, direction: Vector, step: Any) -> tuple:
-        """Begin a pass at x + step · direction, and return its results, which the device may still compute."""
-        return self._run(x, direction, step, self.box or (), self._draw)
-
-    def end(self, begun: tuple) -> _Point:
-        """Return the point of a pass that has begun."""
-        x, numbers, gradient, slope = begun
+        if not self._objective.is_cached(x):
+            return self.end(self.begin_anywhere(x))
         self.passes += 1
-        self._objective.record(x, numbers, gradient, self._objective.drawn)
-        return self._point(x, gradient, float(slope))
+        return self._point(x, ops.convert_to_tensor(self._objective.gradient(x)))
+
+    def begin_anywhere(self, x: Vector) -> _Begun:
+        """Begin a pass at x, which may be outside the box."""
+        anywhere = Box.endless(x) if self.box else ()
+        return _Begun(*self._run(x, ops.zeros_like(x), np.float32(0), anywhere, self._draw))
+
+    def begin(self, line: _Line, step: Any) -> _Begun:
+        """Begin a pass on the line."""
+        return _Begun(*self._run(line.x, line.direction, step, self.box, self._draw))
+
+    def end(self, begun: _Begun) -> _Point:
+        """Return the point of a pass that has begun."""
+        self.passes += 1
+        self._objective.record(begun.x, begun.numbers, begun.gradient, self._iteration)
+        return self._point(begun.x, begun.gradient, float(begun.slope))
 
     def _point(self, x: Vector, gradient: Vector, slope: float = 0.0) -> _Point:
         return _Point(x, self._objective.loss(x), self._objective.terms(x), gradient, slope)
+
+    def line(self, before: _Line | None, x: Vector, gradient: Vector) -> _Line:
+        """Return the line of descent from x, which the search along the line before has found, if there was one."""
+        history = self._settings.history
+        if not host.on_gpu():
+            pairs = before.pairs if before else []
+            if before:
+                if len(pairs) == history:
+                    pairs.pop(0)  # frees the memory of the oldest pair first
+                pairs.append(Pair(x - before.x, gradient - before.gradient))
+            return _Line(x, gradient, pairs, *descent(x, gradient, pairs, self.box))
+        if not before:  # pairs of zeros, so that descent is compiled only once
+            zeros = ops.zeros_like(x)
+            before = _Line(x, gradient, [Pair(zeros, zeros)] * history, zeros, 0, 0)
+        older = before.pairs[1:]
+        pair, *found = _compiled_descent()(before.x, before.gradient, tuple(older), x, gradient, self.box)
+        line = _Line(x, gradient, [*older, pair], *found)
+        return line._replace(begun=self.begin(line, line.first)) if _goes_ahead(self._objective) else line
 
 
 def _lower(loss: float, before: float) -> bool:
@@ -189,40 +249,37 @@ def _lower(loss: float, before: float) -> bool:
     return before - loss > LEAST_GAIN * abs(before)
 
 
-def _line_search(points: _Points, current: _Point, pairs: Sequence[Pair], history: int) -> _Point | None:
-    """Find a point with a lower loss along the direction of descent, or return None."""
+def _line_search(points: _Points, line: _Line, loss: float) -> tuple[_Point | None, _Line | None]:
+    """Find a point on the line with a lower loss, or None. On a GPU, the line that follows may have begun."""
     found: _Point | None = None
-    d, slope, first = _descent_on_device(current, pairs, points.box, history)
-    # A GPU begins the first pass before the host knows the slope.
-    begun = points.begin(current.x, d, first) if host.on_gpu() else None
-    if float(slope) >= 0:
-        return None
+    following: _Line | None = None
+    begun = line.begun
+    if float(line.slope) >= 0:
+        return None, None
 
     def at(step: float) -> line_search.Point:
-        nonlocal begun, found
-        found = None  # frees the memory of the previous point first
-        found = points.end(begun or points.begin(current.x, d, np.float32(step)))
-        begun = None
+        nonlocal begun, found, following
+        found = following = None  # frees the memory of the previous point first
+        begun = begun or points.begin(line, np.float32(step))
+        following = points.line(line, begun.x, begun.gradient) if points.goes_ahead else None
+        found, begun = points.end(begun), None
         return line_search.Point(step, found.loss, found.slope)
 
-    start, longest = line_search.Point(0.0, current.loss, float(slope)), 1.0 if points.box else math.inf
-    return found if line_search.search(at, start, float(first), longest) else None
-
-
-def _descent_on_device(
-    current: _Point, pairs: Sequence[Pair], box: Box | None, history: int
-) -> tuple[Vector, Any, Any]:
-    """Compute the `descent`. On a GPU, missing pairs are zeros, so that it is compiled only once."""
-    if not host.on_gpu():
-        return descent(current.x, current.gradient, pairs, box or ())
-    zeros = ops.zeros_like(current.x)
-    filled = (Pair(zeros, zeros),) * (history - len(pairs)) + tuple(pairs)
-    return _compiled_descent()(current.x, current.gradient, filled, box or ())
+    start, longest = line_search.Point(0.0, loss, float(line.slope)), 1.0 if points.box else math.inf
+    return (found, following) if line_search.search(at, start, float(line.first), longest) else (None, None)
 
 
 @cache
 def _compiled_descent() -> compiling.Compiled:
-    return compiling.compile_function(descent)
+    return compiling.compile_function(_descent_after)
+
+
+def _descent_after(
+    x_before: Vector, g_before: Vector, pairs: Sequence[Pair], x: Vector, g: Vector, box: "Box | tuple[()]"
+) -> tuple[Pair, Vector, Any, Any]:
+    """Return the pair of the last step, and the `descent` with this pair and the earlier ones."""
+    pair = Pair(x - x_before, g - g_before)
+    return pair, *descent(x, g, (*pairs, pair), box)
 
 
 def descent(x: Vector, g: Vector, pairs: Sequence[Pair], box: "Box | tuple[()]") -> tuple[Vector, Any, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,19 +42,19 @@ def optimize(
 
 def begin(
     objective: "Objective", x: np.ndarray, settings: OptimizerSettings, state: Mapping[str, np.ndarray] | None = None
-) -> None:
-    """Evaluate the objective where `optimize` will begin, so that it has no more to do.
+) -> OptimizerResult:
+    """Evaluate the objective where `optimize` will begin, so that it has no more to do, and return its result there.
 
-    What is compiled is what the optimizer will use. Arguments are as in `optimize`. At the start of an octave, the
-    objective then has the loss of the picture x.
+    What is compiled is what the optimizer will use. Arguments are as in `optimize`.
     """
     start = OPTIMIZERS[settings.name].begin
+    place: Any = x
     if settings.parameters == "pixels":
-        start(objective, x, settings)
+        place = start(objective, x, settings)
     elif state:
-        start(*_in_fourier(objective, x, state[COEFFICIENTS]), _unclipped(settings))
-    else:
-        objective.loss(x)
+        objective, coefficients = _in_fourier(objective, x, state[COEFFICIENTS])
+        place = start(objective, coefficients, _unclipped(settings))
+    return OptimizerResult(x, objective.loss(place), objective.terms(place))
 
 
 def _in_fourier(

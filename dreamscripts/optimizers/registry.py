@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ADVICE = "lower the weights under [features] or raise penalties.dream_l2"
 
-Begin = Callable[["Objective", Any, Any], Any]  # (objective, x, settings)
+Begin = Callable[["Objective", Any, Any], Any]  # (objective, x, settings) → x, as it was evaluated
 Accepts = Callable[[Mapping[str, np.ndarray], tuple[int, ...]], bool]
 F = TypeVar("F", bound=Callable[..., Iterator[OptimizerResult]])
 
@@ -44,7 +44,8 @@ class OptimizerEntry:
     accepts: Accepts
     """Whether the given arrays can be its state after an iteration in an octave, for the given shape of x."""
     begin: Begin
-    """Evaluates the objective at the start picture, by what the optimizer will compile. It has then no more to do."""
+    """Evaluates the objective at the start picture, by what the optimizer will compile, and returns this picture as an
+    array or a tensor."""
     module: str
     """The module that added the entry."""
 
@@ -58,7 +59,7 @@ def optimizer(
     advice: str = ADVICE,
     searches: Literal["step", "passes"] | None = None,
     accepts: Accepts = lambda state, shape: True,
-    begin: Begin = lambda objective, x, settings: objective.loss(x),
+    begin: Begin = lambda objective, x, settings: x,
 ) -> Callable[..., Any]:
     """Add the decorated function (OptimizerFunction) to the optimizers that settings can name.
 

@@ -3,12 +3,13 @@
 On a GPU, several steps are one call, and only the terms of the loss are copied to the host.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dreamscripts.backends import compiling
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import Box
@@ -88,10 +89,21 @@ class Steps:
         return ops.where(moving, moved, x), kept
 
 
+class Taken(NamedTuple):
+    """Steps that were taken, or that a GPU still takes: the picture and the state after them.
+
+    `losses()` waits for them, and returns the loss after each.
+    """
+
+    x: Tensor
+    kept: Kept
+    losses: Callable[[], list[float]]
+
+
 class Walk:
     """The steps of a rule along an objective. It has the picture, its gradient and the rule's state, all on the device.
 
-    At the end of each call of `advance`, the objective has the result of the last pass.
+    When the losses of steps are known, the objective has the result of their last pass.
     """
 
     def __init__(self, rule: Rule, objective: "Objective", settings: "UpdateRuleSettings", x: Any):
@@ -105,8 +117,13 @@ class Walk:
 
     @property
     def most(self) -> int:
-        """The largest number of steps in a call of `advance`."""
+        """The largest number of steps that are taken at once."""
         return min(self._objective.passes_at_once, self._settings.passes)
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether `take` returns before the steps are computed."""
+        return self._objective.passes_at_once > 1
 
     def begin(self, drawn: int, bounds: Bounds) -> None:
         """Evaluate the objective where the picture is, unless that is known."""
@@ -115,19 +132,26 @@ class Walk:
             self._gradient = ops.convert_to_tensor(self._objective.gradient(self.x))
         else:
             self._gradient = ops.zeros_like(self.x)
-            self._call(drawn - 1, 1, bounds, moving=False)
+            self._call(drawn - 1, 1, bounds, moving=False).losses()
 
-    def advance(self, drawn: int, count: int, bounds: Bounds) -> list[float]:
-        """Take `count` steps, at most `most`, after draw number `drawn`. Returns the loss after each."""
-        return self._call(drawn, count, bounds, moving=True)
+    def take(self, drawn: int, count: int, bounds: Bounds) -> Taken:
+        """Take `count` steps, at most `most`, after draw number `drawn`. A GPU may still compute them."""
+        if compiling.has_loops():
+            return self._call(drawn, count, bounds, moving=True)
+        steps = [self._call(drawn + i, 1, bounds, moving=True) for i in range(count)]
+        return steps[-1]._replace(losses=lambda: [loss for step in steps for loss in step.losses()])
 
-    def _call(self, drawn: int, count: int, bounds: Bounds, *, moving: bool) -> list[float]:
-        most = self.most
-        draws = self._objective.draws([drawn + 1 + min(i, count - 1) for i in range(most)])
-        numbers = np.zeros((most, len(self._objective.names) + 1), np.float32)
-        self.x, self._gradient, self.kept, numbers = self._run(
+    def _call(self, drawn: int, count: int, bounds: Bounds, *, moving: bool) -> Taken:
+        rows = self.most if compiling.has_loops() else 1
+        draws = self._objective.draws([drawn + 1 + min(i, count - 1) for i in range(rows)])
+        numbers = np.zeros((rows, len(self._objective.names) + 1), np.float32)
+        x, gradient, kept, numbers = self._run(
             *(self.x, self._gradient, self.kept, *self._step, bounds, draws, numbers),
             *(np.int32(count), np.bool_(moving)),
         )
-        numbers = numbers[:count] if most > 1 else numbers
-        return self._objective.record(self.x, numbers, self._gradient, drawn + count)
+        self.x, self._gradient, self.kept = x, gradient, kept
+
+        def losses() -> list[float]:
+            return self._objective.record(x, numbers[:count] if rows > 1 else numbers, gradient, drawn + count)
+
+        return Taken(x, kept, losses)

@@ -3,8 +3,10 @@
 Our own rules run on the device (steps.py). A rule from elsewhere is a function of arrays.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,7 +18,7 @@ from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import Box
 from dreamscripts.optimizers.protocol import OptimizerResult
 from dreamscripts.optimizers.registry import optimizer
-from dreamscripts.optimizers.steps import Bounds, Rule, Walk
+from dreamscripts.optimizers.steps import Bounds, Rule, Taken, Walk
 from dreamscripts.settings.numbers import Float32
 from dreamscripts.settings.tables import OptimizerSettings
 
@@ -54,13 +56,17 @@ class _Moves(Protocol):
 
     @property
     def most(self) -> int:
-        """The largest number of steps in a call of `advance`."""
+        """The largest number of steps that are taken at once."""
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether `take` returns before the steps are computed."""
 
     def begin(self, drawn: int, bounds: Bounds) -> None:
         """Evaluate the objective at the picture, with draw `drawn`."""
 
-    def advance(self, drawn: int, count: int, bounds: Bounds) -> list[float]:
-        """Take steps, each with the next draw after `drawn`, and return the loss after each."""
+    def take(self, drawn: int, count: int, bounds: Bounds) -> Taken:
+        """Take steps, each with the next draw after `drawn`."""
 
 
 def apply_rule(
@@ -83,10 +89,11 @@ def apply_rule(
     return _iterations(walk, objective, settings, start, state)
 
 
-def begin_rule(rule: Rule, objective: "Objective", x: Any, settings: UpdateRuleSettings) -> None:
-    """Evaluate the objective at x by the function that `apply_rule` will use, so that only one is compiled."""
+def begin_rule(rule: Rule, objective: "Objective", x: Any, settings: UpdateRuleSettings) -> Any:
+    """Evaluate the objective at x by the function that `apply_rule` will use. Returns x as a tensor."""
     walk = Walk(rule, objective, settings, x)
     walk.begin(objective.drawn, _bounds(walk.x, settings, objective))
+    return walk.x
 
 
 def _iterations(
@@ -99,23 +106,40 @@ def _iterations(
     drawn = start * settings.passes
     moves.begin(drawn, _bounds(moves.x, settings, objective))
     first = float(state[FIRST]) if state else objective.loss(moves.x)
-    most = moves.most if settings.max_score is None else 1
-    while True:
-        bounds, done = _bounds(moves.x, settings, objective), False
-        end = drawn + settings.passes
-        while drawn < end and not done:
-            count = min(end - drawn, most)
-            losses = moves.advance(drawn, count, bounds)
-            drawn += count
+    enough = settings.max_score  # looked at after each pass
+    most = moves.most if enough is None else 1
+    calls = -(-settings.passes // most)  # of `take` in an iteration
+    taking = _taking(moves, objective, settings, drawn, most)
+    ahead: deque[Taken] = deque()  # on a GPU, the next iteration, which begins before this one ends
+    for iteration in count(start + 1):
+        for call in range(1, calls + 1):
+            taken = ahead.popleft() if ahead else next(taking)
+            if moves.goes_ahead and enough is None and call == calls and iteration % settings.iterations:
+                ahead.extend(islice(taking, calls))
+            losses = taken.losses()
             for loss in losses:
                 if loss - first > LARGEST_RISE * max(abs(first), 1):
                     raise Diverged(f"the loss diverged, from {first:.4g} to {loss:.4g}")
-            done = settings.max_score is not None and -losses[-1] > settings.max_score
-        kept = {FIRST: np.array(first), **_arrays(moves.kept)}
-        x = ops.convert_to_numpy(moves.x) if ops.is_tensor(moves.x) else moves.x
-        yield OptimizerResult(x, losses[-1], objective.terms(moves.x), kept, done)
+            done = enough is not None and -losses[-1] > enough
+            if done:
+                break
+        kept = {FIRST: np.array(first), **_arrays(taken.kept)}
+        x = ops.convert_to_numpy(taken.x) if ops.is_tensor(taken.x) else taken.x
+        yield OptimizerResult(x, losses[-1], objective.terms(taken.x), kept, done)
         if done:
             return
+
+
+def _taking(
+    moves: _Moves, objective: "Objective", settings: UpdateRuleSettings, drawn: int, most: int
+) -> Iterator[Taken]:
+    """Take the steps of one iteration after the other, at most `most` at once."""
+    while True:
+        bounds, end = _bounds(moves.x, settings, objective), drawn + settings.passes
+        while drawn < end:
+            number = min(end - drawn, most)
+            yield moves.take(drawn, number, bounds)
+            drawn += number
 
 
 def _bounds(x: Any, settings: UpdateRuleSettings, objective: "Objective") -> Bounds:
@@ -129,7 +153,7 @@ class _OnHost:
     network.
     """
 
-    most = 1
+    most, goes_ahead = 1, False
 
     def __init__(self, rule: HostRule, splits: int, objective: "Objective", x: np.ndarray, kept: State):
         self.x, self.kept = x, kept
@@ -139,7 +163,7 @@ class _OnHost:
     def begin(self, drawn: int, bounds: Bounds) -> None:
         self._objective.draw(drawn)
 
-    def advance(self, drawn: int, count: int, bounds: Bounds) -> list[float]:
+    def take(self, drawn: int, count: int, bounds: Bounds) -> Taken:
         gradient = self._objective.gradient(self.x)
         if self._splits:
             gradient = ops.convert_to_numpy(laplacian.normalise(ops.convert_to_tensor(gradient), self._splits))
@@ -147,7 +171,8 @@ class _OnHost:
         if bounds:
             self.x = np.clip(self.x, bounds.low, bounds.high)
         self._objective.draw(drawn + 1)
-        return [self._objective.loss(self.x)]
+        loss = self._objective.loss(self.x)
+        return Taken(self.x, self.kept, lambda: [loss])
 
     def _moved(self, gradient: np.ndarray) -> np.ndarray:
         """Call the rule. Raises SettingsError if it does not return a picture of this shape and a state."""

@@ -179,5 +179,5 @@ def test_an_override_is_used_or_refused_in_one_line(tmp_path, monkeypatch):
 
         if faults := attempt(load, tmp_path).faults(forecast=200e6):
             bad[number] = (text[:200], faults)
-    assert number > 50
+    assert number > 10
     assert not bad, f"{len(bad)} of {number + 1}: {dict(list(bad.items())[:5])}"

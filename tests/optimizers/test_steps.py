@@ -96,6 +96,33 @@ def test_a_step_on_a_gpu_brings_nothing_but_the_numbers_to_the_host(monkeypatch)
     assert shapes == [(6, 4), SHAPE]
 
 
+@pytest.mark.parametrize(
+    ("name", "optimizer", "expected"),
+    [
+        ("gradient_ascent", {"passes": 5}, [1 + 2, 1 + 3, 1 + 3]),
+        ("gradient_ascent", {"passes": 1}, [1 + 2, 1 + 3, 1 + 3]),
+        ("gradient_ascent", {"passes": 3, "max_score": 1e6}, [1 + 3, 1 + 6, 1 + 9]),
+        ("adam", {"passes": 40}, [1 + 4, 1 + 6, 1 + 6]),
+        ("lbfgs", {"where": "device", "passes": 4, "max_change": 10}, [5 + 2, 10 + 2, 15]),
+    ],
+)
+def test_a_gpu_begins_an_iteration_before_the_last_one_ends(name, optimizer, expected, monkeypatch):
+    """The calls that have begun when each of three iterations ends. None is begun for a fourth."""
+    monkeypatch.setattr(host, "on_gpu", lambda: True)
+    begun, found, compile_for = [], [], evaluator().compiled
+
+    def compiled(function, shape):
+        run = compile_for(function, shape)
+        return lambda *arguments: begun.append(None) or run(*arguments)
+
+    monkeypatch.setattr(evaluator(), "compiled", compiled)
+    evaluator().reset()
+    table = OPTIMIZERS[name].settings(iterations=3, **optimizer)
+    for _ in islice(optimize(evaluator(), np.zeros(SHAPE), table), 3):
+        found.append(len(begun))
+    assert found == expected
+
+
 def dreamt():
     return [result.x for name, optimizer in RULES[:2] for result in walked(name, optimizer)[0]]
 
@@ -116,4 +143,4 @@ def dreamt_at_once():
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backends_take_the_same_steps_at_once(backend, on_backend):
     for mine, theirs in zip(dreamt_at_once(), on_backend(backend, dreamt_at_once), strict=True):
-        assert np.abs(theirs - mine).mean() < 0.05
+        assert np.abs(theirs - mine).mean() < 0.01 * np.abs(mine).mean()

@@ -9,7 +9,10 @@ INSIDE = {"about", "blob", "data"}  # schemes of addresses that nothing is fetch
 # A script that runs before those of the page: each violation of the Content Security Policy becomes an error.
 VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP: ${event.violatedDirective} refuses ${event.blockedURI} at ${event.sourceFile}`));"""
-AWAY = re.compile(r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)|aborted")
+AWAY = re.compile(
+    r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|CONTENT_LENGTH_MISMATCH)"
+    "|aborted"
+)
 """What the console says while the server is away."""
 
 
