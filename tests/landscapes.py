@@ -70,8 +70,9 @@ class Bowl:
     def record(self, x, numbers, gradient, drawn):
         if drawn != self.drawn:
             self.draw(drawn)
-        self.known = x, float(numbers[0]), ops.convert_to_numpy(gradient)
-        return [float(numbers[0])]
+        ((height, _),) = np.atleast_2d(numbers)
+        self.known = x, float(height), ops.convert_to_numpy(gradient)
+        return [float(height)]
 
 
 def array(x):

@@ -5,6 +5,7 @@ import importlib
 import os
 import platform
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,16 @@ def device() -> str:
 def on_gpu() -> bool:
     """Return whether passes run on a GPU. If not, tensors are in main memory, and NumPy reads them without a copy."""
     return device().startswith("GPU")
+
+
+def fetch(value: Any) -> Callable[[], Any]:
+    """Start to copy a tensor to the host, and return a function that waits for the array.
+
+    The function does not wait for what a GPU begins later. Other values than tensors are returned as they are.
+    """
+    if not keras.ops.is_tensor(value):
+        return lambda: value
+    return backend().fetch(value) if on_gpu() else lambda: keras.ops.convert_to_numpy(value)
 
 
 def free_on_gpu() -> int:

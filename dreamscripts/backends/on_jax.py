@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 
 WINOGRAD_FROM = 150  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
 
@@ -48,6 +49,12 @@ def gpu_name() -> str | None:
     """Return the name of the GPU, or None without a GPU."""
     first = jax.devices()[0]
     return None if first.platform == "cpu" else first.device_kind
+
+
+def fetch(tensor: Any) -> Callable[[], np.ndarray]:
+    """Start to copy a tensor to the host, as described in host.py."""
+    tensor.copy_to_host_async()
+    return lambda: np.asarray(tensor)
 
 
 def free_on_gpu() -> int:

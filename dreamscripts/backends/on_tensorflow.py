@@ -6,6 +6,7 @@ from functools import cache, partial
 from threading import RLock
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 WINOGRAD_FROM = 50  # smallest gain (networks/rewrite/winograd.py) with which Winograd's algorithm is never much slower
@@ -83,6 +84,11 @@ def gpu_name() -> str | None:
     """Return the name of the GPU, or None without a GPU."""
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name) if gpus else None
+
+
+def fetch(tensor: tf.Tensor) -> Callable[[], np.ndarray]:
+    """Return a function that copies a tensor to the host, as described in host.py. TensorFlow cannot start earlier."""
+    return tensor.numpy
 
 
 def free_on_gpu() -> int:

@@ -7,6 +7,7 @@ from threading import RLock
 from typing import Any
 
 import keras
+import numpy as np
 import torch
 
 from dreamscripts.backends import torch_graph
@@ -77,6 +78,22 @@ def _precision(tf32: bool) -> Iterator[None]:
 def gpu_name() -> str | None:
     """Return the name of the GPU, or None without a GPU."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def fetch(tensor: torch.Tensor) -> Callable[[], np.ndarray]:
+    """Start to copy a tensor to the host, as described in host.py."""
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
+    copy.copy_(tensor, non_blocking=True)
+    copied = torch.cuda.Event() if tensor.is_cuda else None
+    if copied:
+        copied.record()
+
+    def array() -> np.ndarray:
+        if copied:
+            copied.synchronize()
+        return copy.numpy()
+
+    return array
 
 
 def free_on_gpu() -> int:

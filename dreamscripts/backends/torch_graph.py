@@ -59,6 +59,8 @@ def _record(graph: GraphModule, tensors: Sequence[torch.Tensor]) -> Flat:
         recording.replay()
         return keras.tree.map_structure(torch.clone, results)
 
+    # The kernels read the constants and the weights of the graph from where they are, so it must not be freed.
+    replay.graph = graph  # type: ignore[attr-defined]
     return replay
 
 

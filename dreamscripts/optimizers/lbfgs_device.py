@@ -12,7 +12,7 @@ trial picture and its gradient. Bounds need two more, and the pass that a GPU be
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -67,13 +67,14 @@ def device_lbfgs(
             before, current = current.loss, found
             if not _lower(current.loss, before):
                 break
+        arriving = host.fetch(current.x)
         points = begun = line = last = following = None
         if _goes_ahead(objective) and (iteration + 1) % settings.iterations:
             points = _Points(objective, settings, current.x, iteration + 1)
             begun = points.begin_anywhere(current.x) if objective.is_random else None
             line = points.line(None, current.x, begun.gradient if begun else current.gradient)
         picture = current.x
-        result = OptimizerResult(ops.convert_to_numpy(picture), current.loss, current.terms)
+        result = OptimizerResult(arriving(), current.loss, current.terms)
         yield result, _lower(current.loss, loss_at_start)
 
 
@@ -156,12 +157,12 @@ class _Point:
 
 
 class _Begun(NamedTuple):
-    """The results of a pass, which a GPU may still compute: those of `trial`."""
+    """The results of `trial`, which a GPU may still compute. What the host needs is on its way (host.fetch)."""
 
     x: Vector
-    numbers: Any
+    numbers: Callable[[], Any]
     gradient: Vector
-    slope: Any
+    slope: Callable[[], Any]
 
 
 class _Line(NamedTuple):
@@ -174,8 +175,8 @@ class _Line(NamedTuple):
     gradient: Vector
     pairs: list[Pair]
     direction: Vector
-    slope: Any
-    first: Any  # the first step
+    slope: Callable[[], Any]
+    first: Callable[[], Any]  # the first step
     begun: _Begun | None = None
 
 
@@ -210,17 +211,17 @@ class _Points:
     def begin_anywhere(self, x: Vector) -> _Begun:
         """Begin a pass at x, which may be outside the box."""
         anywhere = Box.endless(x) if self.box else ()
-        return _Begun(*self._run(x, ops.zeros_like(x), np.float32(0), anywhere, self._draw))
+        return _begun(self._run(x, ops.zeros_like(x), np.float32(0), anywhere, self._draw))
 
     def begin(self, line: _Line, step: Any) -> _Begun:
         """Begin a pass on the line."""
-        return _Begun(*self._run(line.x, line.direction, step, self.box, self._draw))
+        return _begun(self._run(line.x, line.direction, step, self.box, self._draw))
 
     def end(self, begun: _Begun) -> _Point:
         """Return the point of a pass that has begun."""
         self.passes += 1
-        self._objective.record(begun.x, begun.numbers, begun.gradient, self._iteration)
-        return self._point(begun.x, begun.gradient, float(begun.slope))
+        self._objective.record(begun.x, begun.numbers(), begun.gradient, self._iteration)
+        return self._point(begun.x, begun.gradient, float(begun.slope()))
 
     def _point(self, x: Vector, gradient: Vector, slope: float = 0.0) -> _Point:
         return _Point(x, self._objective.loss(x), self._objective.terms(x), gradient, slope)
@@ -234,14 +235,23 @@ class _Points:
                 if len(pairs) == history:
                     pairs.pop(0)  # frees the memory of the oldest pair first
                 pairs.append(Pair(x - before.x, gradient - before.gradient))
-            return _Line(x, gradient, pairs, *descent(x, gradient, pairs, self.box))
+            return _line(x, gradient, pairs, *descent(x, gradient, pairs, self.box))
         if not before:  # pairs of zeros, so that descent is compiled only once
             zeros = ops.zeros_like(x)
-            before = _Line(x, gradient, [Pair(zeros, zeros)] * history, zeros, 0, 0)
+            before = _line(x, gradient, [Pair(zeros, zeros)] * history, zeros, 0, 0)
         older = before.pairs[1:]
-        pair, *found = _compiled_descent()(before.x, before.gradient, tuple(older), x, gradient, self.box)
-        line = _Line(x, gradient, [*older, pair], *found)
-        return line._replace(begun=self.begin(line, line.first)) if _goes_ahead(self._objective) else line
+        pair, d, slope, first = _compiled_descent()(before.x, before.gradient, tuple(older), x, gradient, self.box)
+        line = _line(x, gradient, [*older, pair], d, slope, first)
+        return line._replace(begun=self.begin(line, first)) if _goes_ahead(self._objective) else line
+
+
+def _begun(results: tuple) -> _Begun:
+    x, numbers, gradient, slope = results
+    return _Begun(x, host.fetch(numbers), gradient, host.fetch(slope))
+
+
+def _line(x: Vector, gradient: Vector, pairs: list[Pair], d: Vector, slope: Any, first: Any) -> _Line:
+    return _Line(x, gradient, pairs, d, host.fetch(slope), host.fetch(first))
 
 
 def _lower(loss: float, before: float) -> bool:
@@ -254,7 +264,8 @@ def _line_search(points: _Points, line: _Line, loss: float) -> tuple[_Point | No
     found: _Point | None = None
     following: _Line | None = None
     begun = line.begun
-    if float(line.slope) >= 0:
+    slope = float(line.slope())
+    if slope >= 0:
         return None, None
 
     def at(step: float) -> line_search.Point:
@@ -265,8 +276,8 @@ def _line_search(points: _Points, line: _Line, loss: float) -> tuple[_Point | No
         found, begun = points.end(begun), None
         return line_search.Point(step, found.loss, found.slope)
 
-    start, longest = line_search.Point(0.0, loss, float(line.slope)), 1.0 if points.box else math.inf
-    return (found, following) if line_search.search(at, start, float(line.first), longest) else (None, None)
+    start, longest = line_search.Point(0.0, loss, slope), 1.0 if points.box else math.inf
+    return (found, following) if line_search.search(at, start, float(line.first()), longest) else (None, None)
 
 
 @cache

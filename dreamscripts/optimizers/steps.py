@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from dreamscripts.backends import compiling
+from dreamscripts.backends import compiling, host
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.optimizers import laplacian
 from dreamscripts.optimizers.box import Box
@@ -150,8 +150,9 @@ class Walk:
             *(np.int32(count), np.bool_(moving)),
         )
         self.x, self._gradient, self.kept = x, gradient, kept
+        arriving = host.fetch(numbers)
 
         def losses() -> list[float]:
-            return self._objective.record(x, numbers[:count] if rows > 1 else numbers, gradient, drawn + count)
+            return self._objective.record(x, np.atleast_2d(arriving())[:count], gradient, drawn + count)
 
         return Taken(x, kept, losses)

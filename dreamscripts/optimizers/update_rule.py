@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from pydantic import Field
 
+from dreamscripts.backends import host
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.errors import Diverged, SettingsError
 from dreamscripts.optimizers import laplacian
@@ -114,7 +115,8 @@ def _iterations(
     for iteration in count(start + 1):
         for call in range(1, calls + 1):
             taken = ahead.popleft() if ahead else next(taking)
-            if moves.goes_ahead and enough is None and call == calls and iteration % settings.iterations:
+            arriving = _arriving(taken) if call == calls else None
+            if arriving and moves.goes_ahead and enough is None and iteration % settings.iterations:
                 ahead.extend(islice(taking, calls))
             losses = taken.losses()
             for loss in losses:
@@ -123,11 +125,17 @@ def _iterations(
             done = enough is not None and -losses[-1] > enough
             if done:
                 break
-        kept = {FIRST: np.array(first), **_arrays(taken.kept)}
-        x = ops.convert_to_numpy(taken.x) if ops.is_tensor(taken.x) else taken.x
+        x, kept = (arriving or _arriving(taken))()
+        kept = {FIRST: np.array(first), **_arrays(kept)}
         yield OptimizerResult(x, losses[-1], objective.terms(taken.x), kept, done)
         if done:
             return
+
+
+def _arriving(taken: Taken) -> Callable[[], tuple[Any, State]]:
+    """Start to copy the picture and the state to the host, and return a function that waits for them."""
+    x, kept = host.fetch(taken.x), {name: host.fetch(value) for name, value in taken.kept.items()}
+    return lambda: (x(), {name: value() for name, value in kept.items()})
 
 
 def _taking(

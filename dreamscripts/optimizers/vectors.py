@@ -5,6 +5,7 @@ once, in parts that fit into the processor's cache. On a GPU, the functions are 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from dreamscripts.backends.lazy_keras import ops
 
 Vector = Any  # a float32 tensor of the backend, of any shape
 
-CACHED, LARGE = 2**14, 2**24  # values in a part of a vector, on a CPU and on a GPU
+CACHED = 2**14  # values in a part of a vector, on a CPU
+ROW, ROWS = 2**12, 2**12  # values in a row and rows in a part, on a GPU
 
 
 def dot(a: Vector, b: Vector) -> Any:
@@ -31,34 +33,49 @@ def inner(a: Vector, b: Vector) -> Any:
 
 def products(vectors: Sequence[Vector], free: Vector | None = None) -> Any:
     """Compute all inner products of n vectors, (n, n). Values are skipped where `free` is 0."""
-    total = 0.0
+    if host.on_gpu():
+        masked = vectors if free is None else [vector * free for vector in vectors]
+        return sum(map(_products_of_rows, _rows_of(masked), _rows_of(vectors)))
+    total = np.zeros((len(vectors), len(vectors)))
     for part, mask in _parts(vectors, free):
-        rows = (ops if host.on_gpu() else np).stack(part)
-        masked = rows if mask is None else rows * mask
-        total = total + (masked @ ops.transpose(rows) if host.on_gpu() else (masked @ rows.T).astype(float))
+        rows = np.stack(part)
+        total += (rows if mask is None else rows * mask) @ rows.T
     return total
 
 
 def combine(factors: Any, vectors: Sequence[Vector], free: Vector | None = None) -> Vector:
     """Compute the sum of the vectors times their factors. The sum is 0 where `free` is 0."""
-    xp = ops if host.on_gpu() else np
-    factors = xp.array(factors, "float32")
+    if host.on_gpu():
+        total = sum(factors[i] * vector for i, vector in enumerate(vectors))
+        return total if free is None else total * free
+    factors = np.array(factors, np.float32)
     sums = []
     for part, mask in _parts(vectors, free):
-        total = (factors[None] @ xp.stack(part))[0]
+        total = factors @ np.stack(part)
         sums.append(total if mask is None else total * mask)
-    return ops.reshape(ops.convert_to_tensor(xp.concatenate(sums)), vectors[0].shape)
+    return ops.reshape(ops.convert_to_tensor(np.concatenate(sums)), vectors[0].shape)
 
 
 def _parts(vectors: Sequence[Vector], free: Vector | None = None) -> Iterator[tuple[list, Any]]:
-    """Yield each part of all vectors and of `free`, in order: tensors on a GPU, arrays on a CPU."""
-    size = LARGE if host.on_gpu() else CACHED
-    flat = [_flat(vector) for vector in vectors]
-    mask = None if free is None else _flat(free)
-    for start in range(0, flat[0].shape[0], size):
-        part = slice(start, start + size)
+    """Yield each part of all vectors and of `free`, in order: arrays."""
+    flat = [np.asarray(vector).reshape(-1) for vector in vectors]
+    mask = None if free is None else np.asarray(free).reshape(-1)
+    for start in range(0, flat[0].shape[0], CACHED):
+        part = slice(start, start + CACHED)
         yield [vector[part] for vector in flat], None if mask is None else mask[part]
 
 
-def _flat(vector: Vector) -> Any:
-    return ops.reshape(vector, (-1,)) if host.on_gpu() else np.asarray(vector).reshape(-1)
+def _rows_of(vectors: Sequence[Vector]) -> Iterator[Vector]:
+    """Yield the vectors in parts of rows (rows, n, values). The last part may be a shorter row."""
+    flat = [ops.reshape(vector, (-1,)) for vector in vectors]
+    size = flat[0].shape[0]
+    ends = [*range(0, size - size % ROW, ROW * ROWS), size - size % ROW, size]
+    for start, end in pairwise(ends):
+        if start < end:
+            width = min(ROW, end - start)
+            yield ops.stack([ops.reshape(vector[start:end], (-1, width)) for vector in flat], axis=1)
+
+
+def _products_of_rows(a: Vector, b: Vector) -> Any:
+    """Compute the sum of a bᵀ over many short rows, which keeps all of a GPU busy. One long row does not."""
+    return ops.sum(a @ ops.swapaxes(b, 1, 2), axis=0)

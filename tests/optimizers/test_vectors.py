@@ -10,7 +10,8 @@ def on_gpu(request, monkeypatch):
     """As on a CPU, and by the operations that a GPU does; in parts that do not divide the vectors."""
     monkeypatch.setattr(vectors.host, "on_gpu", lambda: request.param)
     monkeypatch.setattr(vectors, "CACHED", 7)
-    monkeypatch.setattr(vectors, "LARGE", 11)
+    monkeypatch.setattr(vectors, "ROW", 8)
+    monkeypatch.setattr(vectors, "ROWS", 3)
     return request.param
 
 
