@@ -44,7 +44,7 @@ def _run(function: Callable[..., Any], tf32: bool) -> Callable[..., Any]:
         with _precision(tf32), torch.no_grad():
             if gpu_name() is None:
                 return function(*map(_on_device, arguments))
-            tensors = [keras.ops.convert_to_tensor(argument) for argument in keras.tree.flatten(arguments)]
+            tensors = [_on_gpu(argument) for argument in keras.tree.flatten(arguments)]
             structure = str(keras.tree.map_structure(lambda argument: None, arguments))
             kind = structure, *((tensor.shape, tensor.dtype) for tensor in tensors)
             if kind not in recordings:
@@ -52,6 +52,14 @@ def _run(function: Callable[..., Any], tf32: bool) -> Callable[..., Any]:
             return recordings[kind](*tensors)
 
     return run
+
+
+def _on_gpu(argument: Any) -> torch.Tensor:
+    """Convert an array to a tensor on the GPU. From other memory than pinned, the copy would wait for the GPU."""
+    if not isinstance(argument, np.ndarray | np.generic):
+        return keras.ops.convert_to_tensor(argument)
+    tensor = torch.from_numpy(np.asarray(argument))
+    return tensor.pin_memory().cuda(non_blocking=True) if torch.cuda.is_available() else tensor
 
 
 def _on_device(argument: Any) -> Any:

@@ -21,7 +21,7 @@ from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Jitter, Tiles
 
 Picture = Any  # an array or a tensor of the Keras backend
-AT_ONCE = 32  # passes in one call on a GPU
+AT_ONCE = 8  # passes in one call on a GPU
 
 
 class Evaluator:

@@ -112,37 +112,38 @@ def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = Non
     positive curvature over the free values is skipped, because it would give an uphill direction. Returns zeros if no
     pair is used.
 
-    Every vector in the two loops is a weighted sum of the vectors s, y and g. The loops therefore compute with the
-    weights and all inner products, so that vectors are read only twice (Chen, Wang and Zhou 2014, "Large-scale L-BFGS
-    using MapReduce").
+    Every vector in the two loops is a weighted sum of the vectors s, y and g. Their weights follow from all inner
+    products, so that vectors are read only twice (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using MapReduce").
     """
     vectors = [*(pair.s for pair in pairs), *(pair.y for pair in pairs), gradient]
     return combine(_weights(products(vectors, free), len(pairs)), vectors, free)
 
 
 def _weights(product: Any, number: int) -> Any:
-    """Compute the weights of the vectors in −H g from their inner products, by NumPy or on the device."""
+    """Compute the weights of the vectors in −H g from their inner products, by NumPy or on the device.
+
+    Each loop of algorithm 7.4 solves a triangular system: the first for the α of the y, the second for the weights of
+    the s. A pair that is skipped has the weight 0.
+    """
     xp = ops if host.on_gpu() else np
-    own = xp.eye(2 * number + 1, dtype="float32" if host.on_gpu() else float)
-    curvature = [product[i, number + i] for i in range(number)]
-    size = [product[number + i, number + i] for i in range(number)]
-    curved = [curvature[i] > LEAST_CURVATURE * size[i] for i in range(number)]
+    sy, yy = product[:number, number:-1], product[number:-1, number:-1]
+    curvature, size = xp.diagonal(sy), xp.diagonal(yy)
+    used = curvature > LEAST_CURVATURE * size
+    upper = xp.where(used[:, None] & used, xp.triu(sy), xp.eye(number, dtype=sy.dtype))
+    alpha = _solve(upper, xp.where(used, -product[:number, -1], 0.0), lower=False)
+    place = xp.arange(number, dtype="int32")
+    newest = place == xp.max(xp.where(used, place, -1))
+    gamma = xp.sum(xp.where(newest, curvature / xp.where(newest, size, 1.0), 0.0))  # 7.20
+    rest = alpha * curvature + gamma * (product[number:-1, -1] + xp.sum(yy * alpha, axis=-1))
+    beta = _solve(xp.transpose(upper), xp.where(used, rest, 0.0), lower=True)
+    return xp.concatenate([beta, -gamma * alpha, -gamma[None]])
 
-    def share(i: int, row: Any, weights: Any) -> Any:
-        return xp.where(curved[i], xp.sum(row * weights) / xp.where(curved[i], curvature[i], 1.0), 0.0)
 
-    weights = -own[-1]  # minus g
-    alphas: dict[int, Any] = {}
-    for i in reversed(range(number)):
-        alphas[i] = share(i, product[i], weights)
-        weights = weights - alphas[i] * own[number + i]
-    gamma = 0.0  # 7.20
-    for i in range(number):
-        gamma = xp.where(curved[i], curvature[i] / xp.where(curved[i], size[i], 1.0), gamma)
-    weights = weights * gamma
-    for i in range(number):
-        weights = weights + (alphas[i] - share(i, product[number + i], weights)) * own[i]
-    return weights
+def _solve(triangle: Any, values: Any, lower: bool) -> Any:
+    """Solve a triangular system."""
+    if host.on_gpu():
+        return ops.solve_triangular(triangle, values[:, None], lower=lower)[:, 0]
+    return np.linalg.solve(triangle, values)
 
 
 @dataclass(frozen=True)

@@ -59,24 +59,24 @@ class Steps:
         bounds: Bounds,
         draws: "Draw",
         numbers: Tensor,
-        count: Tensor,
         moving: Tensor,
     ) -> tuple[Tensor, Tensor, Kept, Tensor]:
-        """Take `count` steps, at most as many as there are `draws` and rows of `numbers`, and fill the rows.
+        """Take a step for each of the `draws` and of the rows of `numbers`, and fill the rows.
 
-        `moving` is False if x shall stay where it is, and only be evaluated. `bounds` are those of the picture
+        A step whose `moving` is False leaves x where it is, and only evaluates it. The number of steps is part of the
+        function, because a GPU would otherwise wait for the host after each step. `bounds` are those of the picture
         (box.py), or an empty tuple. Returns the picture, its gradient, the state and the numbers.
         """
 
         def step(i: Any, carried: tuple) -> tuple:
             x, gradient, kept, numbers = carried
-            x, kept = self._move(x, gradient, kept, rate, unit, bounds, moving)
+            x, kept = self._move(x, gradient, kept, rate, unit, bounds, moving[i])
             row, gradient = evaluate(x, draws.of(i))
             return x, gradient, kept, ops.slice_update(numbers, (i, 0), row[None]) if several else row
 
         several = numbers.shape[0] > 1
         carried = x, gradient, kept, numbers
-        return ops.fori_loop(0, count, step, carried) if several else step(0, carried)
+        return ops.fori_loop(0, numbers.shape[0], step, carried) if several else step(0, carried)
 
     def _move(
         self, x: Tensor, gradient: Tensor, kept: Kept, rate: Tensor, unit: Tensor, bounds: Bounds, moving: Tensor
@@ -147,7 +147,7 @@ class Walk:
         numbers = np.zeros((rows, len(self._objective.names) + 1), np.float32)
         x, gradient, kept, numbers = self._run(
             *(self.x, self._gradient, self.kept, *self._step, bounds, draws, numbers),
-            *(np.int32(count), np.bool_(moving)),
+            moving & (np.arange(rows) < count),
         )
         self.x, self._gradient, self.kept = x, gradient, kept
         arriving = host.fetch(numbers)
