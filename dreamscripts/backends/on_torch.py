@@ -58,7 +58,7 @@ def _on_gpu(argument: Any) -> torch.Tensor:
     """Convert an array to a tensor on the GPU. From other memory than pinned, the copy would wait for the GPU."""
     if not isinstance(argument, np.ndarray | np.generic):
         return keras.ops.convert_to_tensor(argument)
-    tensor = torch.from_numpy(np.asarray(argument))
+    tensor = torch.from_numpy(np.array(argument, order="C"))
     return tensor.pin_memory().cuda(non_blocking=True) if torch.cuda.is_available() else tensor
 
 
