@@ -64,24 +64,24 @@ class Coefficients:
 
     def share(self, z: Tensor) -> Tensor:
         """Compute the pixels of coefficients: a tensor (..., H, W, 3) in 0..1, in the order of the channels."""
-        real, imaginary = (ops.moveaxis(part, -1, -3) for part in ops.split(z * self.scale, 2, axis=-2))
+        real, imaginary = (ops.moveaxis(part, -1, -3) for part in ops.split(z * _tensor(self.scale), 2, axis=-2))
         real, imaginary = _along_columns(real, -imaginary)  # of the conjugate, for the inverse transform
         rows = ops.irfft((real / self.height, -imaginary / self.height), fft_length=self.width)
-        return ops.sigmoid(ops.moveaxis(rows, -3, -1) @ self.colours.T)
+        return ops.sigmoid(ops.moveaxis(rows, -3, -1) @ _tensor(self.colours.T))
 
     def picture(self, share: Tensor) -> Tensor:
         """Convert pixels in 0..1 to the preprocessed picture."""
-        return (255 * share - _float32(self.preprocessing.mean)) / _float32(self.preprocessing.scale)
+        return (255 * share - _tensor(self.preprocessing.mean)) / _tensor(self.preprocessing.scale)
 
     def gradient(self, share: Tensor, g: Tensor) -> Tensor:
         """Convert g, the gradient with respect to the picture, to the gradient with respect to z."""
-        g = (255 * g / _float32(self.preprocessing.scale) * share * (1 - share)) @ self.colours
+        g = (255 * g / _tensor(self.preprocessing.scale) * share * (1 - share)) @ _tensor(self.colours)
         parts = _along_columns(*ops.rfft(ops.moveaxis(g, -1, -3)))
         # Each column of the half spectrum counts twice, except the first column and, for an even width, the last.
         mirrored = np.arange(1, self.width // 2 + 2) <= (self.width + 1) // 2
         mirrored[0] = False
-        times = (np.where(mirrored, 2, 1) / (self.height * self.width)).astype(np.float32)
-        return ops.concatenate([ops.moveaxis(part * times, -3, -1) for part in parts], axis=-2) * self.scale
+        times = _tensor(np.where(mirrored, 2, 1) / (self.height * self.width))
+        return ops.concatenate([ops.moveaxis(part * times, -3, -1) for part in parts], axis=-2) * _tensor(self.scale)
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,9 @@ class FourierEvaluator:
         return (*shape[:-3], self.coefficients.height, self.coefficients.width, 3)
 
 
-def _float32(values: Sequence[float]) -> np.ndarray:
-    return np.array(values, np.float32)
+def _tensor(values: Any) -> Tensor:
+    """Return a constant on the device. PyTorch cannot combine a tensor on a GPU with an array."""
+    return ops.convert_to_tensor(np.asarray(values, np.float32))
 
 
 def _along_columns(real: Tensor, imaginary: Tensor) -> Sequence[Tensor]:

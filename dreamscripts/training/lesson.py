@@ -67,7 +67,7 @@ class Lesson:
         if training:
             own = self.student.features(x, training=True)
         features = sum(
-            ops.mean(ops.square(self.projections[layer](own[layer]) - theirs[layer] / rms))
+            ops.mean(ops.square(self.projections[layer](own[layer]) - ops.divide(theirs[layer], rms)))
             for layer, rms in self.rms.items()
         )
         energies = sum(
