@@ -54,7 +54,7 @@ def _mean_squares(network: Network, names: list[str], batches: list[np.ndarray])
     sums = dict.fromkeys(names, 0.0)
     for x in batches:
         for name, f in whole.features(x).items():
-            sums[name] += float(ops.mean(ops.square(f)))
+            sums[name] += float(ops.convert_to_numpy(ops.mean(ops.square(f))))
     return sums
 
 
