@@ -28,8 +28,7 @@ def compile_with_gradient(
     a GPU to round factors to TF32 (10 bits of mantissa) in this function only. A CPU ignores it. Two threads can
     compute at the same time, but on a GPU with TensorFlow or PyTorch, one thread waits for the other.
 
-    PyTorch records the function on a GPU (torch_graph.py). On a CPU it runs it step by step, and arrays in tuples stay
-    arrays.
+    PyTorch does not compile, but traces the function (torch_graph.py). What cannot be traced runs step by step.
     """
     return backend().compile_with_gradient(function, terms_of, variables, xla, tf32)
 

@@ -37,34 +37,27 @@ def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _run(function: Callable[..., Any], tf32: bool) -> Callable[..., Any]:
-    """Run a function of arguments as in compiling.py. On a GPU, it is recorded for each kind of arguments."""
-    recordings: dict[tuple, Callable[..., Any]] = {}
+    """Run a function of arguments as in compiling.py. It is traced for each kind of arguments."""
+    graphs: dict[tuple, Callable[..., Any]] = {}
 
     def run(*arguments: Any) -> Any:
         with _precision(tf32), torch.no_grad():
-            if gpu_name() is None:
-                return function(*map(_on_device, arguments))
-            tensors = [_on_gpu(argument) for argument in keras.tree.flatten(arguments)]
+            tensors = [_on_device(argument) for argument in keras.tree.flatten(arguments)]
             structure = str(keras.tree.map_structure(lambda argument: None, arguments))
             kind = structure, *((tensor.shape, tensor.dtype) for tensor in tensors)
-            if kind not in recordings:
-                recordings[kind] = torch_graph.recorded(torch_graph.flattened(function, arguments), tensors)
-            return recordings[kind](*tensors)
+            if kind not in graphs:
+                make = torch_graph.traced if gpu_name() is None else torch_graph.recorded
+                graphs[kind] = make(torch_graph.flattened(function, arguments), tensors)
+            return graphs[kind](*tensors)
 
     return run
 
 
-def _on_gpu(argument: Any) -> torch.Tensor:
-    """Convert an array to a tensor on the GPU. From other memory than pinned, the copy would wait for the GPU."""
-    if not isinstance(argument, np.ndarray | np.generic):
-        return keras.ops.convert_to_tensor(argument)
-    tensor = torch.from_numpy(np.array(argument, order="C"))
-    return tensor.pin_memory().cuda(non_blocking=True) if torch.cuda.is_available() else tensor
-
-
-def _on_device(argument: Any) -> Any:
-    """Convert an array to a tensor on the device that Keras has chosen."""
-    return argument if isinstance(argument, tuple | dict) else keras.ops.convert_to_tensor(argument)
+def _on_device(argument: Any) -> torch.Tensor:
+    """Convert an array to a tensor on the device. From other memory than pinned, a copy would wait for the GPU."""
+    if isinstance(argument, np.ndarray | np.generic) and torch.cuda.is_available():
+        return torch.from_numpy(np.array(argument, order="C")).pin_memory().cuda(non_blocking=True)
+    return keras.ops.convert_to_tensor(argument)
 
 
 @contextmanager

@@ -1,12 +1,14 @@
-"""Graphs of PyTorch's operators: trace a function once, and run it again without the Python code around the operators.
+"""Graphs of PyTorch's operators: trace a function once, and run it again without the Python code around them.
 
 Keras copies the maps for each layer into another layout and back: NHWC to NCHW, to NHWC for cuDNN. Within a graph, they
-stay NHWC in memory, which is the faster layout on a GPU with tensor cores (BENCHMARKS.md). A GPU records the kernels of
-a graph and starts them all at once (a CUDA graph), because starting them one by one takes longer than computing them.
+stay NHWC in memory, which is the faster layout on GPUs with tensor cores (BENCHMARKS.md), and nothing is copied. A GPU
+records the kernels of a graph and starts them all at once (a CUDA graph), because starting them one by one takes longer
+than computing them.
 """
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from threading import RLock
 from typing import Any
 
 import keras
@@ -15,6 +17,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
 aten = torch.ops.aten
+_TRACER = RLock()  # PyTorch's tracer changes torch.nn.Module while it runs, so there can be only one
 WARM_UP = 2  # runs before a recording, in which cuDNN and cuBLAS make what they need
 TO_NCHW = [0, 3, 1, 2]  # the axes of a picture NHWC in the order of NCHW
 
@@ -31,13 +34,23 @@ def flattened(function: Callable[..., Any], arguments: Any) -> Flat:
     return of_tensors
 
 
+def traced(function: Flat, tensors: Sequence[torch.Tensor]) -> Flat:
+    """Trace a function for tensors of these shapes. A function that cannot be traced runs step by step, as it is."""
+    return _or_as_it_is(function, lambda: trace(function, tensors))
+
+
 def recorded(function: Flat, tensors: Sequence[torch.Tensor]) -> Flat:
-    """Trace a function and record it on the GPU. A function that cannot be recorded runs step by step, as before.
+    """Trace a function, and record it on the GPU. A function for which this is impossible runs step by step, as it is.
 
     The recordings share their memory, so only one of them can run at a time. Their results are copies.
     """
+    return _or_as_it_is(function, lambda: _record(trace(function, tensors), tensors))
+
+
+def _or_as_it_is(function: Flat, make: Callable[[], Flat]) -> Flat:
     try:
-        return _record(trace(function, tensors), tensors)
+        with _TRACER:
+            return make()
     except Exception:  # of any kind; what is wrong with the function itself is raised again when it runs
         return function
 

@@ -102,8 +102,6 @@ class Transforms:
 
 def shifted(x: Tensor, shift: Tensor) -> Tensor:
     """Shift pictures (N, H, W, 3) down and to the right by whole pixels, around the edges."""
-    if isinstance(shift, np.ndarray):  # PyTorch on a CPU, which compiles nothing
-        return ops.roll(x, shift.tolist(), axis=(1, 2))
     if keras.backend.backend() != "torch":
         return ops.roll(x, shift, axis=(1, 2))
     for axis in (1, 2):  # PyTorch's roll takes numbers only
