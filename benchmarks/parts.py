@@ -133,22 +133,25 @@ def loops(setup: Setup) -> None:
             alone = milliseconds(timed(evaluator, settings, pass_on_device(evaluator, settings)))
             what = f"{setup.iterations}×{PASSES} passes of {name}"
             for again in ("first time", "again"):
-                seconds, count = _dream(setup, settings, evaluator)
+                seconds, within = _dream(setup, settings, evaluator)
                 emit(f"{what}, {again}", seconds, "s", precision=precision)
-            emit(f"a pass within {name}", 1000 * seconds / count, "ms", precision=precision)
-            emit(
-                f"{name}: share outside of passes", 100 * (1 - alone * count / 1000 / seconds), "%", precision=precision
-            )
+            emit(f"a pass within {name}", within, "ms", precision=precision)
+            share = 100 * (1 - alone / within)
+            emit(f"{name}: share of an iteration outside of passes", share, "%", precision=precision)
 
 
-def _dream(setup: Setup, settings: Settings, evaluator: Any) -> tuple[float, int]:
-    """Dream once. Returns the seconds and the passes."""
+def _dream(setup: Setup, settings: Settings, evaluator: Any) -> tuple[float, float]:
+    """Dream once. Returns the seconds, and the milliseconds of an iteration for each of its passes."""
     from dreamscripts.dreams.dream import dream
 
     started = time.perf_counter()
-    *_, last = dream(setup.picture, settings, evaluator=evaluator)
-    assert last.picture is not None  # on the host
-    return time.perf_counter() - started, last.passes
+    ends, counts = [], []
+    for iterate in dream(setup.picture, settings, evaluator=evaluator):
+        ends.append(time.perf_counter())
+        counts.append(iterate.passes)
+    assert iterate.picture is not None  # on the host
+    within = 1000 * median(np.diff(ends) / np.diff(counts))
+    return time.perf_counter() - started, float(within)
 
 
 def large(setup: Setup) -> None:
@@ -217,12 +220,13 @@ def rivals(setup: Setup) -> None:
         settings = without_jitter(setup.settings()).model_dump(mode="json")
         task = {"settings": settings, "weights": weights.name, "side": setup.side, "sides": [setup.side]}
         about, _ = prepare(task)
-        for compiled in (False,) if setup.quick else (True, False):
+        ways = [("NHWC", True), ("NHWC", False), ("NCHW", False)]
+        for layout, compiled in ways[1:] if setup.quick else ways:
             for precision in setup.precisions:
-                how = {"channels_last": True, "compile": compiled, "settings": settings | {"precision": precision}}
-                _, requests = open_plain_torch(task | about | how)
+                how = {"channels_last": layout == "NHWC", "compile": compiled}
+                _, requests = open_plain_torch(task | about | how | {"settings": settings | {"precision": precision}})
                 requests["pass"]()  # compiles
-                what = f"plain PyTorch, channels-last{', compiled' * compiled}: a pass on the device"
+                what = f"plain PyTorch, {layout}{', compiled' * compiled}: a pass on the device"
                 emit(what, milliseconds(requests["pass"]() for _ in range(REPEATS)), "ms", precision=precision)
                 del requests
 
