@@ -14,7 +14,7 @@ trial picture and its gradient. Bounds need two more, and the pass that a GPU be
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
 LEAST_CURVATURE = 2.2e-16  # smallest s·y / y·y of a pair that is used (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
+SIZES = 4  # pictures of different shapes whose compiled functions are kept: those of a dream in octaves
 LEAST_GAIN = 2.2e-9  # the smallest decrease that counts, as a share of the loss
 
 
@@ -241,7 +242,8 @@ class _Points:
             zeros = ops.zeros_like(x)
             before = _line(x, gradient, [Pair(zeros, zeros)] * history, zeros, 0, 0)
         older = before.pairs[1:]
-        pair, d, slope, first = _compiled_descent()(before.x, before.gradient, tuple(older), x, gradient, self.box)
+        run = _compiled_descent(tuple(x.shape))
+        pair, d, slope, first = run(before.x, before.gradient, tuple(older), x, gradient, self.box)
         line = _line(x, gradient, [*older, pair], d, slope, first)
         return line._replace(begun=self.begin(line, first)) if _goes_ahead(self._objective) else line
 
@@ -281,8 +283,9 @@ def _line_search(points: _Points, line: _Line, loss: float) -> tuple[_Point | No
     return (found, following) if line_search.search(at, start, float(line.first()), longest) else (None, None)
 
 
-@cache
-def _compiled_descent() -> compiling.Compiled:
+@lru_cache(SIZES)
+def _compiled_descent(shape: tuple[int, ...]) -> compiling.Compiled:
+    """Return the compiled function for pictures of this shape. Only a few are kept, because they need memory."""
     return compiling.compile_function(_descent_after)
 
 

@@ -76,6 +76,25 @@ def test_two_arguments_that_are_one_tensor_when_traced_are_two_arguments(on_back
     assert on_backend("torch", one_tensor_twice) == [[1, 2, 1], [1, 2, 1]]
 
 
+def assigned_between():
+    """The results of a function of variables, before and after they are assigned."""
+    import keras
+
+    from dreamscripts.backends.compiling import compile_function
+
+    variables = [keras.Variable([1.0, 2], trainable=trainable) for trainable in (True, False)]
+    run = compile_function(lambda x: x * variables[0].value + 3 * keras.ops.square(variables[1].value))
+    results = [run(np.float32(1)).tolist()]
+    for variable in variables:
+        variable.assign([3.0, 5])
+        results.append(run(np.float32(1)).tolist())
+    return results
+
+
+def test_variables_are_read_at_every_call(on_backend):
+    assert on_backend("torch", assigned_between) == [[4, 14], [6, 17], [30, 80]]
+
+
 def nested():
     import torch
 
