@@ -109,7 +109,7 @@ def passes(setup: Setup) -> None:
     for precision in setup.precisions:
         settings = without_jitter(setup.settings(precision=precision))
         evaluator = opened(settings, setup.side, setup.side)
-        alone = pass_on_device(evaluator, settings)
+        alone = pass_on_device(evaluator)
         replies = list(timed(evaluator, settings, alone))
         emit("a pass on the device", milliseconds(replies), "ms", precision=precision)
         emit("from NumPy to NumPy", milliseconds(replies, "seconds"), "ms", precision=precision)
@@ -130,7 +130,7 @@ def loops(setup: Setup) -> None:
         for name, changes in optimizers.items():
             settings = setup.settings(precision=precision, **counts, **changes)
             evaluator = opened(settings, setup.side, setup.side)
-            alone = milliseconds(timed(evaluator, settings, pass_on_device(evaluator, settings)))
+            alone = milliseconds(timed(evaluator, settings, pass_on_device(evaluator)))
             what = f"{setup.iterations}×{PASSES} passes of {name}"
             for again in ("first time", "again"):
                 seconds, within = _dream(setup, settings, evaluator)
@@ -171,7 +171,7 @@ def large(setup: Setup) -> None:
     for precision in setup.precisions[:2]:
         settings = without_jitter(setup.settings(precision=precision, tiles=tiles))
         one = opened(settings, setup.side, setup.side)
-        alone = milliseconds(timed(one, settings, pass_on_device(one, settings))) / 1000
+        alone = milliseconds(timed(one, settings, pass_on_device(one))) / 1000
         evaluator = opened(settings, height, width)
         x = ops.convert_to_tensor(np.random.default_rng(0).uniform(-100, 100, (height, width, 3)), "float32")
         seconds = []

@@ -38,9 +38,7 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
     tiles = evaluator.exact or settings.tiles
     size = tiles.size if tiles and tiles.size and tiles.size < side else None
     start_up = time.perf_counter() - started
-    passes = Passes(
-        task, lambda x: (evaluator.loss(x), evaluator.gradient(x)), pass_on_device(evaluator, settings, size)
-    )
+    passes = Passes(task, lambda x: (evaluator.loss(x), evaluator.gradient(x)), pass_on_device(evaluator))
     about = {
         "device": host.device(),
         "versions": host.versions(),
@@ -64,20 +62,17 @@ def open_ours(task: Task) -> tuple[dict[str, Any], Requests]:
     return about, {"keep": keep, "compare": passes.compare, "pass": passes.time_pass, "iterate": iterate}
 
 
-def pass_on_device(evaluator: "Evaluator", settings: Settings, tiles: int | None = None) -> OnDevice:
-    """Return the compiled pass of the evaluator for pictures on the device. With tiles, the evaluator adds them up."""
-    from dreamscripts.backends import compiling
+def pass_on_device(evaluator: "Evaluator") -> OnDevice:
+    """Return the evaluator's own pass, for pictures on the device."""
     from dreamscripts.backends.lazy_keras import ops
-    from dreamscripts.losses.build import build_loss
+    from dreamscripts.objective.protocol import evaluate_at
 
-    network, loss = evaluator.network, build_loss(settings, evaluator.network)
-    variables = [*network.model.variables, *loss.variables]
-    run = compiling.compile_pass(lambda x: loss(x, network.features(x)), variables, evaluator.xla, network.tf32)
-    return OnDevice(
-        put=lambda x: ops.convert_to_tensor(x[None]),
-        start=evaluator.gradient if tiles else lambda x: run(x)[1],
-        wait=lambda gradient: ops.convert_to_numpy(gradient[0, 0, 0]),
-    )
+    def start(x: Any) -> Any:
+        shape = tuple(x.shape)
+        _, gradient = evaluator.compiled(evaluate_at, shape)(x, evaluator.current_draw(shape))
+        return gradient
+
+    return OnDevice(ops.convert_to_tensor, start, wait=lambda gradient: ops.convert_to_numpy(gradient[0, 0]))
 
 
 def _time_iteration(evaluator: "Evaluator", settings: Settings, passes: Passes) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Recipe(Table):
         try:
             recipe = cls.model_validate(table)
         except ValidationError as error:
-            raise SettingsError(explain(error, source, changes, cls)) from None
+            raise SettingsError(explain(error, source, changes if name else {}, cls)) from None
         for key, file in recipe.files().items():
             if key not in changes:
                 raise SettingsError(f"{source}: names the {key} file {file}; give it with {_GIVEN[key]}")
