@@ -117,13 +117,18 @@ class Walk:
 
     @property
     def most(self) -> int:
-        """The largest number of steps that are taken at once."""
-        return min(self._objective.passes_at_once, self._settings.passes)
+        """The largest number of steps that are taken at once: an iteration in calls of nearly the same length.
+
+        It is 1 if the score is looked at after each step.
+        """
+        passes = self._settings.passes
+        calls = -(-passes // self._objective.passes_at_once)
+        return 1 if self._settings.max_score is not None else -(-passes // calls)
 
     @property
     def goes_ahead(self) -> bool:
-        """Whether `take` returns before the steps are computed."""
-        return self._objective.passes_at_once > 1
+        """Whether `take` returns before the steps are computed, and the next can be taken."""
+        return self._objective.passes_at_once > 1 and self._settings.max_score is None
 
     def begin(self, drawn: int, bounds: Bounds) -> None:
         """Evaluate the objective where the picture is, unless that is known."""

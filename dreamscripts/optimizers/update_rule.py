@@ -61,7 +61,7 @@ class _Moves(Protocol):
 
     @property
     def goes_ahead(self) -> bool:
-        """Whether `take` returns before the steps are computed."""
+        """Whether `take` returns before the steps are computed, and the next can be taken."""
 
     def begin(self, drawn: int, bounds: Bounds) -> None:
         """Evaluate the objective at the picture, with draw `drawn`."""
@@ -107,22 +107,20 @@ def _iterations(
     drawn = start * settings.passes
     moves.begin(drawn, _bounds(moves.x, settings, objective))
     first = float(state[FIRST]) if state else objective.loss(moves.x)
-    enough = settings.max_score  # looked at after each pass
-    most = moves.most if enough is None else 1
-    calls = -(-settings.passes // most)  # of `take` in an iteration
-    taking = _taking(moves, objective, settings, drawn, most)
+    calls = -(-settings.passes // moves.most)  # of `take` in an iteration
+    taking = _taking(moves, objective, settings, drawn)
     ahead: deque[Taken] = deque()  # on a GPU, the next iteration, which begins before this one ends
     for iteration in count(start + 1):
         for call in range(1, calls + 1):
             taken = ahead.popleft() if ahead else next(taking)
             arriving = _arriving(taken) if call == calls else None
-            if arriving and moves.goes_ahead and enough is None and iteration % settings.iterations:
+            if arriving and moves.goes_ahead and iteration % settings.iterations:
                 ahead.extend(islice(taking, calls))
             losses = taken.losses()
             for loss in losses:
                 if loss - first > LARGEST_RISE * max(abs(first), 1):
                     raise Diverged(f"the loss diverged, from {first:.4g} to {loss:.4g}")
-            done = enough is not None and -losses[-1] > enough
+            done = settings.max_score is not None and -losses[-1] > settings.max_score
             if done:
                 break
         x, kept = (arriving or _arriving(taken))()
@@ -138,14 +136,12 @@ def _arriving(taken: Taken) -> Callable[[], tuple[Any, State]]:
     return lambda: (x(), {name: value() for name, value in kept.items()})
 
 
-def _taking(
-    moves: _Moves, objective: "Objective", settings: UpdateRuleSettings, drawn: int, most: int
-) -> Iterator[Taken]:
-    """Take the steps of one iteration after the other, at most `most` at once."""
+def _taking(moves: _Moves, objective: "Objective", settings: UpdateRuleSettings, drawn: int) -> Iterator[Taken]:
+    """Take the steps of one iteration after the other, each time as many at once as possible."""
     while True:
         bounds, end = _bounds(moves.x, settings, objective), drawn + settings.passes
         while drawn < end:
-            number = min(end - drawn, most)
+            number = min(end - drawn, moves.most)
             yield moves.take(drawn, number, bounds)
             drawn += number
 

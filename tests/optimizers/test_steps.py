@@ -11,7 +11,9 @@ from dreamscripts.backends import host
 from dreamscripts.losses.build import build_loss
 from dreamscripts.networks.loading import load_network
 from dreamscripts.objective.evaluator import Evaluator
+from dreamscripts.optimizers.gradient_ascent import Ascent
 from dreamscripts.optimizers.optimize import begin, optimize
+from dreamscripts.optimizers.steps import Walk
 from dreamscripts.registry import OPTIMIZERS
 from dreamscripts.settings.schema import Settings
 from dreamscripts.settings.tables import Jitter
@@ -131,6 +133,15 @@ def test_a_gpu_begins_an_iteration_before_the_last_one_ends(name, optimizer, exp
     for _ in islice(optimize(evaluator(), np.zeros(SHAPE), table), 3):
         found.append(len(begun))
     assert found == expected
+
+
+@pytest.mark.parametrize(("passes", "most"), [(1, 1), (7, 7), (8, 8), (9, 5), (13, 7), (33, 7)])
+def test_the_calls_of_an_iteration_are_nearly_equal_in_length(passes, most, monkeypatch):
+    monkeypatch.setattr(host, "on_gpu", lambda: True)
+    settings = OPTIMIZERS["gradient_ascent"].settings(passes=passes)
+    assert Walk(Ascent("mean"), evaluator(), settings, np.zeros(SHAPE)).most == most
+    watched = settings.model_copy(update={"max_score": 1.0})
+    assert Walk(Ascent("mean"), evaluator(), watched, np.zeros(SHAPE)).most == 1
 
 
 def dreamt():
