@@ -61,6 +61,7 @@ def device_lbfgs(
         loss_at_start, picture, last = current.loss, None, None  # frees the start picture after the first step
         while points.passes <= settings.passes:
             line = line or points.line(last, current.x, current.gradient)
+            last = None  # frees the picture and the gradient that the newest pair was made from
             found, following = _line_search(points, line, current.loss)
             last, line = line._replace(direction=None), following  # frees the direction before the next is computed
             if found is None:
