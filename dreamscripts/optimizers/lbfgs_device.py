@@ -77,6 +77,7 @@ def device_lbfgs(
             line = points.line(None, current.x, begun.gradient if begun else current.gradient)
         picture = current.x
         result = OptimizerResult(arriving(), current.loss, current.terms)
+        del arriving  # it has the start picture of the next iteration
         yield result, _lower(current.loss, loss_at_start)
 
 

@@ -1,3 +1,4 @@
+import gc
 from itertools import islice
 
 import numpy as np
@@ -295,3 +296,29 @@ def walked():
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backends_take_the_same_steps(backend, on_backend):
     np.testing.assert_allclose(on_backend(backend, walked), walked(), rtol=1e-3, atol=1e-3)
+
+
+def vectors_in_memory():
+    """The number of vectors of the picture's size at the start of each pass of three iterations."""
+    import jax
+
+    valley = Valley(np.zeros((8, 10, 3)))
+    evaluate, counts = valley.evaluate, []
+
+    def counted(x, draw):
+        gc.collect()
+        counts.append(sum(array.shape == x.shape for array in jax.live_arrays()))
+        return evaluate(x, draw)
+
+    valley.evaluate = counted
+    settings = LbfgsSettings(where="device", passes=12, max_change=20, history=3)
+    list(islice(module.device_lbfgs(valley, np.full((8, 10, 3), -1.0), settings, 0), 3))
+    return counts
+
+
+@pytest.mark.skipif("jax" not in BACKENDS, reason="JAX is not installed")
+def test_no_more_vectors_are_in_memory_than_is_said(on_backend):
+    """Two for each pair, the bounds, and five more; and two of the test's own, its last and its next picture."""
+    counts = on_backend("jax", vectors_in_memory)
+    assert len(counts) > 30
+    assert max(counts) == 2 * 3 + 2 + 5 + 2
