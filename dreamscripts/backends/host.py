@@ -20,6 +20,7 @@ CGROUPS = (  # limit, usage and its parts, of cgroup v2 and v1
 )
 
 
+@cache
 def backend() -> Any:
     """Return the module for Keras's backend: on_tensorflow, on_jax or on_torch."""
     return importlib.import_module(f"dreamscripts.backends.on_{keras.backend.backend()}")

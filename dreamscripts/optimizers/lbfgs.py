@@ -46,7 +46,6 @@ def lbfgs(
     because another draw of the jitter may lead to a lower loss. The state counts such iterations in a row.
     """
     most = 2 if objective.is_random else 1
-    bounded = settings.clip or settings.max_change is not None
     stuck = int(state.get("stuck", 0))
     run = {"scipy": scipy_lbfgs, "device": device_lbfgs}[settings.where]
     for iteration, (result, lowered) in enumerate(run(objective, x, settings, start), start + 1):
@@ -54,7 +53,7 @@ def lbfgs(
         done = stuck == most
         if stuck:
             end = ", so this octave ends" if done else ""
-            advice = "" if bounded else "; set optimizer.max_change = 5 to limit the change of each pixel"
+            advice = "" if settings.bounded else "; set optimizer.max_change = 5 to limit the change of each pixel"
             log.warning("iteration %d: the line search found no lower loss%s%s", iteration, end, advice)
         yield replace(result, state={"stuck": np.array(stuck)} if stuck else {}, done=done)
         if done:

@@ -24,15 +24,15 @@ from dreamscripts.backends import compiling, host
 from dreamscripts.backends.lazy_keras import ops
 from dreamscripts.optimizers import line_search
 from dreamscripts.optimizers.box import Box
+from dreamscripts.optimizers.inverse_hessian import Pair, direction
 from dreamscripts.optimizers.protocol import OptimizerResult
-from dreamscripts.optimizers.vectors import Vector, combine, dot, inner, products
+from dreamscripts.optimizers.vectors import Vector, dot, inner
 
 if TYPE_CHECKING:
     from dreamscripts.objective.protocol import Evaluate, Objective
     from dreamscripts.objective.transforms import Draw
     from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
-LEAST_CURVATURE = 2.2e-16  # smallest s·y / y·y of a pair that is used (Byrd, Lu, Nocedal and Zhu 1995, 3.9)
 SIZES = 4  # pictures of different shapes whose compiled functions are kept: those of a dream in octaves
 LEAST_GAIN = 2.2e-9  # the smallest decrease that counts, as a share of the loss
 
@@ -51,15 +51,17 @@ def device_lbfgs(
     picture = ops.convert_to_tensor(x, "float32")
     if limits := Box.around(picture, settings, objective.preprocessing):
         picture = limits.clipped(picture)
+    current: _Point | None = None
     points: _Points | None = None
     begun: _Begun | None = None
     line: _Line | None = None
     for iteration in count(start):
         objective.draw(iteration)
         points = points or _Points(objective, settings, picture, iteration)
-        current = points.end(begun) if begun else points.at(picture)
+        if not current:
+            current = points.end(begun) if begun else points.at(picture)
         loss_at_start, picture, last = current.loss, None, None  # frees the start picture after the first step
-        while points.passes <= settings.passes:
+        while points.searched < settings.passes:
             line = line or points.line(last, current.x, current.gradient)
             last = None  # frees the picture and the gradient that the newest pair was made from
             found, following = _line_search(points, line, current.loss)
@@ -71,14 +73,16 @@ def device_lbfgs(
                 break
         arriving = host.fetch(current.x)
         points = begun = line = last = following = None
+        picture, loss, terms = current.x, current.loss, current.terms
         if _goes_ahead(objective) and (iteration + 1) % settings.iterations:
-            points = _Points(objective, settings, current.x, iteration + 1)
-            begun = points.begin_anywhere(current.x) if objective.is_random else None
-            line = points.line(None, current.x, begun.gradient if begun else current.gradient)
-        picture = current.x
-        result = OptimizerResult(arriving(), current.loss, current.terms)
+            points = _Points(objective, settings, picture, iteration + 1)
+            begun = points.begin_anywhere(picture) if objective.is_random else None
+            line = points.line(None, picture, (begun or current).gradient)
+        if objective.is_random:
+            current = None
+        result = OptimizerResult(arriving(), loss, terms)
         del arriving  # it has the start picture of the next iteration
-        yield result, _lower(current.loss, loss_at_start)
+        yield result, _lower(loss, loss_at_start)
 
 
 def begin_on_device(objective: "Objective", x: np.ndarray, settings: "LbfgsSettings") -> Vector:
@@ -99,54 +103,6 @@ def trial(
     moved = box.clipped(moved) if box else moved
     numbers, gradient = evaluate(moved, draw)
     return moved, numbers, gradient, inner(gradient, direction)
-
-
-class Pair(NamedTuple):
-    """A step s, and the change y of the gradient over this step. Together they give the curvature along s."""
-
-    s: Vector
-    y: Vector
-
-
-def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = None) -> Vector:
-    """Compute −H g, where H is the inverse Hessian estimated from the pairs, oldest first (N&W, algorithm 7.4).
-
-    `free` is 1 for values that may change and 0 for all others. Both loops use only the free values. A pair without
-    positive curvature over the free values is skipped, because it would give an uphill direction. Returns zeros if no
-    pair is used.
-
-    Every vector in the two loops is a weighted sum of the vectors s, y and g. Their weights follow from all inner
-    products, so that vectors are read only twice (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using MapReduce").
-    """
-    vectors = [*(pair.s for pair in pairs), *(pair.y for pair in pairs), gradient]
-    return combine(_weights(products(vectors, free), len(pairs)), vectors, free)
-
-
-def _weights(product: Any, number: int) -> Any:
-    """Compute the weights of the vectors in −H g from their inner products, by NumPy or on the device.
-
-    Each loop of algorithm 7.4 solves a triangular system: the first for the α of the y, the second for the weights of
-    the s. A pair that is skipped has the weight 0.
-    """
-    xp = ops if host.on_gpu() else np
-    sy, yy = product[:number, number:-1], product[number:-1, number:-1]
-    curvature, size = xp.diagonal(sy), xp.diagonal(yy)
-    used = curvature > LEAST_CURVATURE * size
-    upper = xp.where(used[:, None] & used, xp.triu(sy), xp.eye(number, dtype=sy.dtype))
-    alpha = _solve(upper, xp.where(used, -product[:number, -1], 0.0), lower=False)
-    place = xp.arange(number, dtype="int32")
-    newest = place == xp.max(xp.where(used, place, -1))
-    gamma = xp.sum(xp.where(newest, curvature / xp.where(newest, size, 1.0), 0.0))  # 7.20
-    rest = alpha * curvature + gamma * (product[number:-1, -1] + xp.sum(yy * alpha, axis=-1))
-    beta = _solve(xp.transpose(upper), xp.where(used, rest, 0.0), lower=True)
-    return xp.concatenate([beta, -gamma * alpha, -gamma[None]])
-
-
-def _solve(triangle: Any, values: Any, lower: bool) -> Any:
-    """Solve a triangular system."""
-    if host.on_gpu():
-        return ops.solve_triangular(triangle, values[:, None], lower=lower)[:, 0]
-    return np.linalg.solve(triangle, values)
 
 
 @dataclass(frozen=True)
@@ -190,12 +146,15 @@ def _goes_ahead(objective: "Objective") -> bool:
 
 
 class _Points:
-    """Evaluates the objective at pictures of one shape, in the box of an iteration, and counts the passes."""
+    """Evaluates the objective at pictures of one shape in an iteration. `searched` counts the passes of line searches.
+
+    The first line sets the `box` around its start.
+    """
 
     def __init__(self, objective: "Objective", settings: "LbfgsSettings", picture: Vector, iteration: int):
         shape = tuple(picture.shape)
-        self.box: Box | tuple[()] = Box.around(picture, settings, objective.preprocessing) or ()
-        self.passes = 0
+        self.box: Box | tuple[()] = ()
+        self.searched = 0
         self._objective, self._settings, self._iteration = objective, settings, iteration
         self._draw = objective.draws([iteration]).of(0) if host.on_gpu() else objective.current_draw(shape)
         self._run = objective.compiled(trial, shape)
@@ -203,19 +162,18 @@ class _Points:
     @property
     def goes_ahead(self) -> bool:
         """Whether the next line begins with each pass. In a box, a search seldom needs more than one."""
-        return bool(self.box) and _goes_ahead(self._objective) and self.passes < self._settings.passes
+        return bool(self.box) and _goes_ahead(self._objective) and self.searched < self._settings.passes
 
     def at(self, x: Vector) -> _Point:
         """Return the point at x, which may be outside the box. It costs a pass, unless its result is known."""
-        if not self._objective.is_cached(x):
-            return self.end(self.begin_anywhere(x))
-        self.passes += 1
-        return self._point(x, ops.convert_to_tensor(self._objective.gradient(x)))
+        if self._objective.is_cached(x):
+            return self._point(x, ops.convert_to_tensor(self._objective.gradient(x)))
+        return self.end(self.begin_anywhere(x))
 
     def begin_anywhere(self, x: Vector) -> _Begun:
         """Begin a pass at x, which may be outside the box."""
-        anywhere = Box.endless(x) if self.box else ()
-        return _begun(self._run(x, ops.zeros_like(x), np.float32(0), anywhere, self._draw))
+        fixed = Box(x, x, np.float32(0)) if self._settings.bounded else ()
+        return _begun(self._run(x, x, np.float32(0), fixed, self._draw))
 
     def begin(self, line: _Line, step: Any) -> _Begun:
         """Begin a pass on the line."""
@@ -223,7 +181,6 @@ class _Points:
 
     def end(self, begun: _Begun) -> _Point:
         """Return the point of a pass that has begun."""
-        self.passes += 1
         self._objective.record(begun.x, begun.numbers(), begun.gradient, self._iteration)
         return self._point(begun.x, begun.gradient, float(begun.slope()))
 
@@ -233,6 +190,8 @@ class _Points:
     def line(self, before: _Line | None, x: Vector, gradient: Vector) -> _Line:
         """Return the line of descent from x, which the search along the line before has found, if there was one."""
         history = self._settings.history
+        if not before:
+            self.box = Box.around(x, self._settings, self._objective.preprocessing) or ()
         if not host.on_gpu():
             pairs = before.pairs if before else []
             if before:
@@ -277,6 +236,7 @@ def _line_search(points: _Points, line: _Line, loss: float) -> tuple[_Point | No
         nonlocal begun, found, following
         found = following = None  # frees the memory of the previous point first
         begun = begun or points.begin(line, np.float32(step))
+        points.searched += 1
         following = points.line(line, begun.x, begun.gradient) if points.goes_ahead else None
         found, begun = points.end(begun), None
         return line_search.Point(step, found.loss, found.slope)

@@ -1,11 +1,10 @@
 """Inner products and weighted sums of pictures as vectors, on the device.
 
 On a CPU, the vectors are in main memory, and most of the time is spent on reading them. NumPy therefore reads them
-once, in parts that fit into the processor's cache. On a GPU, the functions are compiled, and compute on large parts.
+once, in parts that fit into the processor's cache. On a GPU, inner products are part of compiled functions.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from dreamscripts.backends.lazy_keras import ops
 Vector = Any  # a float32 tensor of the backend, of any shape
 
 CACHED = 2**14  # values in a part of a vector, on a CPU
-ROW, ROWS = 2**12, 2**12  # values in a row and rows in a part, on a GPU
 
 
 def dot(a: Vector, b: Vector) -> Any:
@@ -31,11 +29,8 @@ def inner(a: Vector, b: Vector) -> Any:
     return ops.sum(ops.sum(a * b, axis=(-2, -1)))  # a sum of sums is more accurate
 
 
-def products(vectors: Sequence[Vector], free: Vector | None = None) -> Any:
-    """Compute all inner products of n vectors, (n, n). Values are skipped where `free` is 0."""
-    if host.on_gpu():
-        masked = vectors if free is None else [vector * free for vector in vectors]
-        return sum(map(_products_of_rows, _rows_of(masked), _rows_of(vectors)))
+def products(vectors: Sequence[Vector], free: Vector | None = None) -> np.ndarray:
+    """Compute all inner products of n vectors on a CPU, (n, n). Values are skipped where `free` is 0."""
     total = np.zeros((len(vectors), len(vectors)))
     for part, mask in _parts(vectors, free):
         rows = np.stack(part)
@@ -43,12 +38,9 @@ def products(vectors: Sequence[Vector], free: Vector | None = None) -> Any:
     return total
 
 
-def combine(factors: Any, vectors: Sequence[Vector], free: Vector | None = None) -> Vector:
-    """Compute the sum of the vectors times their factors. The sum is 0 where `free` is 0."""
-    if host.on_gpu():
-        total = sum(factors[i] * vector for i, vector in enumerate(vectors))
-        return total if free is None else total * free
-    factors = np.array(factors, np.float32)
+def combine(factors: np.ndarray, vectors: Sequence[Vector], free: Vector | None = None) -> Vector:
+    """Compute the sum of the vectors times their factors on a CPU. The sum is 0 where `free` is 0."""
+    factors = factors.astype(np.float32)
     sums = []
     for part, mask in _parts(vectors, free):
         total = factors @ np.stack(part)
@@ -63,19 +55,3 @@ def _parts(vectors: Sequence[Vector], free: Vector | None = None) -> Iterator[tu
     for start in range(0, flat[0].shape[0], CACHED):
         part = slice(start, start + CACHED)
         yield [vector[part] for vector in flat], None if mask is None else mask[part]
-
-
-def _rows_of(vectors: Sequence[Vector]) -> Iterator[Vector]:
-    """Yield the vectors in parts of rows (rows, n, values). The last part may be a shorter row."""
-    flat = [ops.reshape(vector, (-1,)) for vector in vectors]
-    size = flat[0].shape[0]
-    ends = [*range(0, size - size % ROW, ROW * ROWS), size - size % ROW, size]
-    for start, end in pairwise(ends):
-        if start < end:
-            width = min(ROW, end - start)
-            yield ops.stack([ops.reshape(vector[start:end], (-1, width)) for vector in flat], axis=1)
-
-
-def _products_of_rows(a: Vector, b: Vector) -> Any:
-    """Compute the sum of a bᵀ over many short rows, which keeps all of a GPU busy. One long row does not."""
-    return ops.sum(a @ ops.swapaxes(b, 1, 2), axis=0)

@@ -232,6 +232,11 @@ class OptimizerSettings(Table):
     """The values that the optimizer changes: pixels, or Fourier coefficients of a picture that is always in 0..255."""
 
     @property
+    def bounded(self) -> bool:
+        """Whether the values of an iteration have bounds (optimizers/box.py)."""
+        return self.clip or self.max_change is not None
+
+    @property
     def pictures_kept(self) -> int:
         """The memory that the optimizer needs, as a number of float32 pictures."""
         return 12
