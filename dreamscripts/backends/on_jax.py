@@ -84,23 +84,27 @@ def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[An
         mapping = [*zip(trainable, values, strict=True), *zip(fixed, fixed_values, strict=True)]
         with keras.StatelessScope(state_mapping=mapping) as scope:
             value, others = loss_of(*inputs)
-        return value, (others, [scope.get_current_value(variable) for variable in fixed])
+        after = map(scope.get_current_value, fixed)
+        pairs = zip(fixed_values, after, strict=True)
+        return value, (others, {i: new for i, (old, new) in enumerate(pairs) if new is not old})
 
     @jax.jit
     def step(values: Sequence[Any], fixed_values: Sequence[Any], state: Sequence[Any], *inputs: Any) -> tuple:
         with jax.default_matmul_precision("tensorfloat32"):
-            (value, (others, fixed_values)), gradients = jax.value_and_grad(loss, has_aux=True)(
+            (value, (others, assigned)), gradients = jax.value_and_grad(loss, has_aux=True)(
                 values, fixed_values, *inputs
             )
         values, state = optimizer.stateless_apply(state, gradients, values)
-        return value, others, values, fixed_values, state
+        return value, others, values, assigned, state
 
     def run(*inputs: Any) -> tuple:
         before = [[variable.value for variable in group] for group in (trainable, fixed, optimizer.variables)]
-        value, others, *after = step(*before, *inputs)
-        for group, values in zip((trainable, fixed, optimizer.variables), after, strict=True):
-            for variable, new in zip(group, values, strict=True):
-                variable.assign(new)
+        value, others, values, assigned, state = step(*before, *inputs)
+        for group, new in ((trainable, values), (optimizer.variables, state)):
+            for variable, tensor in zip(group, new, strict=True):
+                variable.assign(tensor)
+        for i, tensor in assigned.items():  # most are weights of the teacher, which would be copied in each step
+            fixed[i].assign(tensor)
         return value, others
 
     return run

@@ -27,8 +27,8 @@ class Preprocessing:
         return self._reorder(x * self.scale + self.mean)
 
     def pull(self, g: np.ndarray) -> np.ndarray:
-        """Convert a gradient with respect to x to the gradient with respect to RGB pixel values."""
-        return self._reorder(g / self.scale)
+        """Convert a gradient with respect to x to the gradient with respect to RGB pixel values, of the same type."""
+        return self._reorder(g / np.asarray(self.scale, g.dtype))
 
     def denormalise(self, x: np.ndarray) -> np.ndarray:
         """Undo `normalise`: float32 pixel values, clipped to 0..255."""

@@ -19,8 +19,8 @@ LONGEST = 512  # pixels: the longer side of larger photographs is reduced to thi
 KEPT_BYTES = 512 * 2**20  # of decoded photographs; those beyond are decoded each time
 EVERY = 25  # one photograph in this many is held out
 MOST_HELD_OUT = 64
-AHEAD = 4  # steps whose pictures are made in advance
-THREADS = 2
+THREADS = min(8, os.cpu_count() or 1)  # a GPU takes a step faster than one core makes its crops
+AHEAD = 2 * THREADS  # steps whose pictures are made in advance
 
 
 def find_photographs(folder: Path) -> list[Path]:

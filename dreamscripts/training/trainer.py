@@ -1,6 +1,7 @@
 """The trainer: it makes single steps of a training, and holds all that a step changes."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from dreamscripts.networks.network import Network
 from dreamscripts.networks.plain_keras import plain_keras
 from dreamscripts.settings.recipe import Recipe
 from dreamscripts.training import schedule
-from dreamscripts.training.lesson import Lesson
+from dreamscripts.training.lesson import Answers, Lesson
 from dreamscripts.training.pair import Pair
 from dreamscripts.training.projections import channel_sizes, make_projections, solve
 from dreamscripts.training.taught_layers import shares
@@ -57,16 +58,16 @@ class Trainer:
         """
         rng = np.random.default_rng((self._recipe.seed, number, 1))
         chosen = self._dreams.choose(self._recipe.batch - len(crops), rng)
-        x = self.normalised(np.concatenate([crops, self._dreams.pixels[chosen]]))
+        pictures = np.concatenate([crops, self._dreams.pixels[chosen]])
         self._optimizer.learning_rate = schedule.learning_rate(self._recipe.highest_rate, position)
         normalises = self._is_new and position < schedule.FROZEN_FROM
-        loss, answers = self._steps[normalises](x, self._layer_weights(len(x), rng))
+        loss, answers = self._steps[normalises](pictures, self._layer_weights(len(pictures), rng))
         if not np.isfinite(float(loss)):
             raise Diverged(
                 f"step {number}: the loss became infinite or NaN; use a smaller rate, such as --set rate=1e-4"
             )
         answer = (answers.teachers, answers.students)[rng.integers(2)]
-        gradients = pixel_gradient(ops.convert_to_numpy(answer)[len(crops) :], self._preprocessing)
+        gradients = pixel_gradient(ops.convert_to_numpy(answer[len(crops) :]), self._preprocessing)
         self._dreams.grow(chosen, crops, gradients, rng)
         return tuple(map(float, ops.convert_to_numpy(answers.parts)))
 
@@ -93,9 +94,13 @@ class Trainer:
         return [*self._lesson.trained, *self._optimizer.variables]
 
     def _compile(self, training: bool) -> Step:
-        return compile_step(
-            lambda x, weights: self._lesson.loss(x, weights, training=training), self._lesson.variables, self._optimizer
-        )
+        mean, scale = np.array([self._preprocessing.mean, self._preprocessing.scale], np.float32)
+
+        def loss(pictures: Any, weights: Any) -> tuple[Any, Answers]:
+            ordered = ops.flip(pictures, -1) if self._preprocessing.channels == "BGR" else pictures
+            return self._lesson.loss((ordered - mean) / scale, weights, training=training)
+
+        return compile_step(loss, self._lesson.variables, self._optimizer)
 
     def _layer_weights(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the weights of the layers in the gradient, float32 (count, layers): of one or two for each picture."""

@@ -25,7 +25,7 @@ class UnfinishedDreams:
         The crops, float32 (M, H, W, 3), replace pictures at random.
         """
         size = np.abs(gradients).mean(axis=(1, 2, 3), keepdims=True) + 1e-12
-        moved = self.pixels[chosen] + rng.uniform(*STEPS, (len(chosen), 1, 1, 1)) * gradients / size
+        moved = self.pixels[chosen] + rng.uniform(*STEPS, (len(chosen), 1, 1, 1)).astype(np.float32) * gradients / size
         moved = np.roll(moved, rng.integers(-SHIFT, SHIFT + 1, 2), axis=(1, 2))
         self.pixels[chosen] = np.rint(moved.clip(0, 255))
         fresh = crops[: max(1, round(FRESH * len(chosen)))]

@@ -175,3 +175,21 @@ def test_a_step_is_the_same_on_every_backend(backend, on_backend):
     np.testing.assert_allclose(found_loss, loss, rtol=1e-4)
     for one, other in zip(found_gradients + found_statistics, gradients + statistics, strict=True):
         np.testing.assert_allclose(one, other, rtol=0.02, atol=2e-3 * np.abs(other).max() + 1e-6)
+
+
+def weights_copied():
+    """Whether a step copied weights of the teacher, for each of them."""
+    teacher = as_network(chain(), "conv2", "conv3")
+    student = replace(teacher, model=narrow(teacher, 0.5, 0, normalised=True))
+    lesson = Lesson(teacher, student, make_projections(teacher, student), SIZES)
+    step = compile_step(
+        lambda x, weights: lesson.loss(x, weights, training=True), lesson.variables, keras.optimizers.SGD()
+    )
+    before = [variable.value for variable in teacher.model.variables]
+    step(np.ones((4, 24, 24, 3), np.float32), np.ones((4, 2), np.float32))
+    return [variable.value is not old for variable, old in zip(teacher.model.variables, before, strict=True)]
+
+
+@pytest.mark.skipif("jax" not in BACKENDS, reason="JAX is not installed")
+def test_a_step_with_jax_copies_only_what_it_changes(on_backend):
+    assert not any(on_backend("jax", weights_copied))
