@@ -13,6 +13,7 @@ from PIL import Image
 
 from dreamscripts.atomic_files import write_atomically
 from dreamscripts.errors import quoted
+from dreamscripts.reports.counted import counted
 from dreamscripts.reports.distillation_drawings import bar, colour, curves
 from dreamscripts.reports.distillation_dreams import SideBySide
 from dreamscripts.reports.labels import escape
@@ -57,7 +58,8 @@ def build_page(distilled: Distilled) -> str:
         title=escape(f"{distilled.file.name}, taught by {origin['teacher']}"),
         summary=escape(
             f"{small / 1e6:.2g} million weights instead of {large / 1e6:.2g} million: {small / large:.1%}. "
-            f"{origin['steps']:,} steps in {origin['minutes']:.0f} minutes on {origin['photographs']:,} photographs."
+            f"{counted(origin['steps'], 'step')} in {counted(round(origin['minutes']), 'minute')} "
+            f"on {counted(origin['photographs'], 'photograph')}."
         ),
         dreams="".join(map(_dreams, distilled.dreams)) or '<p class="quiet">No dreams were made.</p>',
         teacher=escape(origin["teacher"]),

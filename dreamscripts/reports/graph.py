@@ -21,6 +21,7 @@ from dreamscripts.errors import quoted
 from dreamscripts.networks.graph import calls, is_channels_first, maker, public_name
 from dreamscripts.networks.layers import LayerFacts, describe_layers
 from dreamscripts.reports.channel_pictures import CELL, COLUMNS, join_pictures
+from dreamscripts.reports.counted import counted
 from dreamscripts.reports.graph_layout import Beside, Graph, Lane, Plan, Series, Tail, arrange, group_blocks
 from dreamscripts.reports.labels import escape
 from dreamscripts.runs.gallery_folder import Gallery
@@ -139,7 +140,8 @@ def _shape(shape: Sequence[int | None], stride: float, channels_first: bool) -> 
 def _page(model: keras.Model, network: str, weights: str | None, gallery: Gallery | None) -> str:
     drawing = _Drawing(describe_graph(model), gallery)
     nodes = drawing.nodes
-    about = f"{len(nodes)} layers in {len(drawing.blocks)} blocks" if drawing.blocks else f"{len(nodes)} layers"
+    blocks = f" in {counted(len(drawing.blocks), 'block')}" if drawing.blocks else ""
+    about = counted(len(nodes), "layer") + blocks
     about += f", {model.count_params():,} weights"
     sheets = {
         i: join_pictures(list(found.values())) for i, node in enumerate(nodes) if (found := drawing.pictures(node))

@@ -12,6 +12,7 @@ from dreamscripts.errors import OutputError
 from dreamscripts.film_files.kinds import kind_of
 from dreamscripts.images.files import open_photo
 from dreamscripts.images.resizing import Size, fitted
+from dreamscripts.reports.counted import counted
 from dreamscripts.runs.gallery_channel import Channel
 
 Say = Callable[[str], None]
@@ -118,7 +119,7 @@ def of_channel(
     size = wishes.fitted(say, folder, height, width)
     timing = wishes.timing(len(pictures))
     frames = cross_faded((as_frame(picture, size) for picture in pictures), timing)
-    return Movie(timing, frames, channel.settings.to_toml(), f"{len(pictures)} pictures of {name}")
+    return Movie(timing, frames, channel.settings.to_toml(), f"{counted(len(pictures), 'picture')} of {name}")
 
 
 def of_comparison(say: Say, folder: Path, wishes: Wishes, best: bool) -> Movie:
@@ -139,5 +140,5 @@ def of_comparison(say: Say, folder: Path, wishes: Wishes, best: bool) -> Movie:
         Panel(trial.record.name, [moment.lowest for moment in trial.record.moments], trial.pictures(size))
         for trial in trials
     ]
-    shows = f"{len(trials)} trials" if len(trials) > 1 else "1 trial"
+    shows = counted(len(trials), "trial")
     return Movie(timing, panels_side_by_side(panels, passes, size, timing), comparison.settings, shows)

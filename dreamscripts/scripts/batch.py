@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscripts.errors import DreamError, SettingsError
+from dreamscripts.reports.counted import counted
 from dreamscripts.scripts import options, signals
 from dreamscripts.scripts.dream import DEFAULT, EMBEDDED, KeepEvery
 from dreamscripts.scripts.streams import Stopped
@@ -205,7 +206,7 @@ def _estimate(
         found = estimate(planned, files_in(planned), processors, keep_every, signals.check)
     dreams, count = len(planned), len(processors)
     console.print(
-        f"{dreams} dream{'s' if dreams > 1 else ''}: about {duration(found.seconds)} with {count} "
-        f"worker{'s' if count > 1 else ''}, and {max(1, found.bytes / 1e6):,.0f} MB on the disk "
+        f"{counted(dreams, 'dream')}: about {duration(found.seconds)} with "
+        f"{counted(count, 'worker')}, and {max(1, found.bytes / 1e6):,.0f} MB on the disk "
         f"(measured on {found.measured}); nothing was kept"
     )

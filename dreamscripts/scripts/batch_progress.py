@@ -7,6 +7,7 @@ from typing import Self
 from rich.progress import BarColumn
 
 from dreamscripts.batch.status import Status
+from dreamscripts.reports.counted import counted
 from dreamscripts.scripts import signals
 from dreamscripts.scripts.console import CommandConsole
 from dreamscripts.scripts.progress import Bar, Words
@@ -44,7 +45,7 @@ class BatchWatch:
         self._bar.stop()
         if kind is None:
             took = duration(time.monotonic() - self._began)
-            made = f"{self._waiting} dream{'s' if self._waiting != 1 else ''} in {took}"
+            made = f"{counted(self._waiting, 'dream')} in {took}"
             self._console.print(f"{self._page}  ({made})" if self._waiting else self._page)
 
     def update(self, status: Status) -> None:
@@ -79,7 +80,7 @@ class BatchWatch:
 
 
 def _intro(page: str, jobs: int, waiting: int) -> str:
-    dreams, before = f"{jobs} dream{'s' if jobs != 1 else ''}", jobs - waiting
+    dreams, before = counted(jobs, "dream"), jobs - waiting
     if not before:
         return f"{dreams}; you can open {page} now"
     if not waiting:

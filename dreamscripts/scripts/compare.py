@@ -9,6 +9,7 @@ import typer
 from dreamscripts.atomic_files import fitting_name, make_numbered_folder
 from dreamscripts.errors import DreamError, OutputError, SettingsError, did_you_mean, quoted
 from dreamscripts.registry import OPTIMIZERS
+from dreamscripts.reports.counted import counted
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
 
@@ -71,7 +72,7 @@ def compare(
     if resume:
         folder = _reopened(photo, output, settings, names, passes, changes)
         options.print_files(console, str(folder.folder), folder.settings)
-        console.print(f"{folder.folder}: {len(folder.finished)} finished trials are kept")
+        console.print(f"{folder.folder}: {counted(len(folder.finished), 'finished trial')} kept")
     else:
         if photo is None:
             raise DreamError("a picture is missing; use: dreamscripts compare PHOTO")
@@ -189,7 +190,8 @@ def _stopped(folder: "ComparisonFolder", resumed: bool) -> Stopped:
     """Return what to print after an interruption."""
     if not folder.finished and not resumed:
         return Stopped("stopped before the first trial was finished; nothing was written")
-    return Stopped(f"stopped; {len(folder.finished)} finished trials are kept", f"Continue with: {_resume(folder)}")
+    kept = counted(len(folder.finished), "finished trial")
+    return Stopped(f"stopped; {kept} kept", f"Continue with: {_resume(folder)}")
 
 
 def _resume(folder: "ComparisonFolder") -> str:

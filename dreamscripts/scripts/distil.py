@@ -8,6 +8,7 @@ import typer
 
 from dreamscripts.atomic_files import fitting_name, output_errors
 from dreamscripts.errors import Diverged, NetworkError, OutputError, PictureError, quoted
+from dreamscripts.reports.counted import counted
 from dreamscripts.scripts import options, signals
 from dreamscripts.scripts.streams import Stopped
 
@@ -142,7 +143,7 @@ def _open(
 
     photographs = Photographs(find_photographs(folder))
     held = len(photographs.held_out)
-    console.print(f"{len(photographs.files)} photographs to teach with; {held} held out for measuring")
+    console.print(f"{counted(len(photographs.files), 'photograph')} to teach with; {held} held out for measuring")
     if not resume:
         return photographs, None
     checkpoint = Checkpoint.read(place_of(file))
@@ -213,7 +214,7 @@ def _finish(console: "CommandConsole", watch: "DistilWatch", distillation: "Dist
         place_of(file).unlink(missing_ok=True)
     watch.stop()
     watch.print_table(distillation.before, agreement)
-    console.print(f"{file}  ({origin['steps']} steps in {origin['minutes']:.0f} min)")
+    console.print(f"{file}  ({counted(origin['steps'], 'step')} in {origin['minutes']:.0f} min)")
     console.print(str(page))
     console.print(f"Use it: {suggestion(distilled)}")
 

@@ -9,6 +9,7 @@ import typer
 
 from dreamscripts.atomic_files import fitting_name
 from dreamscripts.errors import OutputError, SettingsError
+from dreamscripts.reports.counted import counted
 from dreamscripts.scripts import options
 from dreamscripts.scripts.streams import Stopped
 
@@ -86,4 +87,4 @@ def _gallery(console: "CommandConsole", path: Path, network: str, layers: list[s
         raise Stopped("stopped; run the same command again to continue") from None
     except OutputError as error:
         raise OutputError(f"{error}; run the same command again to continue" if page.exists() else str(error)) from None
-    console.print(f"{page}  ({len(names)} layer{'s' if len(names) > 1 else ''})")
+    console.print(f"{page}  ({counted(len(names), 'layer')})")

@@ -114,7 +114,7 @@ def test_a_stopped_comparison_is_resumed_to_the_same_report(command_here, photo,
         interrupted.setattr(TrialWatch, "on_trial", stop_at_the_third)
         done = command_here("compare", photo, *FAST, "--set", "jitter.shift=4", "-o", "my cut", check=130)
     assert done.stderr.splitlines() == [
-        "dreamscripts: stopped; 2 finished trials are kept",
+        "dreamscripts: stopped; 2 finished trials kept",
         "Continue with: dreamscripts compare --resume --output 'my cut'",
     ]
     cut = command_here.folder / "my cut"
@@ -124,7 +124,7 @@ def test_a_stopped_comparison_is_resumed_to_the_same_report(command_here, photo,
     with monkeypatch.context() as counted:
         counted.setattr(TrialWatch, "on_trial", lambda self, trial: trials.append(trial.varied))
         done = command_here("compare", "--resume", "-o", "my cut", check=0)
-    assert done.stdout.startswith("my cut: 2 finished trials are kept\n")
+    assert done.stdout.startswith("my cut: 2 finished trials kept\n")
     record = json.loads((cut / "compare.json").read_text())
     assert len(trials) == len(record["trials"]) - 2
     assert numbers_and_pictures(cut) == numbers_and_pictures(whole)
@@ -187,5 +187,5 @@ def test_a_full_disk_loses_no_finished_trial(command_here, photo, monkeypatch):
         in said
     )
     done = command_here("compare", "--resume", "-o", "mine", check=0)
-    assert "finished trials are kept" in done.stdout
+    assert "finished trials kept" in done.stdout
     assert (command_here.folder / "mine" / "index.html").exists()
