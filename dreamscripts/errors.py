@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable
 
 LONGEST = 1000  # characters of a message
+SIMILAR = 0.6  # ratio (difflib) from which on a name is similar to another
 SHORT = 200  # characters of a part of a message that a file or a library determines
 
 
@@ -100,12 +101,21 @@ def _in_ansi_c_quotes(character: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` with the most similar known name, or an empty text if no name is similar."""
+    """Return ` (did you mean 'x'?)` with the most similar known name, or an empty text if no name is similar.
+
+    If several are equally similar, it is the first.
+    """
     by_lower = {word.lower(): word for word in known}
     wanted = name.lower()
     near = [word for word in by_lower if word == wanted]
     near = near or [word for word in by_lower if word.endswith(f".{wanted}")]  # the last part of a dotted key
-    near = near or difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
+    matcher = difflib.SequenceMatcher(b=wanted)
+
+    def similarity(word: str) -> float:
+        matcher.set_seq1(word)
+        return matcher.ratio() if matcher.real_quick_ratio() >= SIMILAR else 0.0
+
+    near = near or sorted((word for word in by_lower if similarity(word) >= SIMILAR), key=similarity, reverse=True)
     return f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
 
 
@@ -128,6 +138,7 @@ def plain_words(complaint: str) -> str:
     """Rephrase a message of pydantic or Typer without its jargon."""
     plain = re.sub("(^|: )(Value error, |(Input|Dictionary) (?=should))", r"\1", complaint)
     plain = re.sub(r"a valid dictionary or instance of \w+", "a table", plain)
+    plain = re.sub(r"List (should have .* items?) after validation.*", r"\1", plain)
     for jargon, word in PLAIN.items():
         plain = plain.replace(f"should be {jargon}", f"should be {word}")
     return plain.partition(", unable to")[0]

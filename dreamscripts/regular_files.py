@@ -1,6 +1,7 @@
 """Open the files that a person names, and refuse at once what is not a file: pipes, sockets, devices, folders."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +36,9 @@ def open_regular(path: str | Path, error: type[DreamError], kind: str) -> Binary
             raise
         return os.fdopen(file, "rb")
     except FileNotFoundError:
-        raise error(f"{path}: there is no such {kind}") from None
+        is_address = re.match(r"https?:/", str(path))
+        why = f"is a web address; download the {kind} and name the file" if is_address else f"there is no such {kind}"
+        raise error(f"{path}: {why}") from None
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from None
     except ValueError:  # the name contains a null character

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from dreamscripts.errors import quoted, shown
+from dreamscripts.errors import did_you_mean, quoted, shown
 
 
 def is_a_name(text: str) -> bool:
@@ -58,3 +58,10 @@ def test_a_quoted_name_is_the_same_word_for_bash(names):
 def test_a_word_is_quoted_for_windows_there(monkeypatch):
     monkeypatch.setattr("os.name", "nt")
     assert quoted("my photo.jpg") == '"my photo.jpg"'
+
+
+def test_of_equally_similar_names_the_first_is_meant():
+    assert did_you_mean("vgg", ["pocket", "vgg16", "vgg19"]) == " (did you mean 'vgg16'?)"
+    assert did_you_mean("vgg", ["vgg19", "vgg16"]) == " (did you mean 'vgg19'?)"
+    assert did_you_mean("vgg199", ["vgg16", "vgg19"]) == " (did you mean 'vgg19'?)"
+    assert did_you_mean("x", []) == ""

@@ -53,3 +53,9 @@ def test_a_pipe_in_place_of_the_file_that_was_looked_at_is_refused(tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", lambda path, **options: before)
         assert "is a pipe" in refusal(tmp_path / "a")
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.jpg", "http://example.com/a.jpg"])
+def test_a_web_address_is_not_a_file(address):
+    with pytest.raises(PictureError, match=r"is a web address; download the picture and name the file$"):
+        open_regular(address, PictureError, "picture")

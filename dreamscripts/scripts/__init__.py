@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamscripts import __version__
-from dreamscripts.errors import DreamError, plain_words, quoted, shown
+from dreamscripts.errors import DreamError, quoted, shown
 from dreamscripts.scripts import (
     batch,
     bench,
@@ -28,6 +28,7 @@ from dreamscripts.scripts import (
 )
 from dreamscripts.scripts.signals import stoppable
 from dreamscripts.scripts.streams import Output, Stopped, forget_impossible_sizes, guarded
+from dreamscripts.scripts.wrong_arguments import explain
 
 app = typer.Typer(
     help="Turn a photograph into a dream: optimizer-based DeepDream with Keras, from a settings file.",
@@ -98,9 +99,11 @@ def _run(output: Output) -> int:
         with stoppable():
             code = app(sys.argv[1:] or ["--help"], prog_name="dreamscripts", standalone_mode=False) or 0
             sys.stdout.flush()
-    except (DreamError, typer.TyperException) as error:
-        message = _explain(error.format_message()) if isinstance(error, typer.TyperException) else str(error)
-        code, lines = 2, (message,)
+    except typer.TyperException as error:
+        names = [*(name for name, _, _ in COMMANDS), "settings"]
+        code, lines = 2, (explain(error.format_message(), sys.argv[1:], names),)
+    except DreamError as error:
+        code, lines = 2, (str(error),)
     except ImportError as error:
         code, lines = 2, (_why_not_imported(error),)
     except OSError as error:
@@ -133,14 +136,3 @@ def _why_not_imported(error: ImportError) -> str:
 def _as_argument(path: str) -> str:
     """Return a path that cannot be mistaken for an option."""
     return f"./{path}" if path.startswith("-") else path
-
-
-def _explain(complaint: str) -> str:
-    """Rephrase Typer's message about wrong arguments in plain words, in one line."""
-    complaint = " ".join(complaint.split())
-    extra = complaint.removeprefix("Got unexpected extra argument(s) ")
-    if extra == complaint:
-        return plain_words(complaint)
-    if sys.argv[1] == "dream":
-        return f"dream takes one picture, so {extra.strip('()')} is too much; for several: dreamscripts batch PHOTO..."
-    return f"{sys.argv[1]}: too many arguments; remove {extra.strip('()')}"

@@ -25,29 +25,34 @@ shortened.maxlevel = 3
 
 
 def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], model: type[BaseModel]) -> str:
-    """Explain the first mistake that pydantic found in settings of the type `model`, read from `source`."""
+    """Explain the first mistake that pydantic found in settings of the type `model`, read from `source`.
+
+    The source is not named if the mistake is in an override.
+    """
     mistakes = error.errors()
     first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
     dotted = ".".join(str(key) for key in first["loc"] if key != "[key]")
     overridden = any(f"{dotted}.".startswith(f"{key}.") for key in overrides)
+    if first["type"] == "extra_forbidden" and (key := next((k for k in overrides if k.startswith(f"{dotted}.")), None)):
+        dotted, overridden = key, True
     dotted = shortened.repr(dotted).strip("'")
-    if overridden:
-        source = f"{source} with {dotted} overridden"
+    of_source = "" if overridden else f"{source}: "
     if first["type"] == "extra_forbidden":
-        return f"{source}: there is no setting '{dotted}'{did_you_mean(dotted, _known_keys(model))}"
+        return f"{of_source}there is no setting '{dotted}'{did_you_mean(dotted, known_keys(model))}"
     if first["type"] == "key_of_another_optimizer":
-        return f"{source}: {first['msg']}"
+        return f"{of_source}{first['msg']}"
     if first["type"] == "missing":
         missing = "the table [features] is missing; it names layers and their weights"
-        return f"{source}: {missing if dotted == 'features' else f'{dotted} is missing'}"
+        return f"{of_source}{missing if dotted == 'features' else f'{dotted} is missing'}"
     if (isinstance(first["input"], dict) and first["type"] == "value_error") or not dotted:
-        return f"{source}: {plain_words(first['msg'])}"  # values of a table that cannot be used together
+        where = f"{dotted}: " if overridden and dotted else of_source
+        return f"{where}{plain_words(first['msg'])}"  # values of a table that cannot be used together
     is_number = isinstance(first["input"], str) and first["type"] in ("int_type", "float_type")
     hint = ", without quotes" if is_number and re.fullmatch(r"-?[0-9.]{1,30}", first["input"]) else ""
-    return f"{source}: {dotted} = {shortened.repr(first['input'])}: {plain_words(first['msg'])}{hint}"
+    return f"{of_source}{dotted} = {shortened.repr(first['input'])}: {plain_words(first['msg'])}{hint}"
 
 
-def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield every key that a settings file can have, with dots, and the names of its tables."""
     for name, field in table.model_fields.items():
         yield prefix + name
@@ -58,4 +63,4 @@ def _known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
             kinds = [entry.settings for entry in OPTIMIZERS.values()]
         for kind in kinds if get_origin(field.annotation) is not dict else []:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from _known_keys(kind, f"{prefix}{name}.")
+                yield from known_keys(kind, f"{prefix}{name}.")

@@ -64,7 +64,7 @@ def _from_table(
         raise SettingsError(explain(error, source, overrides, model)) from None
     if not allow_files:
         refuse_files(settings, overrides, source)
-    refuse_unknown_network(settings.network, source)
+    refuse_unknown_network(settings.network, None if "network" in overrides else source)
     refuse_other_channels(settings, written_for, source, overrides)
     _warn_without_effect(settings, written, source)
     return with_equivalent_layers(settings, overrides)
@@ -100,7 +100,7 @@ def _override_optimizer(table: dict[str, Any], overrides: Mapping[str, Any], sou
     for key in overrides:
         parent, _, last = key.rpartition(".")
         if parent == "optimizer" and "optimizer" not in overrides and (text := refusal(RENAMED.get(last, last), name)):
-            raise SettingsError(f"{source} with {key} overridden: {text}")
+            raise SettingsError(text)
 
 
 def read_table(name: str | Path) -> dict[str, Any]:

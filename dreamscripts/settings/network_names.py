@@ -44,11 +44,15 @@ def registered_networks() -> list[str]:
     return sorted(sizes, key=lambda name: sizes[name])
 
 
-def refuse_unknown_network(network: str, source: str) -> None:
-    """Raise SettingsError, which names `source`, if `network` is neither a registered network nor a file."""
+def refuse_unknown_network(network: str, source: str | None) -> None:
+    """Raise SettingsError if `network` is neither a registered network nor a file.
+
+    The message names `source`, the settings that name the network, or None if the user named it.
+    """
     known = registered_networks()
     if not (network in known or is_model_file(network) or os.path.isfile(network)):  # noqa: PTH113 - for any text, also a very long one
+        where = f"{source}: " if source else ""
         raise SettingsError(
-            f"{source}: there is no network called '{network}'{did_you_mean(network, known)}; use one of "
+            f"{where}there is no network called '{network}'{did_you_mean(network, known)}; use one of "
             f"{', '.join(known[:6])}, …, or a model file ({', '.join(MODEL_FILES)})"
         )

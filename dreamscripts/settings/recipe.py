@@ -91,11 +91,11 @@ class Recipe(Table):
         try:
             recipe = cls.model_validate(table)
         except ValidationError as error:
-            raise SettingsError(explain(error, source, changes if name else {}, cls)) from None
+            raise SettingsError(explain(error, source, changes, cls)) from None
         for key, file in recipe.files().items():
             if key not in changes:
                 raise SettingsError(f"{source}: names the {key} file {file}; give it with {_GIVEN[key]}")
-        refuse_unknown_network(recipe.network, source)
+        refuse_unknown_network(recipe.network, None if "network" in changes else source)
         return recipe
 
     def files(self) -> dict[str, str]:

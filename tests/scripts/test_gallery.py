@@ -125,7 +125,7 @@ def test_another_network_other_settings_or_another_size_are_refused_in_the_same_
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "'NETWORK'"),
+        ([], "NETWORK"),
         (["pocket", "--settings", "galery"], "did you mean 'gallery'"),
         (["pocket", "--size", 0], "size = 0: should be at least 1"),
         (["pocket", "--set", "octave.count=2"], "there is no setting 'octave"),

