@@ -3,7 +3,6 @@
 Importing Keras and its backend takes seconds. Settings can be checked before that.
 """
 
-from functools import cached_property
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 class _Lazy(ModuleType):
     """A module that is imported when an attribute of it is first read."""
 
-    @cached_property
-    def _module(self) -> ModuleType:
-        return import_module(self.__name__)
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
+        module = self.__dict__.get("module") or import_module(self.__name__)
+        self.__dict__["module"] = module
+        return getattr(module, name)
 
 
 if TYPE_CHECKING:

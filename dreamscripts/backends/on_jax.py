@@ -103,7 +103,7 @@ def compile_step(loss_of: Callable[..., tuple[Any, Any]], variables: Sequence[An
         for group, new in ((trainable, values), (optimizer.variables, state)):
             for variable, tensor in zip(group, new, strict=True):
                 variable.assign(tensor)
-        for i, tensor in assigned.items():  # most are weights of the teacher, which would be copied in each step
+        for i, tensor in assigned.items():  # the others, mostly weights of the teacher, are not copied
             fixed[i].assign(tensor)
         return value, others
 

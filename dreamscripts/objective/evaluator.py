@@ -66,7 +66,7 @@ class Evaluator:
         self.network = network
         self._loss = as_loss(loss)
         self.exact = tiles if tiles and tiles.kind == "exact" else None
-        self.seed = seed
+        self._seed = seed
         self.on_pass = on_pass
         self.settings = settings
         self._transforms = Transforms.of(jitter or Jitter(), None if self.exact else tiles, network.preprocessing)
@@ -94,6 +94,17 @@ class Evaluator:
     def preprocessing(self) -> Preprocessing:
         """The preprocessing of the network: the map from pixel values to values of x."""
         return self.network.preprocessing
+
+    @property
+    def seed(self) -> int:
+        """The seed of the random draws."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        if seed != self._seed and self.is_random:
+            self._x = None
+        self._seed = seed
 
     @property
     def names(self) -> list[str]:
@@ -162,7 +173,7 @@ class Evaluator:
     def terms(self, x: Picture) -> dict[str, float]:
         """Return the weighted terms {name: value} of the loss at x. The loss is their sum."""
         self._evaluate(x)
-        return dict(zip(self.names, self._numbers.tolist(), strict=False))
+        return dict(zip(self.names, self._numbers[:-1].tolist(), strict=True))
 
     def _evaluate(self, x: Picture) -> None:
         if self.is_cached(x):

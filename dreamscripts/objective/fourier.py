@@ -8,7 +8,7 @@ sigmoid keeps the pixels within 0..255.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ Tensor = Any
 COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 COLOURS /= np.linalg.norm(COLOURS, axis=0).max()
 CONTRAST = 4  # lucid's divisor of the picture before the sigmoid
+SIZES = 4  # of pictures whose compiled functions are kept: those of a dream in octaves
 DARKEST = 1 / 512  # smallest distance from black (0) and from white (1): half a step of 8 bits
 
 
@@ -112,7 +113,7 @@ class FourierEvaluator:
         self.record = objective.record
         self.coefficients = Coefficients(height, width, objective.preprocessing)
         self._objective = objective
-        self._picture = compiling.compile_function(lambda z: self.coefficients.picture(self.coefficients.share(z)))
+        self._picture = _compiled_picture(self.coefficients)
 
     @property
     def drawn(self) -> int:
@@ -155,6 +156,12 @@ class FourierEvaluator:
 
     def _shape_of_picture(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*shape[:-3], self.coefficients.height, self.coefficients.width, 3)
+
+
+@lru_cache(SIZES)
+def _compiled_picture(coefficients: Coefficients) -> compiling.Compiled:
+    """Return the compiled map from coefficients to their picture. It is the same in all frames of a film."""
+    return compiling.compile_function(lambda z: coefficients.picture(coefficients.share(z)))
 
 
 def _tensor(values: Any) -> Tensor:

@@ -37,20 +37,23 @@ def direction(gradient: Vector, pairs: Sequence[Pair], free: Vector | None = Non
 
 def _two_loops(gradient: Vector, pairs: Sequence[Pair], free: Vector | None) -> Vector:
     """Compute the direction inside a compiled function: the two loops of algorithm 7.4."""
-    if free is not None:
-        gradient, pairs = gradient * free, [Pair(pair.s * free, pair.y * free) for pair in pairs]
-    q, gamma, taken = gradient, ops.zeros(()), []
-    for pair in reversed(pairs):
-        curvature, size = inner(pair.s, pair.y), inner(pair.y, pair.y)
+
+    def of_free(vector: Vector) -> Vector:
+        return vector if free is None else vector * free
+
+    q, gamma, taken = of_free(gradient), ops.zeros(()), []
+    for s, y in reversed(pairs):
+        curvature, size = inner(of_free(s), y), inner(of_free(y), y)
         used = curvature > LEAST_CURVATURE * size
         rho = ops.where(used, 1 / ops.where(used, curvature, 1.0), 0.0)  # 0 skips the pair
-        alpha = rho * inner(pair.s, q)
-        q = q - alpha * pair.y
-        gamma = ops.where(used & (gamma == 0), curvature / ops.where(used, size, 1.0), gamma)  # of the newest (7.20)
-        taken.append((pair, rho, alpha))
+        newest = used & (gamma == 0)
+        gamma = ops.where(newest, curvature / ops.where(newest, size, 1.0), gamma)  # 7.20
+        alpha = rho * inner(s, q)
+        q = q - of_free(alpha * y)
+        taken.append((s, y, rho, alpha))
     r = gamma * q
-    for pair, rho, alpha in reversed(taken):
-        r = r + (alpha - rho * inner(pair.y, r)) * pair.s
+    for s, y, rho, alpha in reversed(taken):
+        r = r + of_free((alpha - rho * inner(y, r)) * s)
     return -r
 
 

@@ -8,7 +8,8 @@ fixed if a descent step would move it outside. L-BFGS gives the direction of all
 Only scalars are copied to the host. A pass and the step that leads to it are one compiled function. On a GPU, so is the
 choice of the direction, and the next pass begins before the host knows the result of the last. During a pass, memory
 contains two vectors of the picture's size for each pair, and five more: the picture, its gradient, the direction, the
-trial picture and its gradient. Bounds need two more, and the pass that a GPU begins ahead five more.
+trial picture and its gradient. Bounds need two more. The pass that a GPU begins ahead needs three more, or five within
+bounds.
 """
 
 import math
@@ -22,6 +23,7 @@ import numpy as np
 
 from dreamscripts.backends import compiling, host
 from dreamscripts.backends.lazy_keras import ops
+from dreamscripts.errors import Diverged
 from dreamscripts.optimizers import line_search
 from dreamscripts.optimizers.box import Box
 from dreamscripts.optimizers.inverse_hessian import Pair, direction
@@ -43,14 +45,12 @@ def device_lbfgs(
     """Yield the result of each iteration, and whether the iteration lowered the loss.
 
     Each iteration has its own draw of the jitter, which also determines the loss of its result. The picture of a result
-    is float32. No line search starts after more than `settings.passes` passes.
+    is float32. No line search starts after the line searches of an iteration have taken `settings.passes` passes.
     `settings.history` is the largest number of vector pairs; each iteration starts without pairs. `settings.max_change`
     and `settings.clip` set bounds for every picture that is evaluated (box.py). Raises Diverged if the loss becomes
     infinite or NaN.
     """
-    picture = ops.convert_to_tensor(x, "float32")
-    if limits := Box.around(picture, settings, objective.preprocessing):
-        picture = limits.clipped(picture)
+    picture = _start(objective, x, settings)
     current: _Point | None = None
     points: _Points | None = None
     begun: _Begun | None = None
@@ -60,19 +60,21 @@ def device_lbfgs(
         points = points or _Points(objective, settings, picture, iteration)
         if not current:
             current = points.end(begun) if begun else points.at(picture)
-        loss_at_start, picture, last = current.loss, None, None  # frees the start picture after the first step
+        loss_at_start = current.loss
+        begun = picture = last = None  # frees the start picture after the first step
         while points.searched < settings.passes:
             line = line or points.line(last, current.x, current.gradient)
             last = None  # frees the picture and the gradient that the newest pair was made from
             found, following = _line_search(points, line, current.loss)
-            last, line = line._replace(direction=None), following  # frees the direction before the next is computed
+            line.direction = None  # frees it before the next is computed
+            last, line = line, following
             if found is None:
                 break
             before, current = current.loss, found
             if not _lower(current.loss, before):
                 break
         arriving = host.fetch(current.x)
-        points = begun = line = last = following = None
+        points = line = last = following = None
         picture, loss, terms = current.x, current.loss, current.terms
         if _goes_ahead(objective) and (iteration + 1) % settings.iterations:
             points = _Points(objective, settings, picture, iteration + 1)
@@ -83,12 +85,20 @@ def device_lbfgs(
         result = OptimizerResult(arriving(), loss, terms)
         del arriving  # it has the start picture of the next iteration
         yield result, _lower(loss, loss_at_start)
+        del result  # on a CPU, its picture is the tensor
 
 
 def begin_on_device(objective: "Objective", x: np.ndarray, settings: "LbfgsSettings") -> Vector:
     """Evaluate the objective at x by the function that `device_lbfgs` will use. Returns x as a tensor."""
-    picture = ops.convert_to_tensor(x, "float32")
+    picture = _start(objective, x, settings)
     return _Points(objective, settings, picture, objective.drawn).at(picture).x
+
+
+def _start(objective: "Objective", x: np.ndarray, settings: "LbfgsSettings") -> Vector:
+    """Return x as a tensor within the bounds of the pixels."""
+    picture = ops.convert_to_tensor(x, "float32")
+    box = Box.around(picture, settings, objective.preprocessing)
+    return box.clipped(picture) if box else picture
 
 
 def trial(
@@ -125,10 +135,11 @@ class _Begun(NamedTuple):
     slope: Callable[[], Any]
 
 
-class _Line(NamedTuple):
+@dataclass
+class _Line:
     """A line from x along a direction of descent, and the pairs that gave the direction, oldest first.
 
-    On a GPU, its first pass has begun.
+    On a GPU, its first pass has begun. Before memory is needed, vectors that are no longer needed are replaced by None.
     """
 
     x: Vector
@@ -146,9 +157,9 @@ def _goes_ahead(objective: "Objective") -> bool:
 
 
 class _Points:
-    """Evaluates the objective at pictures of one shape in an iteration. `searched` counts the passes of line searches.
+    """Evaluates the objective at the pictures of one iteration. `searched` counts the passes of its line searches.
 
-    The first line sets the `box` around its start.
+    `box` has the bounds from the first line on, which begins in the middle of them.
     """
 
     def __init__(self, objective: "Objective", settings: "LbfgsSettings", picture: Vector, iteration: int):
@@ -188,7 +199,10 @@ class _Points:
         return _Point(x, self._objective.loss(x), self._objective.terms(x), gradient, slope)
 
     def line(self, before: _Line | None, x: Vector, gradient: Vector) -> _Line:
-        """Return the line of descent from x, which the search along the line before has found, if there was one."""
+        """Return the line of descent from x. `before` is the line on which a search found x.
+
+        Without `before`, the line is the first of the iteration, and x the middle of its box.
+        """
         history = self._settings.history
         if not before:
             self.box = Box.around(x, self._settings, self._objective.preprocessing) or ()
@@ -206,7 +220,8 @@ class _Points:
         run = _compiled_descent(tuple(x.shape))
         pair, d, slope, first = run(before.x, before.gradient, tuple(older), x, gradient, self.box)
         line = _line(x, gradient, [*older, pair], d, slope, first)
-        return line._replace(begun=self.begin(line, first)) if _goes_ahead(self._objective) else line
+        line.begun = self.begin(line, first) if _goes_ahead(self._objective) else None
+        return line
 
 
 def _begun(results: tuple) -> _Begun:
@@ -227,8 +242,10 @@ def _line_search(points: _Points, line: _Line, loss: float) -> tuple[_Point | No
     """Find a point on the line with a lower loss, or None. On a GPU, the line that follows may have begun."""
     found: _Point | None = None
     following: _Line | None = None
-    begun = line.begun
+    begun, line.begun = line.begun, None
     slope = float(line.slope())
+    if not math.isfinite(slope):
+        raise Diverged("the gradient of the loss became too large for float32")
     if slope >= 0:
         return None, None
 

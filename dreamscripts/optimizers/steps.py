@@ -150,9 +150,9 @@ class Walk:
         rows = self.most if compiling.has_loops() else 1
         draws = self._objective.draws([drawn + 1 + min(i, count - 1) for i in range(rows)])
         numbers = np.zeros((rows, len(self._objective.names) + 1), np.float32)
+        moves = moving & (np.arange(rows) < count)
         x, gradient, kept, numbers = self._run(
-            *(self.x, self._gradient, self.kept, *self._step, bounds, draws, numbers),
-            moving & (np.arange(rows) < count),
+            self.x, self._gradient, self.kept, *self._step, bounds, draws, numbers, moves
         )
         self.x, self._gradient, self.kept = x, gradient, kept
         arriving = host.fetch(numbers)

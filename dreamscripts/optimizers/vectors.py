@@ -1,4 +1,4 @@
-"""Inner products and weighted sums of pictures as vectors, on the device.
+"""Inner products and weighted sums of pictures as vectors.
 
 On a CPU, the vectors are in main memory, and most of the time is spent on reading them. NumPy therefore reads them
 once, in parts that fit into the processor's cache. On a GPU, inner products are part of compiled functions.
@@ -12,7 +12,7 @@ import numpy as np
 from dreamscripts.backends import host
 from dreamscripts.backends.lazy_keras import ops
 
-Vector = Any  # a float32 tensor of the backend, of any shape
+Vector = Any  # a float32 tensor of the backend, of the shape of a picture or of several
 
 CACHED = 2**14  # values in a part of a vector, on a CPU
 

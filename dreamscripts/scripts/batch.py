@@ -28,7 +28,9 @@ Photos = Annotated[
 ]
 SettingsNames = Annotated[
     list[str] | None,
-    typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings: names or files, separated by commas. Can be repeated."),
+    typer.Option(
+        "--settings", "-s", metavar="NAME|FILE", help="Settings: names or files, separated by commas. Can be repeated."
+    ),
 ]
 Grid = Annotated[
     list[str] | None,

@@ -98,7 +98,7 @@ class Trainer:
 
         def loss(pictures: Any, weights: Any) -> tuple[Any, Answers]:
             ordered = ops.flip(pictures, -1) if self._preprocessing.channels == "BGR" else pictures
-            return self._lesson.loss((ordered - mean) / scale, weights, training=training)
+            return self._lesson.loss(ops.divide(ops.subtract(ordered, mean), scale), weights, training=training)
 
         return compile_step(loss, self._lesson.variables, self._optimizer)
 

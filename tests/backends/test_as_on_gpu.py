@@ -110,3 +110,29 @@ def taught():
 def test_a_student_learns(on_backend):
     losses = on_backend("torch", taught)
     assert losses[-1] < losses[0]
+
+
+def trained():
+    """The losses of some steps of a training."""
+    from small_teachers import as_network, chain
+
+    from dreamscripts.images.preprocessing import PREPROCESSINGS
+    from dreamscripts.settings.recipe import Recipe
+    from dreamscripts.training.pair import Pair
+    from dreamscripts.training.student import narrow
+    from dreamscripts.training.trainer import Trainer
+
+    teacher = replace(as_network(chain(), "conv2", "conv3"), preprocessing=PREPROCESSINGS["torch"])
+
+    def crops(count, *seed):
+        return np.random.default_rng(seed).uniform(0, 255, (count, 32, 32, 3)).astype(np.float32)
+
+    with as_on_gpu():
+        student = replace(teacher, model=narrow(teacher, 0.5, 0, normalised=True))
+        recipe = Recipe(network="pocket", batch=4, dreams=4)
+        trainer = Trainer(Pair(teacher, student, is_new=True, width=0.5), teacher, recipe, crops)
+        return [sum(trainer.step(number, number / 6, crops(2, number, 1))) for number in range(1, 6)]
+
+
+def test_a_trainer_makes_steps(on_backend):
+    assert np.isfinite(on_backend("torch", trained)).all()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,9 @@ def test_both_students_are_taught_and_measured(tmp_path, rng):
     for name in ("a.png", "b.png"):
         Image.fromarray(rng.integers(0, 255, (80, 80, 3), np.uint8)).save(tmp_path / "photos" / name)
     least = ["--steps", "1", "--set", "batch=2", "--set", "dreams=2", "--layers", "block2_conv2"]
-    done = subprocess.run(
-        [SCRIPT, "photos", "random", "out", *least],
-        env=os.environ | {"PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
+    environment = os.environ | {"PYTHON": sys.executable, "KERAS_BACKEND": "tensorflow"}
+    run = partial(subprocess.run, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    done = run([SCRIPT, "photos", "random", "out", *least])
     assert (done.returncode, done.stderr) == (0, "")
     for student in ("pocket", "pocket_large"):
         assert (tmp_path / "out" / f"{student}.keras").exists()
@@ -32,4 +29,6 @@ def test_both_students_are_taught_and_measured(tmp_path, rng):
         log = (tmp_path / "out" / f"{student}.log").read_text()
         assert "layer         before  agreement" in log
         assert all(line in done.stdout for line in log.splitlines())
-    assert subprocess.run([SCRIPT, "nowhere", "random", "out"], cwd=tmp_path, capture_output=True).returncode != 0
+    done = run([SCRIPT, "nowhere", "random", "out"])
+    assert done.returncode == 2
+    assert done.stdout.count("nowhere: there is no such folder") == 2

@@ -260,11 +260,12 @@ def test_backends_take_the_same_steps(backend, on_backend):
     np.testing.assert_allclose(on_backend(backend, walked), walked(), rtol=1e-3, atol=1e-3)
 
 
-def vectors_in_memory():
+def vectors_in_memory(on_gpu, random, bounded):
     """The number of vectors of the picture's size at the start of each pass of three iterations."""
     import jax
 
     valley = Valley(np.zeros((8, 10, 3)))
+    valley.is_random = random
     evaluate, counts = valley.evaluate, []
 
     def counted(x, draw):
@@ -273,14 +274,24 @@ def vectors_in_memory():
         return evaluate(x, draw)
 
     valley.evaluate = counted
-    settings = LbfgsSettings(where="device", passes=12, max_change=20, history=3)
-    list(islice(module.device_lbfgs(valley, np.full((8, 10, 3), -1.0), settings, 0), 3))
+    settings = LbfgsSettings(where="device", passes=12, max_change=20 if bounded else None, history=3)
+    with pytest.MonkeyPatch.context() as patch:
+        if on_gpu:
+            patch.setattr(module.host, "on_gpu", lambda: True)
+            valley.passes_at_once = 8
+        results = module.device_lbfgs(valley, np.full((8, 10, 3), -1.0), settings, 0)
+        for _ in range(3):
+            next(results)  # and keep none, because their pictures are also vectors
     return counts
 
 
 @pytest.mark.skipif("jax" not in BACKENDS, reason="JAX is not installed")
-def test_no_more_vectors_are_in_memory_than_is_said(on_backend):
-    """Two for each pair, the bounds, and five more; and two of the test's own, its last and its next picture."""
-    counts = on_backend("jax", vectors_in_memory)
+@pytest.mark.parametrize("random", [False, True])
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_no_more_vectors_are_in_memory_than_is_said(on_gpu, bounded, random, on_backend):
+    """Two for each pair, five more, two for bounds, and on a GPU those for the pass ahead."""
+    counts = on_backend("jax", vectors_in_memory, on_gpu, random, bounded)
     assert len(counts) > 30
-    assert max(counts) == 2 * 3 + 2 + 5 + 2
+    ahead = (5 if bounded else 3) if on_gpu else 0
+    assert max(counts) == 2 * 3 + 5 + 2 * bounded + ahead

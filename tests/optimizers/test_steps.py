@@ -171,3 +171,14 @@ def dreamt_at_once():
 def test_backends_take_the_same_steps_at_once(backend, on_backend):
     for mine, theirs in zip(dreamt_at_once(), on_backend(backend, dreamt_at_once), strict=True):
         assert np.abs(theirs - mine).mean() < 0.01 * np.abs(mine).mean()
+
+
+def test_another_seed_gives_another_loss():
+    objective, x = evaluator(), np.zeros(SHAPE)
+    objective.reset()
+    before = objective.loss(x)
+    objective.seed = 2
+    other = objective.loss(x)
+    objective.seed = 1
+    assert other != before
+    assert objective.loss(x) == before

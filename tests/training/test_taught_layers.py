@@ -51,7 +51,7 @@ def test_layers_may_be_named_in_any_order_or_up_to_one():
 
 
 def test_an_unknown_layer_is_refused_with_a_suggestion():
-    with pytest.raises(NetworkError, match="own has no layer 'conv4' \\(did you mean 'conv3'\\?\\) to teach"):
+    with pytest.raises(NetworkError, match="own has no layer 'conv4' \\(did you mean 'conv1'\\?\\) to teach"):
         taught_layers(chain(), "own", ["conv4"], None)
     with pytest.raises(NetworkError, match="own has no layer 'blok'"):
         taught_layers(branched(), "own", None, "blok")
