@@ -29,6 +29,6 @@ def test_both_students_are_taught_and_measured(tmp_path, rng):
         log = (tmp_path / "out" / f"{student}.log").read_text()
         assert "layer         before  agreement" in log
         assert all(line in done.stdout for line in log.splitlines())
-    done = run([SCRIPT, "nowhere", "random", "out"])
+    done = run([SCRIPT, "nowhere", "random", "other"])
     assert done.returncode == 2
     assert done.stdout.count("nowhere: there is no such folder") == 2
