@@ -3,13 +3,15 @@
 import os
 import re
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from dreamscripts.errors import DreamError
+from dreamscripts.errors import DreamError, did_you_mean
 
 # On a pipe that nobody writes to, open() would wait. The flags are missing on some systems.
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+MOST_NAMES = 1000  # of files in a folder, among which the meant one is searched
 OTHER_KINDS = (
     (stat.S_ISDIR, "is a folder"),
     (stat.S_ISFIFO, "is a pipe"),
@@ -36,13 +38,22 @@ def open_regular(path: str | Path, error: type[DreamError], kind: str) -> Binary
             raise
         return os.fdopen(file, "rb")
     except FileNotFoundError:
-        is_address = re.match(r"https?:/", str(path))
-        why = f"is a web address; download the {kind} and name the file" if is_address else f"there is no such {kind}"
-        raise error(f"{path}: {why}") from None
+        if re.match(r"https?:/", str(path)):
+            raise error(f"{path}: is a web address; download the {kind} and name the file") from None
+        raise error(f"{path}: there is no such {kind}{did_you_mean(path.name, _beside(path))}") from None
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from None
     except ValueError:  # the name contains a null character
         raise error(f"{path}: is not the name of a {kind}") from None
+
+
+def _beside(path: Path) -> list[str]:
+    """Return the names of files in the same folder, at most MOST_NAMES, or none if it cannot be read."""
+    try:
+        with os.scandir(path.parent) as entries:
+            return sorted(entry.name for entry in islice(entries, MOST_NAMES) if entry.is_file())
+    except (OSError, ValueError):
+        return []
 
 
 def refuse_irregular(path: Path, mode: int, error: type[DreamError], kind: str) -> None:

@@ -59,3 +59,12 @@ def test_a_pipe_in_place_of_the_file_that_was_looked_at_is_refused(tmp_path, mon
 def test_a_web_address_is_not_a_file(address):
     with pytest.raises(PictureError, match=r"is a web address; download the picture and name the file$"):
         open_regular(address, PictureError, "picture")
+
+
+def test_a_similar_name_in_the_same_folder_is_suggested(tmp_path):
+    (tmp_path / "castle.jpg").touch()
+    (tmp_path / "casle").mkdir()
+    with pytest.raises(PictureError, match=r"casle\.jpg: there is no such picture \(did you mean 'castle\.jpg'\?\)$"):
+        open_regular(tmp_path / "casle.jpg", PictureError, "picture")
+    with pytest.raises(PictureError, match=r"there is no such picture$"):
+        open_regular(tmp_path / "none" / "casle.jpg", PictureError, "picture")

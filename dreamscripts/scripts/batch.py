@@ -39,7 +39,13 @@ Grid = Annotated[
 Seeds = Annotated[str | None, typer.Option(metavar="0-3|1,5,7", help="Try each of these seeds.")]
 Output = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="FOLDER|URL", help="The folder of all run folders, or s3://bucket/folder."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER|URL",
+        help="The folder of all run folders, or s3://bucket/folder.",
+        callback=options.folder,
+    ),
 ]
 Ray = Annotated[
     str | None, typer.Option(metavar="auto|HOST:PORT", help="Use the machines of this Ray cluster, not only this one.")

@@ -40,7 +40,13 @@ Passes = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FOLDER", help="Default: <photo>-compare. If it exists, a number is added."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Default: <photo>-compare. If it exists, a number is added.",
+        callback=options.folder,
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted comparison.")]
 

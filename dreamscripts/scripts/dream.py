@@ -32,7 +32,11 @@ From = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FOLDER", help="Default: <photo>-<settings>. If it exists, a number is added."
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Default: <photo>-<settings>. If it exists, a number is added.",
+        callback=options.folder,
     ),
 ]
 KeepEvery = Annotated[int, typer.Option(min=1, metavar="N", help="Save the snapshot of every Nth iteration only.")]

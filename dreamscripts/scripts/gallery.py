@@ -24,7 +24,10 @@ SettingsName = Annotated[
     str, typer.Option("--settings", "-s", metavar="NAME|FILE", help="Settings for each picture: a name or a TOML file.")
 ]
 Size = Annotated[int | None, typer.Option(help="Side of each picture in pixels.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Default: <network>-gallery.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Default: <network>-gallery.", callback=options.folder),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Only continue an existing gallery.")]
 
 

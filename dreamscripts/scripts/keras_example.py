@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from dreamscripts.settings.schema import Settings
 
 # If the settings have `max_change`, these values replace theirs. They are the values of the example: SciPy's L-BFGS
-# without bounds, at one size.
+# without bounds, at one size, and its measure, which omits the border.
 AS_IN_THE_EXAMPLE = {
     "jitter.shift": 0,
+    "measure": "l2",
     "octaves": {},
     "optimizer.where": "scipy",
     "optimizer.max_change": None,
@@ -42,7 +43,7 @@ def keras_example(
     """Run the Keras L-BFGS example: stretch BASE to a square and save PREFIX_at_iteration_N.png in each iteration.
 
     The features, penalties and noise are those of the settings. As in the example, the optimizer is SciPy's L-BFGS
-    without bounds, at one size.
+    without bounds, at one size, and its measure, which omits the border.
     """
     from dreamscripts.backends.startup import start_keras
     from dreamscripts.images.files import open_photo

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamscripts.errors import SettingsError, is_unicode
+from dreamscripts.errors import OutputError, SettingsError, is_unicode
 
 if TYPE_CHECKING:
     from dreamscripts.scripts.console import CommandConsole
@@ -45,6 +45,17 @@ AllowFiles = Annotated[
     typer.Option("--allow-files", help="Open the model, weights or guide picture that the settings name."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def folder(path: Path | str | None) -> Path | str | None:
+    """Return the folder of --output. Raises OutputError for the name of a picture or a film."""
+    from dreamscripts.film_files.kinds import KINDS
+    from dreamscripts.images.file_kinds import ENDINGS
+
+    ending = Path(path or "").suffix.lower()
+    if ending in {*ENDINGS, *KINDS} and not Path(path or "").is_dir():
+        raise OutputError(f"{path}: --output names a folder here, so it cannot end in {ending}")
+    return path
 
 
 def overrides(

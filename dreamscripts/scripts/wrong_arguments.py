@@ -22,7 +22,7 @@ def explain(complaint: str, arguments: Sequence[str], commands: Iterable[str]) -
         return _no_option(command, found[1], possible, arguments)
     if found := re.match(r"Option '(.*)' requires an argument", complaint):
         return f"{found[1]} needs a value"
-    if found := re.match(r"Missing argument '(.*)'", complaint):
+    if found := re.match(r"Missing (?:argument|option) '(.*?)'", complaint):
         return f"{found[1]} is missing; `dreamscripts {command} --help` shows how to use the command"
     if found := re.match(r"Invalid value for '(.*?)': (.*)", complaint):
         return f"{found[1]}: {plain_words(found[2])}"

@@ -49,7 +49,11 @@ def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], m
         return f"{where}{plain_words(first['msg'])}"  # values of a table that cannot be used together
     is_number = isinstance(first["input"], str) and first["type"] in ("int_type", "float_type")
     hint = ", without quotes" if is_number and re.fullmatch(r"-?[0-9.]{1,30}", first["input"]) else ""
-    return f"{of_source}{dotted} = {shortened.repr(first['input'])}: {plain_words(first['msg'])}{hint}"
+    expected = plain_words(first["msg"])
+    if expected.endswith("a table"):
+        inner = next((key for key in known_keys(model) if key.startswith(f"{dotted}.")), f"{dotted}.LAYER")
+        hint = f"; set the keys in it, such as {inner}"
+    return f"{of_source}{dotted} = {shortened.repr(first['input'])}: {expected}{hint}"
 
 
 def known_keys(table: type[BaseModel], prefix: str = "") -> Iterator[str]:

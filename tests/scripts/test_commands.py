@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,3 +147,12 @@ def test_a_library_that_cannot_be_imported_is_one_line(module, code, monkeypatch
     assert getattr(ended.value, "code", None) == code
     says = "dreamscripts: a library cannot be imported: cannot be mapped; raise the limit of memory (ulimit -v), or "
     assert capsys.readouterr().err.startswith(says if code else "")
+
+
+@pytest.mark.parametrize("command", ["dream", "batch", "compare", "gallery"])
+@pytest.mark.parametrize("name", ["dream.JPG", "dream.mp4"])
+def test_a_folder_does_not_get_the_name_of_a_picture(command, name, command_here):
+    done = command_here(command, "pocket" if command == "gallery" else "photo.jpg", "-o", name, check=2)
+    ending = Path(name).suffix.lower()
+    assert done.stderr == f"dreamscripts: {name}: --output names a folder here, so it cannot end in {ending}\n"
+    assert not (command_here.folder / name).exists()
