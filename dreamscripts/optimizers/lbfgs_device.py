@@ -90,7 +90,7 @@ def device_lbfgs(
 
 def begin_on_device(objective: "Objective", x: np.ndarray, settings: "LbfgsSettings") -> Vector:
     """Evaluate the objective at x by the function that `device_lbfgs` will use. Returns x as a tensor."""
-    picture = _start(objective, x, settings)
+    picture = ops.convert_to_tensor(x, "float32")
     return _Points(objective, settings, picture, objective.drawn).at(picture).x
 
 
