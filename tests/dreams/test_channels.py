@@ -164,7 +164,7 @@ def test_what_a_block_joins_is_seen_before_the_relus_too():
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        ("block4_conv", r"pocket has no layer 'block4_conv' \(did you mean 'block4_conv3'\?\); `dreamscripts layers"),
+        ("block4_conv", r"pocket has no layer 'block4_conv' \(did you mean 'block4_conv1'\?\); `dreamscripts layers"),
         ("fire*", r"pocket has no layer 'fire\*'; `dreamscripts layers pocket` lists them"),
         ("BLOCK4_CONV3", "did you mean 'block4_conv3'"),
     ],
