@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from dreamscripts.errors import did_you_mean, plain_words
 from dreamscripts.registry import OPTIMIZERS, PENALTIES
 
+INNER = {"features": "features.LAYER", "instead": "instead.NETWORK"}  # keys in tables whose keys are free names
+
 
 class _Shortened(reprlib.Repr):
     """Like `repr`, but of the first parts of a long value."""
@@ -51,8 +53,8 @@ def explain(error: ValidationError, source: str, overrides: Mapping[str, Any], m
     hint = ", without quotes" if is_number and re.fullmatch(r"-?[0-9.]{1,30}", first["input"]) else ""
     expected = plain_words(first["msg"])
     if expected.endswith("a table"):
-        inner = next((key for key in known_keys(model) if key.startswith(f"{dotted}.")), f"{dotted}.LAYER")
-        hint = f"; set the keys in it, such as {inner}"
+        inner = [*(key for key in known_keys(model) if key.startswith(f"{dotted}.")), INNER.get(dotted)]
+        hint = f"; set the keys in it, such as {inner[0]}" if inner[0] else ""
     return f"{of_source}{dotted} = {shortened.repr(first['input'])}: {expected}{hint}"
 
 
