@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +18,11 @@ if not hasattr(os, "sched_setscheduler") or not THREADS.is_dir() or os.geteuid()
 
 
 def policies():
-    return {os.sched_getscheduler(int(path.name)) for path in THREADS.iterdir()}
+    found = set()
+    for path in THREADS.iterdir():
+        with suppress(ProcessLookupError):  # the thread has ended meanwhile
+            found.add(os.sched_getscheduler(int(path.name)))
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +30,8 @@ def ordinary_afterwards():
     """Let no other test be real-time, even if this one fails."""
     yield
     for path in THREADS.iterdir():
-        os.sched_setscheduler(int(path.name), os.SCHED_OTHER, os.sched_param(0))
+        with suppress(ProcessLookupError):
+            os.sched_setscheduler(int(path.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def make_real_time():
