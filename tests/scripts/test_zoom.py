@@ -118,7 +118,8 @@ def test_resumed_with_other_settings_it_is_refused(command_here, photo):
 
 
 def test_if_the_network_cannot_be_used_nothing_is_left(command_here, photo):
-    assert "too small for pocket" in mistake(command_here("zoom", photo, "-s", "keras_dreamy", *FAST[2:], "-o", "z.gif"))
+    done = command_here("zoom", photo, "-s", "keras_dreamy", *FAST[2:], "-o", "z.gif")
+    assert "too small for pocket" in mistake(done)
     assert not list(command_here.folder.glob("z.gif*"))
 
 
