@@ -9,6 +9,7 @@ from dreamscripts.backends.lazy_keras import keras
 from dreamscripts.backends.startup import ONEDNN
 
 Compiled = Callable[..., Any]
+SIZES = 4  # pictures of different shapes whose compiled functions are kept: those of a dream in octaves
 
 
 def compile_with_gradient(

@@ -26,7 +26,6 @@ Tensor = Any
 COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 COLOURS /= np.linalg.norm(COLOURS, axis=0).max()
 CONTRAST = 4  # lucid's divisor of the picture before the sigmoid
-SIZES = 4  # of pictures whose compiled functions are kept: those of a dream in octaves
 DARKEST = 1 / 512  # smallest distance from black (0) and from white (1): half a step of 8 bits
 
 
@@ -158,7 +157,7 @@ class FourierEvaluator:
         return (*shape[:-3], self.coefficients.height, self.coefficients.width, 3)
 
 
-@lru_cache(SIZES)
+@lru_cache(compiling.SIZES)
 def _compiled_picture(coefficients: Coefficients) -> compiling.Compiled:
     """Return the compiled map from coefficients to their picture. It is the same in all frames of a film."""
     return compiling.compile_function(lambda z: coefficients.picture(coefficients.share(z)))

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from dreamscripts.objective.transforms import Draw
     from dreamscripts.optimizers.lbfgs_settings import LbfgsSettings
 
-SIZES = 4  # pictures of different shapes whose compiled functions are kept: those of a dream in octaves
 LEAST_GAIN = 2.2e-9  # the smallest decrease that counts, as a share of the loss
 
 
@@ -262,7 +261,7 @@ def _line_search(points: _Points, line: _Line, loss: float) -> tuple[_Point | No
     return (found, following) if line_search.search(at, start, float(line.first()), longest) else (None, None)
 
 
-@lru_cache(SIZES)
+@lru_cache(compiling.SIZES)
 def _compiled_descent(shape: tuple[int, ...]) -> compiling.Compiled:
     """Return the compiled function for pictures of this shape. Only a few are kept, because they need memory."""
     return compiling.compile_function(_descent_after)

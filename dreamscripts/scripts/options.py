@@ -52,8 +52,10 @@ def folder(path: Path | str | None) -> Path | str | None:
     from dreamscripts.film_files.kinds import KINDS
     from dreamscripts.images.file_kinds import ENDINGS
 
-    ending = Path(path or "").suffix.lower()
-    if ending in {*ENDINGS, *KINDS} and not Path(path or "").is_dir():
+    if path is None:
+        return None
+    ending = Path(path).suffix.lower()
+    if ending in {*ENDINGS, *KINDS} and not Path(path).is_dir():
         raise OutputError(f"{path}: --output names a folder here, so it cannot end in {ending}")
     return path
 
